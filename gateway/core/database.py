@@ -1,0 +1,392 @@
+"""One writer thread with group commit, and a small pool of readers. SQLite by default, PostgreSQL when it grows.
+
+A work is a plain function of a connection; it must bear being run again, returns values, never rows, and lasts at
+most some 20 ms. Everything that waits when the thread comes round shares one transaction and one fsync.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from enum import IntEnum
+from pathlib import Path
+from typing import Any, Protocol, TypeVar, TypeVarTuple
+
+from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.pool import NullPool, StaticPool
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorFromThreads
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.python.threadpool import ThreadPool
+
+A = TypeVarTuple("A")
+T = TypeVar("T")
+_Delivered = list[tuple[Deferred[Any], bool, Any]]
+
+_ROUND = 1000  # works in one transaction
+_RERUNS = 4  # of a batch whose connection or serialisation failed
+_RERUN = frozenset({"40001", "40P01", "57P01", "57P02", "57P03"})  # SQLSTATEs that a rerun can cure
+
+
+class Queue(IntEnum):
+    """Who goes first in the writer thread."""
+
+    FIRST = 0  # inbound and release
+    RECORDS = 1  # what links answered, and the console
+    BACKGROUND = 2  # indexing, expansion, imports
+
+
+class DatabaseProblem(Exception):
+    """The database cannot be used as it is; the sentence says what to do."""
+
+
+class Runs(Protocol):
+    """What the rest of the gateway needs of a database."""
+
+    def run(self, work: Callable[[Connection, *A], T], *args: *A, queue: Queue = Queue.RECORDS) -> Deferred[T]: ...
+
+    def read(self, work: Callable[[Connection, *A], T], *args: *A) -> Deferred[T]: ...
+
+    def subscribe(self, topic: str, callback: Callable[[], None]) -> Callable[[], None]: ...
+
+    @property
+    def waiting(self) -> int: ...
+
+
+def wake(conn: Connection, topic: str) -> None:
+    """After the commit, tell those who subscribed to `topic`."""
+    conn.info.setdefault("wake", set()).add(topic)
+
+
+def upsert(conn: Connection, table: Table) -> Any:
+    """An INSERT that has on_conflict_do_nothing and on_conflict_do_update on this engine."""
+    return postgresql.insert(table) if conn.dialect.name == "postgresql" else sqlite.insert(table)
+
+
+@dataclass(slots=True)
+class _Waiting:
+    work: Callable[..., Any]
+    args: tuple[Any, ...]
+    done: Deferred[Any] = field(default_factory=lambda: Deferred(lambda _: None))  # cancelling: do not tell me
+
+
+class Database:
+    """The one door to the database. `start` before use, `stop` last of all."""
+
+    log = Logger()
+
+    def __init__(self, url: str, reactor: IReactorFromThreads, *, readers: int = 4) -> None:
+        self._url = url
+        self._reactor = reactor
+        self._condition = threading.Condition()
+        self._queues: tuple[deque[_Waiting], ...] = (deque(), deque(), deque())
+        self._subscribers: dict[str, list[Callable[[], None]]] = {}
+        self._stopping = False
+        self._writer: Engine | None = None
+        self._thread: threading.Thread | None = None
+        self._lock: int | None = None
+        self._pool = ThreadPool(1, readers, "database-read")
+        self._local = threading.local()
+        self._reader: Engine | None = None
+        self.commits = 0
+        self.works = 0
+
+    # --- life -------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        self._lock = _lock(self._url)
+        self._writer = engine(self._url)
+        with self._writer.connect():
+            pass  # a database that is not there is told now, not with the first message
+        self._reader = engine(self._url, read_only=True)
+        self._thread = threading.Thread(target=self._write, name="database-write", daemon=True)
+        self._thread.start()
+        self._pool.start()
+
+    def stop(self) -> Deferred[None]:
+        """Finish what waits, then close."""
+        done: Deferred[None] = Deferred()
+        with self._condition:
+            self._stopping = True
+            self._condition.notify()
+        threading.Thread(target=self._close, args=(done,), name="database-stop", daemon=True).start()
+        return done
+
+    def _close(self, done: Deferred[None]) -> None:
+        if self._thread is not None:
+            self._thread.join()
+            self._pool.stop()
+        for opened in (self._writer, self._reader):
+            if opened is not None:
+                opened.dispose()
+        if self._lock is not None:
+            os.close(self._lock)
+        self._reactor.callFromThread(done.callback, None)
+
+    # --- use --------------------------------------------------------------------------------------------------
+
+    @property
+    def waiting(self) -> int:
+        """Works not begun yet."""
+        return sum(len(queue) for queue in self._queues)
+
+    def run(self, work: Callable[[Connection, *A], T], *args: *A, queue: Queue = Queue.RECORDS) -> Deferred[T]:
+        """`work(conn, *args)` in the writer thread; fires after the commit."""
+        waiting = _Waiting(work, args)
+        with self._condition:
+            if self._stopping:
+                waiting.done.errback(DatabaseProblem("the gateway is stopping"))
+            else:
+                self._queues[queue].append(waiting)
+                self._condition.notify()
+        return waiting.done
+
+    def read(self, work: Callable[[Connection, *A], T], *args: *A) -> Deferred[T]:
+        """`work(conn, *args)` on a read-only connection of the pool."""
+        done: Deferred[T] = Deferred(lambda _: None)
+
+        def finished(success: bool, result: Any) -> None:
+            self._reactor.callFromThread(_fire, done, success, result)
+
+        self._pool.callInThreadWithCallback(finished, self._run_read, work, args)
+        return done
+
+    def subscribe(self, topic: str, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call `callback` in the reactor after each commit that woke `topic`; the result ends it."""
+        self._subscribers.setdefault(topic, []).append(callback)
+        return lambda: self._subscribers[topic].remove(callback)
+
+    # --- the writer thread ------------------------------------------------------------------------------------
+
+    def _write(self) -> None:
+        assert self._writer is not None
+        conn: Connection | None = None
+        while batch := self._take():
+            try:
+                if conn is None:
+                    conn = self._writer.connect()
+                answers, woken = self._together(conn, batch)
+            except Exception:
+                failure = Failure()
+                answers, woken = [(waiting.done, False, failure) for waiting in batch], set()
+            if conn is not None and (conn.invalidated or conn.closed):
+                conn.close()
+                conn = None
+            self.works += len(batch)
+            self._reactor.callFromThread(self._deliver, answers, woken)
+        if conn is not None:
+            conn.close()
+
+    def _take(self) -> list[_Waiting]:
+        """All that waits of the first two queues, and one of the last; empty when it is time to stop."""
+        first, records, background = self._queues
+        with self._condition:
+            while not (first or records or background):
+                if self._stopping:
+                    return []
+                self._condition.wait()
+            batch = [first.popleft() for _ in range(min(len(first), _ROUND))]
+            batch += [records.popleft() for _ in range(min(len(records), _ROUND - len(batch)))]
+            if background:
+                batch.append(background.popleft())
+            return batch
+
+    def _together(self, conn: Connection, batch: list[_Waiting]) -> tuple[_Delivered, set[str]]:
+        """All in one transaction; if one fails, each in its own."""
+        for rerun in range(_RERUNS + 1):
+            try:
+                results, woken = self._transaction(conn, batch)
+            except DBAPIError as error:
+                if not _curable(error):
+                    break
+                if rerun == _RERUNS:
+                    raise
+                self.log.warn("the database asks for a rerun: {error}", error=str(error.orig))
+                time.sleep(0.05 * 4**rerun if error.connection_invalidated else 0.01)
+            except Exception:
+                break
+            else:
+                return [(w.done, True, result) for w, result in zip(batch, results, strict=True)], woken
+        if len(batch) == 1:
+            return self._alone(conn, batch[0])
+        answers: _Delivered = []
+        woken = set()
+        for waiting in batch:
+            answer, topics = self._alone(conn, waiting)
+            answers += answer
+            woken |= topics
+        return answers, woken
+
+    def _alone(self, conn: Connection, waiting: _Waiting) -> tuple[_Delivered, set[str]]:
+        for rerun in range(_RERUNS + 1):
+            try:
+                (result,), woken = self._transaction(conn, [waiting])
+            except Exception as error:
+                if rerun < _RERUNS and isinstance(error, DBAPIError) and _curable(error):
+                    time.sleep(0.01)
+                    continue
+                return [(waiting.done, False, Failure())], set()
+            return [(waiting.done, True, result)], woken
+        raise AssertionError("the last rerun returns")
+
+    def _transaction(self, conn: Connection, batch: list[_Waiting]) -> tuple[list[Any], set[str]]:
+        conn.info.pop("wake", None)
+        with conn.begin():
+            results = [waiting.work(conn, *waiting.args) for waiting in batch]
+        self.commits += 1
+        return results, conn.info.pop("wake", set())
+
+    def _deliver(self, answers: _Delivered, woken: set[str]) -> None:
+        for done, success, result in answers:
+            _fire(done, success, result)
+        for topic in woken:
+            for callback in list(self._subscribers.get(topic, ())):
+                try:
+                    callback()
+                except Exception:
+                    self.log.failure("a subscriber of {topic} failed", topic=topic)
+
+    def _run_read(self, work: Callable[..., T], args: tuple[Any, ...]) -> T:
+        assert self._reader is not None
+        conn: Connection | None = getattr(self._local, "conn", None)
+        if conn is None or conn.closed or conn.invalidated:
+            conn = self._local.conn = self._reader.connect()
+        with conn.begin():
+            return work(conn, *args)
+
+
+class Inline:
+    """A database whose works run at once, in a transaction of their own: for tests, and for the command line."""
+
+    def __init__(self, conn: Connection) -> None:
+        self.conn = conn
+        self._subscribers: dict[str, list[Callable[[], None]]] = {}
+
+    def run(self, work: Callable[[Connection, *A], T], *args: *A, queue: Queue = Queue.RECORDS) -> Deferred[T]:
+        done: Deferred[T] = Deferred()
+        self.conn.info.pop("wake", None)
+        try:
+            with self.conn.begin():
+                result = work(self.conn, *args)
+        except Exception:
+            done.errback(Failure())
+            return done
+        done.callback(result)
+        for topic in self.conn.info.pop("wake", set()):
+            for callback in list(self._subscribers.get(topic, ())):
+                callback()
+        return done
+
+    def read(self, work: Callable[[Connection, *A], T], *args: *A) -> Deferred[T]:
+        return self.run(work, *args)
+
+    @property
+    def waiting(self) -> int:
+        return 0
+
+    def subscribe(self, topic: str, callback: Callable[[], None]) -> Callable[[], None]:
+        self._subscribers.setdefault(topic, []).append(callback)
+        return lambda: self._subscribers[topic].remove(callback)
+
+
+def _fire(done: Deferred[Any], success: bool, result: Any) -> None:
+    if done.called:
+        return
+    if success:
+        done.callback(result)
+    else:
+        done.errback(result)
+
+
+def _curable(error: DBAPIError) -> bool:
+    return error.connection_invalidated or getattr(error.orig, "sqlstate", None) in _RERUN
+
+
+# --- engines --------------------------------------------------------------------------------------------------
+
+
+def engine(url: str, *, read_only: bool = False, create: bool = False) -> Engine:
+    """An engine for `url` with this gateway's settings; a missing SQLite file is an error unless `create`."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        return _sqlite(parsed.database, read_only=read_only, create=create)
+    options = "-c default_transaction_read_only=on -c statement_timeout=10000" if read_only else ""
+    made = create_engine(
+        parsed,
+        poolclass=NullPool,
+        # After five runs a prepared statement gets a generic plan, and searches become a thousand times slower.
+        connect_args={"prepare_threshold": None if read_only else 5, "options": options},
+    )
+    return made
+
+
+def _sqlite(path: str | None, *, read_only: bool, create: bool) -> Engine:
+    if not path or path == ":memory:":
+        made = create_engine("sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False})
+    else:
+        if not create and not Path(path).exists():
+            raise DatabaseProblem(f"{path}: no such database; `muster upgrade` makes it")
+
+        def connect() -> sqlite3.Connection:
+            # mode=rw: an empty database must never appear by mistake.
+            uri = f"{Path(path).absolute().as_uri()}?mode={'rwc' if create else 'rw'}"
+            return sqlite3.connect(uri, uri=True, timeout=5.0, check_same_thread=False, cached_statements=512)
+
+        made = create_engine("sqlite://", poolclass=NullPool, creator=connect)
+
+    @event.listens_for(made, "connect")
+    def settings(connection: Any, record: object) -> None:
+        # The driver's own transactions commit a released savepoint whatever becomes of the outer one.
+        connection.isolation_level = None
+        cache = 4_000 if read_only else 16_000
+        for pragma in (
+            "journal_mode = WAL",
+            "synchronous = FULL",
+            "foreign_keys = ON",
+            f"cache_size = -{cache}",
+            "wal_autocheckpoint = 4000",
+            "busy_timeout = 5000",
+            *(("query_only = ON",) if read_only else ()),
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(made, "begin")
+    def begin(conn: Connection) -> None:
+        conn.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+    return made
+
+
+def _lock(url: str) -> int | None:
+    """Hold the lock file beside a SQLite database: two daemons on one file would each believe they own the queue."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite" or not parsed.database or parsed.database == ":memory:":
+        return None
+    handle = os.open(f"{parsed.database}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(handle)
+        raise DatabaseProblem(f"{parsed.database}: another gateway runs on this database; stop it first") from None
+    return handle
+
+
+def is_engine_failure(error: BaseException) -> bool:
+    """The disk, a lock or the connection failed, not what was asked of it."""
+    return isinstance(error, OperationalError | DatabaseProblem) or (
+        isinstance(error, DBAPIError) and error.connection_invalidated
+    )
+
+
+def values(rows: Iterable[Any]) -> list[dict[str, Any]]:
+    """Rows as plain dictionaries: works return values, never rows."""
+    return [dict(row._mapping) for row in rows]

@@ -1,0 +1,160 @@
+"""What came in and went out: the log, the parts, reports that came too early, and what waits."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, Table, Text, text
+
+from gateway.core.tables.metadata import METADATA, Id, Time
+
+message = Table(
+    "message",
+    METADATA,
+    Column("id", Id, primary_key=True, autoincrement=False),  # time-ordered
+    Column("direction", Text, nullable=False),  # "in" | "out"
+    Column("state", Text, nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("link", Text),
+    Column("number", Text, nullable=False),  # the phone's, E.164 or as received
+    Column("own", Text),  # our address, or the USSD code
+    Column("at", Time, nullable=False),  # received, or queued
+    Column("sent_at", Time),  # the operator's time
+    Column("member_id", BigInteger),
+    Column("branch_path", Text),
+    Column("command", Text),  # code, or E01 ...
+    Column("log_class", Text, nullable=False),
+    Column("text", Text),  # NULL when it may not be kept
+    Column("sealed", LargeBinary),  # a secret while queued, encrypted
+    Column("damaged", Boolean, nullable=False, server_default=text("false")),
+    Column("answers", BigInteger),  # the message this one replies to
+    Column("case_id", BigInteger),
+    Column("session", Text),
+    Column("lane", Integer),
+    Column("resend", Text),
+    Column("not_before", Time),
+    Column("expires", Time),
+    Column("error", Text),  # operator's code, or the reason of a cancellation
+    Column("actor", Text),  # who caused it: staff:NAME, api:KEY, command
+    Column("sender", Text),  # source address when it is not the link's own
+    Index("ix_message_number", "number", "id"),
+    Index(
+        "ix_message_queue",
+        "link",
+        "lane",
+        "id",
+        sqlite_where=text("state = 'queued'"),
+        postgresql_where=text("state = 'queued'"),
+    ),
+    Index(
+        "ix_message_case",
+        "case_id",
+        sqlite_where=text("case_id IS NOT NULL"),
+        postgresql_where=text("case_id IS NOT NULL"),
+    ),
+)
+
+part = Table(
+    "part",
+    METADATA,
+    Column("message_id", Id, primary_key=True, autoincrement=False),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("total", Integer, nullable=False),
+    Column("link", Text, nullable=False),
+    Column("reference", Integer, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("attempt", Integer, nullable=False, server_default=text("1")),
+    Column("remote_id", Text),
+    Column("error", Text),
+    Column("at", Time, nullable=False),  # of the last change
+    Index(
+        "ix_part_remote_id",
+        "remote_id",
+        sqlite_where=text("remote_id IS NOT NULL"),
+        postgresql_where=text("remote_id IS NOT NULL"),
+    ),
+    Index(
+        "ix_part_open",
+        "link",
+        "state",
+        "at",
+        sqlite_where=text("state IN ('leased', 'inflight', 'unknown')"),
+        postgresql_where=text("state IN ('leased', 'inflight', 'unknown')"),
+    ),
+    sqlite_with_rowid=False,
+)
+
+# Reports that overtook their response, for 72 hours.
+early_report = Table(
+    "early_report",
+    METADATA,
+    Column("id", Id, primary_key=True, autoincrement=False),
+    Column("link", Text, nullable=False),
+    Column("remote_id", Text, nullable=False),
+    Column("number", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("error", Text),
+    Column("at", Time, nullable=False),
+    Index("ix_early_report_remote_id", "remote_id"),
+)
+
+# Parts of a long inbound message that wait for the others, encrypted.
+waiting_part = Table(
+    "waiting_part",
+    METADATA,
+    Column("id", Id, primary_key=True, autoincrement=False),
+    Column("link", Text, nullable=False),
+    Column("number", Text, nullable=False),
+    Column("own", Text, nullable=False),
+    Column("reference", Integer, nullable=False),
+    Column("bits", Integer, nullable=False),
+    Column("total", Integer, nullable=False),
+    Column("part", Integer, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    Column("at", Time, nullable=False),
+    Index("ix_waiting_part_number", "number", "reference", "total"),
+    Index("ix_waiting_part_at", "at"),
+)
+
+# What a repeat of an inbound message is recognised by, while it may still be repeated.
+at_risk = Table(
+    "at_risk",
+    METADATA,
+    Column("message_id", Id, primary_key=True, autoincrement=False),
+    Column("link", Text, nullable=False),
+    Column("fingerprint", LargeBinary, nullable=False),
+    Column("until", Time),  # NULL while the session lives
+    Index("ix_at_risk_fingerprint", "fingerprint"),
+)
+
+quarantine = Table(
+    "quarantine",
+    METADATA,
+    Column("message_id", Id, primary_key=True, autoincrement=False),
+    Column("link", Text, nullable=False),
+    Column("number", Text, nullable=False),
+    Column("at", Time, nullable=False),
+    Column("exception", Text, nullable=False),
+    Column("octets", LargeBinary, nullable=False),  # encrypted
+)
+
+dialog = Table(
+    "dialog",
+    METADATA,
+    Column("number", Text, primary_key=True),
+    Column("expires", Time, nullable=False),
+    Column("content", Text, nullable=False),  # JSON of an Ask
+)
+
+# The words of a text, two characters at a time, for the log's search.
+bigram = Table(
+    "bigram",
+    METADATA,
+    Column("gram", Text, primary_key=True),
+    Column("message_id", Id, primary_key=True, autoincrement=False),
+    sqlite_with_rowid=False,
+)
+
+unindexed = Table(
+    "unindexed",
+    METADATA,
+    Column("message_id", Id, primary_key=True, autoincrement=False),
+)

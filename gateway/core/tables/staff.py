@@ -1,0 +1,146 @@
+"""Who works here: accounts, sessions, cases, settings, what was done."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, LargeBinary, Table, Text, text
+
+from gateway.core.tables.metadata import METADATA, Id, Time
+
+staff = Table(
+    "staff",
+    METADATA,
+    Column("id", Id, primary_key=True, autoincrement=False),
+    Column("name", Text, nullable=False, unique=True),
+    Column("password_hash", Text),  # argon2id; NULL signs in by link only
+    Column("phone", Text),
+    Column("language", Text),
+    Column("disabled", Boolean, nullable=False, server_default=text("false")),
+    Column("failures", Integer, nullable=False, server_default=text("0")),
+    Column("locked_until", Time),
+    Column("created", Time, nullable=False),
+)
+
+staff_session = Table(
+    "staff_session",
+    METADATA,
+    Column("token_hash", Text, primary_key=True),
+    Column("staff_id", ForeignKey("staff.id"), nullable=False, index=True),
+    Column("csrf", Text, nullable=False),
+    Column("created", Time, nullable=False),
+    Column("seen", Time, nullable=False),
+    Column("expires", Time, nullable=False),
+)
+
+sign_in_link = Table(
+    "sign_in_link",
+    METADATA,
+    Column("token_hash", Text, primary_key=True),
+    Column("staff_id", ForeignKey("staff.id"), nullable=False),
+    Column("expires", Time, nullable=False),
+    Column("used", Time),
+)
+
+# "case" is a word of SQL.
+hotline_case = Table(
+    "hotline_case",
+    METADATA,
+    Column("id", Id, primary_key=True, autoincrement=False),
+    Column("case_no", Text, nullable=False, unique=True),  # nine digits, keyed and checked
+    Column("kind", Text, nullable=False),  # "ask"
+    Column("number", Text, nullable=False, index=True),
+    Column("member_id", BigInteger),
+    Column("branch_path", Text),
+    Column("language", Text, nullable=False),
+    Column("state", Text, nullable=False),  # open | answered | closed
+    Column("opened", Time, nullable=False),
+    Column("changed", Time, nullable=False),
+    Column("answered", Time),  # first answer
+    Column("closed", Time),
+    Column("claimed_by", ForeignKey("staff.id")),
+    Column("claimed_until", Time),
+    Index("ix_hotline_case_queue", "state", "opened"),
+)
+
+case_entry = Table(
+    "case_entry",
+    METADATA,
+    Column("id", Id, primary_key=True, autoincrement=False),
+    Column("case_id", ForeignKey("hotline_case.id"), nullable=False, index=True),
+    Column("kind", Text, nullable=False),  # question | answer | note
+    Column("message_id", BigInteger),  # the row of the log it came or went with
+    Column("staff_id", ForeignKey("staff.id")),
+    Column("text", Text, nullable=False),
+    Column("at", Time, nullable=False),
+)
+
+audit = Table(
+    "audit",
+    METADATA,
+    Column("id", Id, primary_key=True, autoincrement=False),
+    Column("at", Time, nullable=False),
+    Column("actor", Text, nullable=False),  # staff:NAME, member:ID, api:KEY, system
+    Column("action", Text, nullable=False),
+    Column("object", Text, nullable=False),
+    Column("reason", Text),
+    Index("ix_audit_object", "object", "id"),
+)
+
+# What the organisation decides while running: the newest row in force counts.
+setting = Table(
+    "setting",
+    METADATA,
+    Column("id", Id, primary_key=True, autoincrement=False),
+    Column("name", Text, nullable=False),
+    Column("value", Text, nullable=False),  # JSON
+    Column("valid_from", Time, nullable=False),
+    Column("actor", Text, nullable=False),
+    Index("ix_setting_name", "name", "valid_from"),
+)
+
+# One slot of a job runs once.
+timetable = Table(
+    "timetable",
+    METADATA,
+    Column("job", Text, primary_key=True),
+    Column("slot", Text, primary_key=True),
+    Column("at", Time, nullable=False),
+)
+
+idempotency = Table(
+    "idempotency",
+    METADATA,
+    Column("account", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("request_hash", LargeBinary, nullable=False),
+    Column("answer", Text, nullable=False),  # JSON
+    Column("at", Time, nullable=False),
+)
+
+callback = Table(
+    "callback",
+    METADATA,
+    Column("message_id", Id, primary_key=True, autoincrement=False),
+    Column("account", Text, nullable=False),
+    Column("url", Text, nullable=False),
+)
+
+# What other systems are still to be told, retried for 24 hours.
+delivery = Table(
+    "delivery",
+    METADATA,
+    Column("id", Id, primary_key=True, autoincrement=False),
+    Column("account", Text, nullable=False),
+    Column("url", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("due", Time, nullable=False, index=True),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("created", Time, nullable=False),
+)
+
+# Facts about this database: the key's fingerprint, the hold after a restore.
+fact = Table(
+    "fact",
+    METADATA,
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+)

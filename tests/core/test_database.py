@@ -1,0 +1,134 @@
+"""The writer thread, its transactions and its fairness, on both engines."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, insert, select, text
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorFromThreads
+from zope.interface import implementer
+
+from gateway.core.database import Database, DatabaseProblem, Queue, engine, wake
+from gateway.core.tables.staff import fact
+
+
+def put(conn: Connection, name: str, value: str = "") -> str:
+    conn.execute(insert(fact), {"name": name, "value": value})
+    return name
+
+
+def names(conn: Connection) -> list[str]:
+    return list(conn.scalars(select(fact.c.name).order_by(fact.c.name)))
+
+
+def fail(conn: Connection, name: str) -> None:
+    put(conn, name)
+    raise LookupError(name)
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Any]:
+    """A Database whose reactor calls are made at once, in the thread that asks."""
+    made = Database(database_url, Here())
+    made.start()
+    yield made
+    finished = made.stop()
+    result(finished)
+
+
+@implementer(IReactorFromThreads)
+class Here:
+    """callFromThread without a reactor."""
+
+    def callFromThread(self, callable: Callable[..., Any], *args: object, **kwargs: object) -> None:
+        callable(*args, **kwargs)
+
+
+def result(done: Deferred[Any]) -> Any:
+    """What `done` fires with, waiting at most five seconds."""
+    ready = threading.Event()
+    found: list[Any] = []
+
+    def fired(value: Any) -> None:
+        found.append(value)
+        ready.set()
+
+    done.addBoth(fired)
+    assert ready.wait(5), "nothing in five seconds"
+    return found[0]
+
+
+def test_works_commit_together_and_return_their_values(database: Database) -> None:
+    waiting = [database.run(put, f"n{i}") for i in range(50)]
+    assert [result(done) for done in waiting] == [f"n{i}" for i in range(50)]
+    assert len(result(database.read(names))) == 50
+
+
+def test_one_that_fails_takes_nobody_with_it(database: Database) -> None:
+    waiting: list[Deferred[Any]] = [database.run(put, "a"), database.run(fail, "b"), database.run(put, "c")]
+    answers = [result(done) for done in waiting]
+    assert answers[0] == "a"
+    assert answers[2] == "c"
+    assert answers[1].check(LookupError)
+    assert result(database.run(names)) == ["a", "c"]
+
+
+def test_a_released_savepoint_does_not_survive_the_outer_rollback(conn: Connection) -> None:
+    with conn.begin() as outer:
+        with conn.begin_nested():
+            put(conn, "inner")
+        outer.rollback()
+    with conn.begin():
+        assert names(conn) == []
+
+
+def test_subscribers_hear_after_the_commit(database: Database) -> None:
+    heard: list[list[str]] = []
+    database.subscribe("messages", lambda: heard.append(["woken"]))
+
+    def work(conn: Connection) -> None:
+        put(conn, "x")
+        wake(conn, "messages")
+
+    result(database.run(work))
+    result(database.run(names))
+    assert heard == [["woken"]]
+
+
+def test_background_work_gets_its_share(database: Database) -> None:
+    background = [database.run(put, f"b{i}", queue=Queue.BACKGROUND) for i in range(3)]
+    first = [database.run(put, f"f{i}", queue=Queue.FIRST) for i in range(300)]
+    assert [result(done) for done in background] == ["b0", "b1", "b2"]
+    assert len([result(done) for done in first]) == 300
+
+
+def test_readers_cannot_write(database: Database) -> None:
+    failure = result(database.read(put, "x"))
+    assert "read" in str(failure.value).lower()
+
+
+def test_a_missing_database_is_not_made_by_mistake(tmp_path: Any) -> None:
+    with pytest.raises(DatabaseProblem, match="muster upgrade"):
+        engine(f"sqlite:///{tmp_path}/none.db")
+    assert not (tmp_path / "none.db").exists()
+
+
+def test_two_gateways_cannot_share_a_file(tmp_path: Any) -> None:
+    url = f"sqlite:///{tmp_path}/one.db"
+    engine(url, create=True).connect().close()
+    first = Database(url, Here())
+    first.start()
+    with pytest.raises(DatabaseProblem, match="another gateway"):
+        Database(url, Here()).start()
+    first.stop()
+
+
+def test_sqlite_is_durable(tmp_path: Any) -> None:
+    with engine(f"sqlite:///{tmp_path}/one.db", create=True).connect() as conn:
+        assert conn.scalar(text("PRAGMA synchronous")) == 2
+        assert conn.scalar(text("PRAGMA journal_mode")) == "wal"
+        assert conn.scalar(text("PRAGMA foreign_keys")) == 1
