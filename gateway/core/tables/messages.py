@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, Table, Text, text
 
 from gateway.core.tables.metadata import METADATA, Id, Time
+
+
+def _where(condition: str) -> dict[str, Any]:
+    """A partial index, on either engine."""
+    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
+
 
 message = Table(
     "message",
@@ -25,7 +33,9 @@ message = Table(
     Column("text", Text),  # NULL when it may not be kept
     Column("sealed", LargeBinary),  # a secret while queued, encrypted
     Column("damaged", Boolean, nullable=False, server_default=text("false")),
+    Column("fingerprint", BigInteger),  # inbound: what a repeat is recognised by
     Column("answers", BigInteger),  # the message this one replies to
+    Column("attempt", Integer, nullable=False, server_default=text("0")),  # failed attempts that count
     Column("case_id", BigInteger),
     Column("session", Text),
     Column("lane", Integer),
@@ -36,19 +46,12 @@ message = Table(
     Column("actor", Text),  # who caused it: staff:NAME, api:KEY, command
     Column("sender", Text),  # source address when it is not the link's own
     Index("ix_message_number", "number", "id"),
-    Index(
-        "ix_message_queue",
-        "link",
-        "lane",
-        "id",
-        sqlite_where=text("state = 'queued'"),
-        postgresql_where=text("state = 'queued'"),
-    ),
+    Index("ix_message_queue", "link", "lane", "id", **_where("state = 'queued' AND not_before IS NULL")),
+    Index("ix_message_due", "not_before", **_where("state = 'queued' AND not_before IS NOT NULL")),
     Index(
         "ix_message_case",
         "case_id",
-        sqlite_where=text("case_id IS NOT NULL"),
-        postgresql_where=text("case_id IS NOT NULL"),
+        **_where("case_id IS NOT NULL"),
     ),
 )
 
@@ -68,16 +71,14 @@ part = Table(
     Index(
         "ix_part_remote_id",
         "remote_id",
-        sqlite_where=text("remote_id IS NOT NULL"),
-        postgresql_where=text("remote_id IS NOT NULL"),
+        **_where("remote_id IS NOT NULL"),
     ),
     Index(
         "ix_part_open",
         "link",
         "state",
         "at",
-        sqlite_where=text("state IN ('leased', 'inflight', 'unknown')"),
-        postgresql_where=text("state IN ('leased', 'inflight', 'unknown')"),
+        **_where("state IN ('leased', 'inflight', 'unknown')"),
     ),
     sqlite_with_rowid=False,
 )
@@ -108,21 +109,12 @@ waiting_part = Table(
     Column("bits", Integer, nullable=False),
     Column("total", Integer, nullable=False),
     Column("part", Integer, nullable=False),
-    Column("content", LargeBinary, nullable=False),
+    Column("content", LargeBinary, nullable=False),  # empty once joined
+    Column("fingerprint", BigInteger, nullable=False),
+    Column("joined", BigInteger),  # the message; kept a day, so that a repeated part is known
     Column("at", Time, nullable=False),
     Index("ix_waiting_part_number", "number", "reference", "total"),
     Index("ix_waiting_part_at", "at"),
-)
-
-# What a repeat of an inbound message is recognised by, while it may still be repeated.
-at_risk = Table(
-    "at_risk",
-    METADATA,
-    Column("message_id", Id, primary_key=True, autoincrement=False),
-    Column("link", Text, nullable=False),
-    Column("fingerprint", LargeBinary, nullable=False),
-    Column("until", Time),  # NULL while the session lives
-    Index("ix_at_risk_fingerprint", "fingerprint"),
 )
 
 quarantine = Table(

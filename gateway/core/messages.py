@@ -1,0 +1,629 @@
+"""The log and the queue: every message in and out, its parts, and the only writer of `inflight`.
+
+A message waits `queued`; `release` leases it to a link, splits it into parts and marks at most a window of them
+`inflight`, in one commit before anything is written. What a link answers is recorded in batches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+
+from gateway.core.database import wake
+from gateway.core.ids import first_of
+from gateway.core.keys import Keys
+from gateway.core.model import Channel, Lane, Outbound, Part, Report, Resend, State
+from gateway.core.tables.messages import early_report, message, part, unindexed
+from gateway.core.tables.organisation import number as phone
+from gateway.core.tables.staff import fact
+
+EARLY_REPORTS_WAIT = timedelta(hours=72)
+REPORT_GRACE = timedelta(minutes=10)  # an unknown part may still be reported; then it is resent, once
+ATTEMPTS = 5  # that count, before a part is failed for good
+
+Split = Callable[[Outbound], tuple[Part, ...]]
+_Key = tuple[int, int]  # message id, part number
+
+_FINAL = frozenset({State.DELIVERED, State.FAILED, State.EXPIRED, State.CANCELLED})
+# What a message is when its parts differ: the first of these that any part has.
+_WORST = (State.FAILED, State.EXPIRED, State.UNKNOWN, State.SENT)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of a part that was inflight. `again` says when it may be tried again, if it may."""
+
+    part: Part
+    state: State  # SENT, FAILED, EXPIRED, UNKNOWN, LEASED (back in hand, not counted) or QUEUED (later, counted)
+    at: datetime
+    remote_id: str | None = None
+    error: str | None = None
+    again: datetime | None = None
+    other_link: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """What a release found: parts that may be written now, and parts that a link holds for later."""
+
+    write: tuple[Part, ...]
+    hold: tuple[Part, ...]
+
+
+# --- in -------------------------------------------------------------------------------------------------------
+
+_INSERT = insert(message)
+_INSERT_PART = insert(part)
+_INSERT_UNINDEXED = insert(unindexed)
+
+
+def log(conn: Connection, rows: list[dict[str, Any]]) -> None:
+    """Insert rows of the log; all must have the same keys."""
+    if rows:
+        conn.execute(_INSERT, rows)
+
+
+def index_later(conn: Connection, ids: list[int]) -> None:
+    """Let the background indexer take these texts into the search."""
+    if ids:
+        conn.execute(_INSERT_UNINDEXED, [{"message_id": id_} for id_ in ids])
+
+
+def known(conn: Connection, ids: Sequence[int]) -> set[int]:
+    """Which of these messages are in the log already: a rerun after a lost COMMIT finds them."""
+    return set(conn.scalars(_KNOWN, {"ids": list(ids)}))
+
+
+_KNOWN = select(message.c.id).where(message.c.id.in_(bindparam("ids", expanding=True)))
+
+
+def fingerprints(conn: Connection, link: str, since: datetime | None) -> dict[int, int]:
+    """How often each inbound was recorded on `link` in the last 30 seconds of its session, or since `since`."""
+    if since is None:
+        last = conn.scalar(
+            select(message.c.id)
+            .where(message.c.direction == "in", message.c.link == link)
+            .order_by(message.c.id.desc())
+            .limit(1)
+        )
+        if last is None:
+            return {}
+        first = last - first_of_span(timedelta(seconds=30))
+    else:
+        first = first_of(since)
+    found: dict[int, int] = {}
+    for print_ in conn.scalars(
+        select(message.c.fingerprint)
+        .where(message.c.id >= first, message.c.link == link, message.c.direction == "in")
+        .where(message.c.fingerprint.is_not(None))
+        .limit(20_000)
+    ):
+        found[print_] = found.get(print_, 0) + 1
+    return found
+
+
+def first_of_span(span: timedelta) -> int:
+    """A length of time in ids."""
+    return int(span / timedelta(milliseconds=1)) << 21
+
+
+# --- out: into the queue --------------------------------------------------------------------------------------
+
+
+def row(
+    outbound: Outbound,
+    now: datetime,
+    *,
+    link: str,
+    state: State,
+    log_class: str,
+    text: str | None,
+    sealed: bytes | None = None,
+    command: str | None = None,
+    member_id: int | None = None,
+    branch_path: str | None = None,
+    answers: int | None = None,
+    actor: str | None = None,
+) -> dict[str, Any]:
+    """The log row of an outbound message."""
+    return {
+        "id": outbound.id,
+        "direction": "out",
+        "state": state.value,
+        "channel": outbound.channel.value,
+        "link": link,
+        "number": outbound.to,
+        "own": outbound.sender,
+        "at": now,
+        "member_id": member_id,
+        "branch_path": branch_path,
+        "command": command,
+        "log_class": log_class,
+        "text": text,
+        "sealed": sealed,
+        "answers": answers,
+        "case_id": outbound.case,
+        "session": outbound.session,
+        "lane": int(outbound.lane),
+        "resend": outbound.resend.value,
+        "not_before": outbound.not_before,
+        "expires": outbound.expires,
+        "actor": actor,
+        "sender": outbound.sender,
+    }
+
+
+def part_row(part_: Part, link: str, state: State, now: datetime) -> dict[str, Any]:
+    return {
+        "message_id": part_.outbound,
+        "number": part_.number,
+        "total": part_.total,
+        "link": link,
+        "reference": part_.reference,
+        "state": state.value,
+        "at": now,
+    }
+
+
+def insert_parts(conn: Connection, rows: list[dict[str, Any]]) -> None:
+    if rows:
+        conn.execute(_INSERT_PART, rows)
+
+
+def queue(
+    conn: Connection,
+    outbounds: Iterable[Outbound],
+    now: datetime,
+    *,
+    actor: str,
+    log_class: str = "A",
+) -> list[int]:
+    """Queue messages that nobody asked for by text: answers of staff, other systems. `link` must be set."""
+    rows = [
+        row(
+            outbound,
+            now,
+            link=outbound.link or "",
+            state=State.QUEUED,
+            log_class=log_class,
+            text=outbound.text,
+            actor=actor,
+        )
+        for outbound in outbounds
+    ]
+    log(conn, rows)
+    ids = [found["id"] for found in rows]
+    index_later(conn, ids)
+    wake(conn, "queue")
+    wake(conn, "messages")
+    return ids
+
+
+# --- out: the gate --------------------------------------------------------------------------------------------
+
+_LEASE = (
+    select(
+        message.c.id,
+        message.c.number,
+        message.c.text,
+        message.c.sealed,
+        message.c.channel,
+        message.c.sender,
+        message.c.lane,
+        message.c.expires,
+        message.c.resend,
+        message.c.attempt,
+        message.c.session,
+    )
+    .where(message.c.state == "queued", message.c.not_before.is_(None), message.c.link == bindparam("link"))
+    .order_by(message.c.lane, message.c.id)
+    .limit(bindparam("room"))
+)
+_LEASE_ANSWERS = _LEASE.where(message.c.lane <= int(Lane.ANSWER))
+_OPTED_OUT = select(phone.c.number).where(phone.c.number.in_(bindparam("numbers", expanding=True)), phone.c.opted_out)
+_SET_STATE = (
+    update(message).where(message.c.id.in_(bindparam("ids", expanding=True))).values(state=bindparam("new_state"))
+)
+_CANCEL = (
+    update(message)
+    .where(message.c.id.in_(bindparam("ids", expanding=True)))
+    .values(state=bindparam("new_state"), error=bindparam("why"), sealed=None)
+)
+_PARTS_OF = select(part.c.message_id, part.c.number, part.c.state).where(
+    part.c.message_id.in_(bindparam("ids", expanding=True))
+)
+_MARK = (
+    update(part)
+    .where(part.c.message_id == bindparam("b_id"), part.c.number == bindparam("b_number"))
+    .values(state=bindparam("b_state"), at=bindparam("b_at"))
+)
+
+
+def release(
+    conn: Connection,
+    keys: Keys,
+    link: str,
+    split: Split,
+    chosen: Sequence[Part],
+    slots: int,
+    room: int,
+    now: datetime,
+) -> Released:
+    """Mark `chosen` (held by the link) and then queued parts inflight, at most `slots` in all, and lease up to `room`
+    messages more. Every way out passes here: expiry, opt-out and the hold after a restore are applied."""
+    allowed, gone = _gate(conn, [(p.outbound, p.to, p.lane, p.expires) for p in chosen], now)
+    write = [p for p in chosen if p.outbound in allowed]
+    if write:
+        conn.execute(_MARK, [_marked(p, State.INFLIGHT, now) for p in write])
+    cancelled_parts = [p for p in chosen if p.outbound not in allowed]
+    if cancelled_parts:
+        conn.execute(_MARK, [_marked(p, gone[p.outbound][0], now) for p in cancelled_parts])
+    _cancel(conn, gone)
+    hold: list[Part] = []
+    if room > 0:
+        leased = _lease(conn, keys, link, split, room, now)
+        free = slots - len(write)
+        write += leased[:free] if free > 0 else []
+        hold = leased[max(free, 0) :]
+        rows = [part_row(p, link, State.INFLIGHT, now) for p in leased[: max(free, 0)]]
+        rows += [part_row(p, link, State.LEASED, now) for p in hold]
+        insert_parts(conn, rows)
+    return Released(tuple(write), tuple(hold))
+
+
+def _gate(
+    conn: Connection, candidates: list[tuple[int, str, Lane, datetime | None]], now: datetime
+) -> tuple[set[int], dict[int, tuple[State, str]]]:
+    """Which messages may go, and why the others may not."""
+    gone: dict[int, tuple[State, str]] = {}
+    unasked = [to for _, to, lane, _ in candidates if lane >= Lane.REMINDER]
+    opted_out = set(conn.scalars(_OPTED_OUT, {"numbers": unasked})) if unasked else set()
+    allowed = set()
+    for id_, to, lane, expires in candidates:
+        if expires is not None and expires <= now:
+            gone[id_] = (State.EXPIRED, "expired")
+        elif lane >= Lane.REMINDER and to in opted_out:
+            gone[id_] = (State.CANCELLED, "opted out")
+        else:
+            allowed.add(id_)
+    return allowed, gone
+
+
+def _cancel(conn: Connection, gone: Mapping[int, tuple[State, str]]) -> None:
+    by_reason: dict[tuple[State, str], list[int]] = {}
+    for id_, reason in gone.items():
+        by_reason.setdefault(reason, []).append(id_)
+    for (state, why), ids in by_reason.items():
+        conn.execute(_CANCEL, {"ids": ids, "new_state": state.value, "why": why})
+
+
+def _lease(conn: Connection, keys: Keys, link: str, split: Split, room: int, now: datetime) -> list[Part]:
+    statement = _LEASE_ANSWERS if on_hold(conn) else _LEASE
+    rows = conn.execute(statement, {"link": link, "room": room}).all()
+    if not rows:
+        return []
+    allowed, gone = _gate(conn, [(r.id, r.number, Lane(r.lane), r.expires) for r in rows], now)
+    _cancel(conn, gone)
+    rows = [r for r in rows if r.id in allowed]
+    conn.execute(_SET_STATE, {"ids": [r.id for r in rows], "new_state": "leased"}) if rows else None
+    done: dict[int, set[int]] = {}
+    retried = [r.id for r in rows if r.attempt]
+    if retried:
+        for id_, number_, state in conn.execute(_PARTS_OF, {"ids": retried}):
+            if state != "queued":
+                done.setdefault(id_, set()).add(number_)
+        conn.execute(
+            delete(part).where(part.c.message_id.in_(retried), part.c.state == "queued")
+        )  # written again below, in the state they now have
+    leased = []
+    for r in rows:
+        outbound = Outbound(
+            id=r.id,
+            to=r.number,
+            text=r.text if r.sealed is None else keys.open("secret", r.sealed).decode(),
+            channel=Channel(r.channel),
+            sender=r.sender,
+            lane=Lane(r.lane),
+            session=r.session,
+            expires=r.expires,
+            resend=Resend(r.resend),
+        )
+        skip = done.get(r.id, ())
+        leased += [p for p in split(outbound) if p.number not in skip]
+    return leased
+
+
+def on_hold(conn: Connection) -> bool:
+    """After a restore nothing but answers goes out until an operator releases."""
+    return conn.scalar(_HOLD) is not None
+
+
+_HOLD = select(fact.c.value).where(fact.c.name == "hold")
+
+
+def _marked(part_: Part, state: State, now: datetime) -> dict[str, Any]:
+    return {"b_id": part_.outbound, "b_number": part_.number, "b_state": state.value, "b_at": now}
+
+
+# --- out: what became of it -----------------------------------------------------------------------------------
+
+_RECORD = (
+    update(part)
+    .where(part.c.message_id == bindparam("b_id"), part.c.number == bindparam("b_number"))
+    .values(
+        state=bindparam("b_state"),
+        remote_id=func.coalesce(bindparam("b_remote_id"), part.c.remote_id),
+        error=bindparam("b_error"),
+        at=bindparam("b_at"),
+    )
+)
+_SETTLE = (
+    update(message)
+    .where(message.c.id.in_(bindparam("ids", expanding=True)))
+    .values(state=bindparam("new_state"), error=bindparam("why"), sealed=None)
+)
+_EARLY = select(
+    early_report.c.id, early_report.c.remote_id, early_report.c.number, early_report.c.state, early_report.c.error
+).where(early_report.c.link == bindparam("link"), early_report.c.remote_id.in_(bindparam("ids", expanding=True)))
+
+
+def record(conn: Connection, link: str, answers: Sequence[Answer]) -> None:
+    """What the link answered; a report that came before its answer is taken from where it waited."""
+    if not answers:
+        return
+    early = _early(conn, link, answers)
+    settled: list[tuple[Part, State, str | None]] = []
+    rows = []
+    for answer in answers:
+        state, error = answer.state, answer.error
+        found = early.get((answer.remote_id, answer.part.to)) if answer.remote_id else None
+        if found is not None and state is State.SENT:
+            state, error = found
+        rows.append(
+            {
+                "b_id": answer.part.outbound,
+                "b_number": answer.part.number,
+                "b_state": state.value,
+                "b_remote_id": answer.remote_id,
+                "b_error": error,
+                "b_at": answer.at,
+            }
+        )
+        if state is State.QUEUED:
+            _retry(conn, link, answer)
+        elif state is not State.LEASED:
+            settled.append((answer.part, state, error))
+    conn.execute(_RECORD, rows)
+    settle(conn, settled)
+
+
+def _early(conn: Connection, link: str, answers: Sequence[Answer]) -> dict[tuple[str, str], tuple[State, str | None]]:
+    ids = [answer.remote_id for answer in answers if answer.remote_id]
+    if not ids:
+        return {}
+    rows = conn.execute(_EARLY, {"link": link, "ids": ids}).all()
+    if not rows:
+        return {}
+    found = {(r.remote_id, r.number): (State(r.state), r.error) for r in rows}
+    taken = {(answer.remote_id, answer.part.to) for answer in answers}
+    conn.execute(
+        delete(early_report).where(early_report.c.id.in_([r.id for r in rows if (r.remote_id, r.number) in taken]))
+    )
+    return found
+
+
+def _retry(conn: Connection, link: str, answer: Answer) -> None:
+    """Back into the queue, to be tried again from `answer.again` on."""
+    conn.execute(
+        update(message)
+        .where(message.c.id == answer.part.outbound)
+        .values(
+            state="queued",
+            attempt=message.c.attempt + 1,
+            not_before=answer.again,
+            error=answer.error,
+        )
+    )
+
+
+def settle(conn: Connection, parts: Sequence[tuple[Part, State, str | None]]) -> None:
+    """Bring the messages of these parts up to date: one by one when single, by all their parts when not."""
+    by_state: dict[tuple[State, str | None], list[int]] = {}
+    long = set()
+    for part_, state, error in parts:
+        if part_.total == 1:
+            by_state.setdefault((state, error), []).append(part_.outbound)
+        else:
+            long.add(part_.outbound)
+    if long:
+        _derive(conn, long, by_state)
+    for (state, error), ids in by_state.items():
+        conn.execute(_SETTLE, {"ids": ids, "new_state": state.value, "why": error})
+    if by_state:
+        wake(conn, "messages")
+
+
+def _derive(conn: Connection, ids: Iterable[int], by_state: dict[tuple[State, str | None], list[int]]) -> None:
+    states: dict[int, list[State]] = {}
+    for id_, _, state in conn.execute(_PARTS_OF, {"ids": list(ids)}):
+        states.setdefault(id_, []).append(State(state))
+    for id_, found in states.items():
+        if any(state in (State.QUEUED, State.LEASED, State.INFLIGHT) for state in found):
+            continue
+        worst = next((state for state in _WORST if state in found), found[0])
+        by_state.setdefault((worst, None), []).append(id_)
+
+
+_MATCH = (
+    select(part.c.message_id, part.c.number, part.c.total, part.c.state, part.c.remote_id, message.c.number.label("to"))
+    .join(message, message.c.id == part.c.message_id)
+    .where(part.c.link == bindparam("link"), part.c.remote_id.in_(bindparam("ids", expanding=True)))
+    .order_by(part.c.message_id)
+)
+
+
+def report(conn: Connection, link: str, reports: Sequence[Report], new_id: Callable[[], int]) -> int:
+    """Delivery reports of one link; the result counts those that wait for their part. Twice the same is once."""
+    rows = conn.execute(_MATCH, {"link": link, "ids": list({r.remote_id for r in reports})}).all()
+    parts = {(r.remote_id, r.to): r for r in rows}  # in order of id: the newest of a reused id wins
+    updates: dict[_Key, dict[str, Any]] = {}
+    settled: dict[_Key, tuple[Part, State, str | None]] = {}
+    early = []
+    for found in reports:
+        match = parts.get((found.remote_id, found.to))
+        if match is None:
+            early.append(
+                {
+                    "id": new_id(),
+                    "link": link,
+                    "remote_id": found.remote_id,
+                    "number": found.to,
+                    "state": found.state.value,
+                    "error": found.error,
+                    "at": found.at,
+                }
+            )
+            continue
+        key = (match.message_id, match.number)
+        before = settled[key][1] if key in settled else State(match.state)
+        if before in _FINAL or (found.state is State.SENT and before is not State.UNKNOWN):
+            continue  # a final state stays final, whatever comes late
+        updates[key] = {
+            "b_id": match.message_id,
+            "b_number": match.number,
+            "b_state": found.state.value,
+            "b_remote_id": None,
+            "b_error": found.error,
+            "b_at": found.at,
+        }
+        settled[key] = (_stub(match.message_id, match.number, match.total, found.to), found.state, found.error)
+    if updates:
+        conn.execute(_RECORD, list(updates.values()))
+        settle(conn, list(settled.values()))
+    if early:
+        conn.execute(insert(early_report), early)
+    return len(early)
+
+
+def _stub(id_: int, number: int, total: int, to: str) -> Part:
+    """A part as far as settling needs to know it."""
+    from gateway.core.model import Coding
+
+    return Part(outbound=id_, number=number, total=total, reference=0, octets=b"", coding=Coding.GSM7, to=to)
+
+
+# --- when things go wrong -------------------------------------------------------------------------------------
+
+
+def recover(conn: Connection) -> tuple[int, int]:
+    """After a start: what was leased is queued again, what was inflight is unknown. Counts of both."""
+    inflight = conn.execute(
+        select(part.c.message_id, part.c.number, part.c.total).where(part.c.state == "inflight")
+    ).all()
+    unknown = [(_stub(r.message_id, r.number, r.total, ""), State.UNKNOWN, None) for r in inflight]
+    conn.execute(update(part).where(part.c.state == "inflight").values(state="unknown"))
+    settle(conn, unknown)
+    leased = list(conn.scalars(select(message.c.id).where(message.c.state == "leased")))
+    unlease(conn, leased)
+    return len(leased), len(inflight)
+
+
+def unlease(conn: Connection, ids: Sequence[int]) -> None:
+    """Give leased messages back to the queue; parts never written are forgotten and split anew."""
+    for start in range(0, len(ids), 500):
+        some = list(ids[start : start + 500])
+        conn.execute(delete(part).where(part.c.message_id.in_(some), part.c.state.in_(("leased", "queued"))))
+        begun = set(conn.scalars(select(part.c.message_id).where(part.c.message_id.in_(some)).distinct()))
+        fresh = [id_ for id_ in some if id_ not in begun]
+        if begun:  # a started message keeps its link and sends only what is missing
+            conn.execute(
+                update(message)
+                .where(message.c.id.in_(list(begun)), message.c.state == "leased")
+                .values(state="queued", attempt=message.c.attempt + 1)
+            )
+        if fresh:
+            conn.execute(
+                update(message).where(message.c.id.in_(fresh), message.c.state == "leased").values(state="queued")
+            )
+    if ids:
+        wake(conn, "queue")
+
+
+def due(conn: Connection, now: datetime, limit: int = 500) -> int:
+    """Let messages whose time has come into the queue proper."""
+    ids = list(
+        conn.scalars(
+            select(message.c.id)
+            .where(message.c.state == "queued", message.c.not_before.is_not(None), message.c.not_before <= now)
+            .order_by(message.c.not_before)
+            .limit(limit)
+        )
+    )
+    if ids:
+        conn.execute(update(message).where(message.c.id.in_(ids)).values(not_before=None))
+        wake(conn, "queue")
+    return len(ids)
+
+
+def resend_unknown(conn: Connection, now: datetime, limit: int = 200) -> int:
+    """Parts unknown for ten minutes without a report go out once more, unless they may never."""
+    rows = conn.execute(
+        select(part.c.message_id, part.c.number, part.c.attempt, message.c.resend)
+        .join(message, message.c.id == part.c.message_id)
+        .where(part.c.state == "unknown", part.c.at <= now - REPORT_GRACE, part.c.attempt == 1)
+        .where(message.c.resend == Resend.ONCE.value, message.c.text.is_not(None))
+        .limit(limit)
+    ).all()
+    again = [r for r in rows]
+    if again:
+        conn.execute(
+            update(part)
+            .where(part.c.message_id == bindparam("b_id"), part.c.number == bindparam("b_number"))
+            .values(state="queued", attempt=2),
+            [{"b_id": r.message_id, "b_number": r.number} for r in again],
+        )
+        conn.execute(
+            update(message)
+            .where(message.c.id.in_({r.message_id for r in again}))
+            .values(state="queued", attempt=message.c.attempt + 1)
+        )
+        wake(conn, "queue")
+    return len(again)
+
+
+def move(conn: Connection, from_link: str, to_link: str, before: datetime, limit: int = 500) -> int:
+    """Messages not started yet that have waited for `from_link` since `before` go to another link."""
+    ids = list(
+        conn.scalars(
+            select(message.c.id)
+            .where(message.c.state == "queued", message.c.not_before.is_(None), message.c.link == from_link)
+            .where(message.c.id < first_of(before), message.c.attempt == 0)
+            .order_by(message.c.lane, message.c.id)
+            .limit(limit)
+        )
+    )
+    if ids:
+        conn.execute(update(message).where(message.c.id.in_(ids)).values(link=to_link))
+        wake(conn, "queue")
+    return len(ids)
+
+
+def forget_early_reports(conn: Connection, now: datetime) -> int:
+    return conn.execute(delete(early_report).where(early_report.c.at < now - EARLY_REPORTS_WAIT)).rowcount
+
+
+# --- to be read -----------------------------------------------------------------------------------------------
+
+
+def waiting(conn: Connection) -> dict[tuple[str, int], tuple[int, int]]:
+    """By link and lane: how many are queued, and the oldest id."""
+    rows = conn.execute(
+        select(message.c.link, message.c.lane, func.count(), func.min(message.c.id))
+        .where(message.c.state == "queued", message.c.not_before.is_(None))
+        .group_by(message.c.link, message.c.lane)
+    )
+    return {(link or "", lane): (count, oldest) for link, lane, count, oldest in rows}
