@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum, IntEnum, StrEnum
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 
 class AddressKind(StrEnum):
@@ -134,9 +134,8 @@ class Inbound:
     language: str | None = None  # which the channel knows, else the number's own
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Member:
-    """A member as a command sees one."""
+class Member(NamedTuple):
+    """A member as a command sees one; a tuple, because one is made for every message that comes in."""
 
     id: int
     member_no: str

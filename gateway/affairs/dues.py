@@ -1,0 +1,135 @@
+"""What members owe: one obligation a member and month, from the monthly amount that was assessed.
+
+A month is the int 202609; an amount is an int of minor units of the organisation's currency.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from typing import NamedTuple
+
+from sqlalchemy import Connection, and_, bindparam, case, exists, func, insert, literal, or_, select
+
+from gateway.affairs.lookup import Lookup
+from gateway.core.tables.organisation import member, obligation
+
+
+class Owed(NamedTuple):
+    """What one member owes up to a month."""
+
+    months: int = 0  # those with something open, the month asked for included
+    amount: int = 0
+    current: int = 0  # of `amount`, what the month asked for adds
+    paid_to: int | None = None  # the last month up to which all is paid; None when nothing ever was
+
+
+_month = bindparam("month", type_=obligation.c.month.type)
+_open = obligation.c.amount - obligation.c.paid
+_paid = obligation.alias("paid")
+_last_paid = (
+    select(func.max(_paid.c.month))
+    .where(_paid.c.member_id == member.c.id, _paid.c.paid >= _paid.c.amount)
+    .scalar_subquery()
+)
+_owed = Lookup(
+    lambda members: (
+        select(
+            member.c.id,
+            func.count(obligation.c.month),
+            func.coalesce(func.sum(_open), 0),
+            func.coalesce(func.sum(case((obligation.c.month == _month, _open), else_=0)), 0),
+            func.min(obligation.c.month),
+            _last_paid,
+            member.c.dues_from,
+            member.c.paid_to,
+        )
+        .select_from(
+            member.outerjoin(
+                obligation,
+                and_(
+                    obligation.c.member_id == member.c.id,
+                    obligation.c.paid < obligation.c.amount,
+                    obligation.c.month <= _month,
+                ),
+            )
+        )
+        .where(member.c.id.in_(members))
+        .group_by(member.c.id)
+    )
+)
+
+
+def owed(conn: Connection, member_ids: Sequence[int], month: int) -> dict[int, Owed]:
+    """What each of the members owes up to and including `month`, in one query."""
+    return {
+        member_id: Owed(months, int(amount), int(current), _paid_to(first, last_paid, dues_from, paid_to))
+        for member_id, months, amount, current, first, last_paid, dues_from, paid_to in _owed(
+            conn, list(member_ids), month=month
+        )
+    }
+
+
+def _paid_to(first_open: int | None, last_paid: int | None, dues_from: int | None, before: int | None) -> int | None:
+    if last_paid is None:
+        return before
+    if first_open is None or last_paid < first_open:
+        return last_paid
+    return before if dues_from is None or dues_from >= first_open else previous(first_open)
+
+
+def assess_month(conn: Connection, month: int, after_member_id: int = 0, limit: int = 500) -> int | None:
+    """Add what is owed for `month` by the next `limit` members behind `after_member_id`.
+
+    Returns the id to go on from, or None at the end. Run again, it adds nothing twice.
+    """
+    behind = (
+        select(member.c.id).where(member.c.id > after_member_id).order_by(member.c.id).limit(limit).subquery("behind")
+    )
+    count, last = conn.execute(select(func.count(), func.max(behind.c.id))).one()
+    if not count:
+        return None
+    due = select(member.c.id, literal(month), member.c.monthly_amount).where(
+        member.c.id > after_member_id,
+        member.c.id <= last,
+        member.c.monthly_amount > 0,
+        or_(member.c.dues_from.is_(None), member.c.dues_from <= month),
+        ~exists().where(obligation.c.member_id == member.c.id, obligation.c.month == month),
+    )
+    conn.execute(insert(obligation).from_select(["member_id", "month", "amount"], due))
+    return int(last) if count == limit else None
+
+
+def month_of(day: date) -> int:
+    return day.year * 100 + day.month
+
+
+def following(month: int, count: int = 1) -> int:
+    """The month `count` months behind `month`; a negative count goes back."""
+    year, index = divmod(month // 100 * 12 + month % 100 - 1 + count, 12)
+    return year * 100 + index + 1
+
+
+def previous(month: int) -> int:
+    return following(month, -1)
+
+
+def months(first: int, last: int) -> list[int]:
+    """All months from `first` to `last`; none when `first` comes later."""
+    count = last // 100 * 12 + last % 100 - (first // 100 * 12 + first % 100) + 1
+    return [following(first, index) for index in range(count)]
+
+
+def parse_month(text: str) -> int:
+    """202609 of "2026-09"; anything else raises ValueError."""
+    year, _, number = text.partition("-")
+    if not (len(year) == 4 and len(number) == 2 and (year + number).isascii() and (year + number).isdecimal()):
+        raise ValueError(f"a month is written 2026-09, not {text!r}")
+    if not (1900 <= int(year) <= 2999 and 1 <= int(number) <= 12):
+        raise ValueError(f"there is no month {text}")
+    return int(year + number)
+
+
+def show_month(month: int) -> str:
+    """202609 as 2026-09."""
+    return f"{month // 100}-{month % 100:02d}"
