@@ -62,7 +62,8 @@ def why_not(text: str, country: str) -> Reason | None:
 def address(text: str, country: str, ton: int | None = None, npi: int | None = None) -> Address:
     """Return who an operator means, `ton` being the type of number it gave; `country` is where the link is.
 
-    A private numbering plan knows no E.164. Lenient where `e164` is strict: a number in use is a number, even in a range that is newer than our tables.
+    A private numbering plan knows no E.164. Lenient where `e164` is strict: a number in use is a number, even in a
+    range that is newer than our tables.
     """
     if npi == PRIVATE:
         ton = NETWORK
