@@ -114,6 +114,8 @@ wrong_code = Table(
     METADATA,
     Column("id", Id, primary_key=True, autoincrement=False),
     Column("number", Text, nullable=False),
+    Column("branch_id", ForeignKey("branch.id")),  # whose invitation it once was, or whose member the number is
     Column("at", Time, nullable=False),
     Index("ix_wrong_code_number_at", "number", "at"),
+    Index("ix_wrong_code_branch_id_at", "branch_id", "at"),
 )

@@ -1,0 +1,51 @@
+"""Who wants no bulk messages: an opt-out belongs to the phone, whoever uses it, and always works."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, select
+
+from gateway.core.database import upsert
+from gateway.core.tables.organisation import consent, number
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consent:
+    """One step in the history of a number; `topic` "" is all bulk."""
+
+    topic: str
+    granted: bool
+    how: str
+    at: datetime
+
+
+def stop(conn: Connection, new_id: Callable[[], int], text: str, *, how: str, now: datetime) -> bool:
+    """No more bulk to this number, known or not. False when it had stopped before."""
+    return _record(conn, new_id, text, granted=False, how=how, now=now)
+
+
+def start(conn: Connection, new_id: Callable[[], int], text: str, *, how: str, now: datetime) -> bool:
+    """Bulk may come again. False when it had not been stopped."""
+    return _record(conn, new_id, text, granted=True, how=how, now=now)
+
+
+def history(conn: Connection, text: str) -> tuple[Consent, ...]:
+    """All that was said for this number, the oldest first."""
+    rows = conn.execute(
+        select(consent.c.topic, consent.c.granted, consent.c.how, consent.c.at)
+        .where(consent.c.number == text)
+        .order_by(consent.c.id)
+    )
+    return tuple(Consent(topic=row.topic, granted=row.granted, how=row.how, at=row.at) for row in rows)
+
+
+def _record(conn: Connection, new_id: Callable[[], int], text: str, *, granted: bool, how: str, now: datetime) -> bool:
+    was_out = bool(conn.execute(select(number.c.opted_out).where(number.c.number == text)).scalar())
+    # Said again it is still written down: what counts in a dispute is the last time.
+    conn.execute(consent.insert().values(id=new_id(), number=text, topic="", granted=granted, how=how, at=now))
+    row = upsert(conn, number).values(number=text, opted_out=not granted)
+    conn.execute(row.on_conflict_do_update(index_elements=["number"], set_={"opted_out": not granted}))
+    return was_out == granted
