@@ -35,6 +35,7 @@ class Keys:
             raise KeyProblem(f"a key is {_SIZE} octets, not {len(secret)}")
         self._secret = secret
         self._derived = lru_cache(maxsize=64)(self._derive)
+        self._cipher = lru_cache(maxsize=64)(lambda purpose: AESGCM(self._derive(purpose)))
 
     @classmethod
     def load(cls, path: Path) -> Keys:
@@ -63,11 +64,11 @@ class Keys:
     def seal(self, purpose: str, content: bytes) -> bytes:
         """AES-256-GCM; the nonce stands before the ciphertext."""
         nonce = os.urandom(_NONCE)
-        return nonce + AESGCM(self._derived(purpose)).encrypt(nonce, content, None)
+        return nonce + self._cipher(purpose).encrypt(nonce, content, None)
 
     def open(self, purpose: str, sealed: bytes) -> bytes:
         try:
-            return AESGCM(self._derived(purpose)).decrypt(sealed[:_NONCE], sealed[_NONCE:], None)
+            return self._cipher(purpose).decrypt(sealed[:_NONCE], sealed[_NONCE:], None)
         except InvalidTag:
             raise KeyProblem("sealed with another key; is this the key file of this database?") from None
 

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, select, upda
 from gateway.core.database import wake
 from gateway.core.ids import first_of
 from gateway.core.keys import Keys
-from gateway.core.model import Channel, Lane, Outbound, Part, Report, Resend, State
+from gateway.core.model import Channel, Coding, Lane, Outbound, Part, Report, Resend, State
 from gateway.core.tables.messages import early_report, message, part, unindexed
 from gateway.core.tables.organisation import number as phone
 from gateway.core.tables.staff import fact
@@ -157,7 +157,7 @@ def row(
     }
 
 
-def part_row(part_: Part, link: str, state: State, now: datetime) -> dict[str, Any]:
+def part_row(part_: Part, link: str, state: State, now: datetime, *, attempt: int = 1) -> dict[str, Any]:
     return {
         "message_id": part_.outbound,
         "number": part_.number,
@@ -165,6 +165,7 @@ def part_row(part_: Part, link: str, state: State, now: datetime) -> dict[str, A
         "link": link,
         "reference": part_.reference,
         "state": state.value,
+        "attempt": attempt,
         "at": now,
     }
 
@@ -220,10 +221,10 @@ _LEASE = (
         message.c.session,
     )
     .where(message.c.state == "queued", message.c.not_before.is_(None), message.c.link == bindparam("link"))
+    .where(message.c.lane < bindparam("below"))
     .order_by(message.c.lane, message.c.id)
     .limit(bindparam("room"))
 )
-_LEASE_ANSWERS = _LEASE.where(message.c.lane <= int(Lane.ANSWER))
 _OPTED_OUT = select(phone.c.number).where(phone.c.number.in_(bindparam("numbers", expanding=True)), phone.c.opted_out)
 _SET_STATE = (
     update(message).where(message.c.id.in_(bindparam("ids", expanding=True))).values(state=bindparam("new_state"))
@@ -233,7 +234,7 @@ _CANCEL = (
     .where(message.c.id.in_(bindparam("ids", expanding=True)))
     .values(state=bindparam("new_state"), error=bindparam("why"), sealed=None)
 )
-_PARTS_OF = select(part.c.message_id, part.c.number, part.c.state).where(
+_PARTS_OF = select(part.c.message_id, part.c.number, part.c.state, part.c.attempt).where(
     part.c.message_id.in_(bindparam("ids", expanding=True))
 )
 _MARK = (
@@ -243,35 +244,46 @@ _MARK = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a link has room for: `slots` parts to write, `bulk` of them of the bulk lane; `room` messages to lease,
+    of lanes before `below`."""
+
+    slots: int
+    bulk: int
+    room: int
+    below: int
+
+
 def release(
-    conn: Connection,
-    keys: Keys,
-    link: str,
-    split: Split,
-    chosen: Sequence[Part],
-    slots: int,
-    room: int,
-    now: datetime,
+    conn: Connection, keys: Keys, link: str, split: Split, chosen: Sequence[Part], wanted: Wanted, now: datetime
 ) -> Released:
-    """Mark `chosen` (held by the link) and then queued parts inflight, at most `slots` in all, and lease up to `room`
-    messages more. Every way out passes here: expiry, opt-out and the hold after a restore are applied."""
+    """Mark `chosen` (held by the link) and then queued parts inflight, and lease more for the link to hold.
+
+    Every way out passes here: expiry, opt-out and the hold after a restore are applied.
+    """
     allowed, gone = _gate(conn, [(p.outbound, p.to, p.lane, p.expires) for p in chosen], now)
     write = [p for p in chosen if p.outbound in allowed]
     if write:
         conn.execute(_MARK, [_marked(p, State.INFLIGHT, now) for p in write])
-    cancelled_parts = [p for p in chosen if p.outbound not in allowed]
-    if cancelled_parts:
-        conn.execute(_MARK, [_marked(p, gone[p.outbound][0], now) for p in cancelled_parts])
-    _cancel(conn, gone)
-    hold: list[Part] = []
-    if room > 0:
-        leased = _lease(conn, keys, link, split, room, now)
-        free = slots - len(write)
-        write += leased[:free] if free > 0 else []
-        hold = leased[max(free, 0) :]
-        rows = [part_row(p, link, State.INFLIGHT, now) for p in leased[: max(free, 0)]]
-        rows += [part_row(p, link, State.LEASED, now) for p in hold]
-        insert_parts(conn, rows)
+    if gone:
+        stopped = [_marked(p, gone[p.outbound][0], now) for p in chosen if p.outbound in gone]
+        conn.execute(_MARK, stopped)
+        _cancel(conn, gone)
+    if wanted.room <= 0:
+        return Released(tuple(write), ())
+    slots, bulk = wanted.slots - len(write), wanted.bulk
+    hold, rows = [], []
+    for part_, attempt in _lease(conn, keys, link, split, wanted, now):
+        if slots > 0 and (part_.lane is not Lane.BULK or bulk > 0):
+            slots -= 1
+            bulk -= part_.lane is Lane.BULK
+            write.append(part_)
+            rows.append(part_row(part_, link, State.INFLIGHT, now, attempt=attempt))
+        else:
+            hold.append(part_)
+            rows.append(part_row(part_, link, State.LEASED, now, attempt=attempt))
+    insert_parts(conn, rows)
     return Released(tuple(write), tuple(hold))
 
 
@@ -301,25 +313,30 @@ def _cancel(conn: Connection, gone: Mapping[int, tuple[State, str]]) -> None:
         conn.execute(_CANCEL, {"ids": ids, "new_state": state.value, "why": why})
 
 
-def _lease(conn: Connection, keys: Keys, link: str, split: Split, room: int, now: datetime) -> list[Part]:
-    statement = _LEASE_ANSWERS if on_hold(conn) else _LEASE
-    rows = conn.execute(statement, {"link": link, "room": room}).all()
+def _lease(
+    conn: Connection, keys: Keys, link: str, split: Split, wanted: Wanted, now: datetime
+) -> list[tuple[Part, int]]:
+    """The next queued messages as parts not sent yet, each with the count of its attempt."""
+    below = min(wanted.below, Lane.ANSWER + 1) if on_hold(conn) else wanted.below
+    rows = conn.execute(_LEASE, {"link": link, "room": wanted.room, "below": below}).all()
     if not rows:
         return []
     allowed, gone = _gate(conn, [(r.id, r.number, Lane(r.lane), r.expires) for r in rows], now)
     _cancel(conn, gone)
     rows = [r for r in rows if r.id in allowed]
     conn.execute(_SET_STATE, {"ids": [r.id for r in rows], "new_state": "leased"}) if rows else None
-    done: dict[int, set[int]] = {}
+    attempts: dict[_Key, int] = {}
+    done: set[_Key] = set()
     retried = [r.id for r in rows if r.attempt]
     if retried:
-        for id_, number_, state in conn.execute(_PARTS_OF, {"ids": retried}):
-            if state != "queued":
-                done.setdefault(id_, set()).add(number_)
-        conn.execute(
-            delete(part).where(part.c.message_id.in_(retried), part.c.state == "queued")
-        )  # written again below, in the state they now have
-    leased = []
+        for found in conn.execute(_PARTS_OF, {"ids": retried}):
+            if found.state == "queued":
+                attempts[found.message_id, found.number] = found.attempt
+            else:
+                done.add((found.message_id, found.number))
+        # They are written again by the caller, in the state they then have.
+        conn.execute(delete(part).where(part.c.message_id.in_(retried), part.c.state == "queued"))
+    leased: list[tuple[Part, int]] = []
     for r in rows:
         outbound = Outbound(
             id=r.id,
@@ -332,8 +349,7 @@ def _lease(conn: Connection, keys: Keys, link: str, split: Split, room: int, now
             expires=r.expires,
             resend=Resend(r.resend),
         )
-        skip = done.get(r.id, ())
-        leased += [p for p in split(outbound) if p.number not in skip]
+        leased += [(p, attempts.get((r.id, p.number), 1)) for p in split(outbound) if (r.id, p.number) not in done]
     return leased
 
 
@@ -365,6 +381,12 @@ _SETTLE = (
     update(message)
     .where(message.c.id.in_(bindparam("ids", expanding=True)))
     .values(state=bindparam("new_state"), error=bindparam("why"), sealed=None)
+)
+# An unknown one may still have to be sent again.
+_UNSETTLE = (
+    update(message)
+    .where(message.c.id.in_(bindparam("ids", expanding=True)))
+    .values(state=bindparam("new_state"), error=bindparam("why"))
 )
 _EARLY = select(
     early_report.c.id, early_report.c.remote_id, early_report.c.number, early_report.c.state, early_report.c.error
@@ -442,15 +464,16 @@ def settle(conn: Connection, parts: Sequence[tuple[Part, State, str | None]]) ->
     if long:
         _derive(conn, long, by_state)
     for (state, error), ids in by_state.items():
-        conn.execute(_SETTLE, {"ids": ids, "new_state": state.value, "why": error})
+        statement = _UNSETTLE if state is State.UNKNOWN else _SETTLE
+        conn.execute(statement, {"ids": ids, "new_state": state.value, "why": error})
     if by_state:
         wake(conn, "messages")
 
 
 def _derive(conn: Connection, ids: Iterable[int], by_state: dict[tuple[State, str | None], list[int]]) -> None:
     states: dict[int, list[State]] = {}
-    for id_, _, state in conn.execute(_PARTS_OF, {"ids": list(ids)}):
-        states.setdefault(id_, []).append(State(state))
+    for r in conn.execute(_PARTS_OF, {"ids": list(ids)}):
+        states.setdefault(r.message_id, []).append(State(r.state))
     for id_, found in states.items():
         if any(state in (State.QUEUED, State.LEASED, State.INFLIGHT) for state in found):
             continue
@@ -511,8 +534,6 @@ def report(conn: Connection, link: str, reports: Sequence[Report], new_id: Calla
 
 def _stub(id_: int, number: int, total: int, to: str) -> Part:
     """A part as far as settling needs to know it."""
-    from gateway.core.model import Coding
-
     return Part(outbound=id_, number=number, total=total, reference=0, octets=b"", coding=Coding.GSM7, to=to)
 
 
@@ -533,22 +554,32 @@ def recover(conn: Connection) -> tuple[int, int]:
 
 
 def unlease(conn: Connection, ids: Sequence[int]) -> None:
-    """Give leased messages back to the queue; parts never written are forgotten and split anew."""
+    """Give leased messages back to the queue. Of a message not begun the parts are forgotten and cut anew, perhaps
+    for another link; a begun one keeps its link and sends only what is missing."""
     for start in range(0, len(ids), 500):
         some = list(ids[start : start + 500])
-        conn.execute(delete(part).where(part.c.message_id.in_(some), part.c.state.in_(("leased", "queued"))))
-        begun = set(conn.scalars(select(part.c.message_id).where(part.c.message_id.in_(some)).distinct()))
+        begun = set(
+            conn.scalars(
+                select(part.c.message_id)
+                .where(part.c.message_id.in_(some))
+                .where(part.c.state.not_in(("leased", "queued")) | (part.c.attempt > 1))
+            )
+        )
         fresh = [id_ for id_ in some if id_ not in begun]
-        if begun:  # a started message keeps its link and sends only what is missing
+        leased = message.c.state.in_(("leased", "queued"))
+        if begun:
+            kept = list(begun)
+            conn.execute(
+                update(part).where(part.c.message_id.in_(kept), part.c.state == "leased").values(state="queued")
+            )
             conn.execute(
                 update(message)
-                .where(message.c.id.in_(list(begun)), message.c.state == "leased")
+                .where(message.c.id.in_(kept), leased)
                 .values(state="queued", attempt=message.c.attempt + 1)
             )
         if fresh:
-            conn.execute(
-                update(message).where(message.c.id.in_(fresh), message.c.state == "leased").values(state="queued")
-            )
+            conn.execute(delete(part).where(part.c.message_id.in_(fresh)))
+            conn.execute(update(message).where(message.c.id.in_(fresh), leased).values(state="queued", attempt=0))
     if ids:
         wake(conn, "queue")
 
@@ -575,24 +606,23 @@ def resend_unknown(conn: Connection, now: datetime, limit: int = 200) -> int:
         select(part.c.message_id, part.c.number, part.c.attempt, message.c.resend)
         .join(message, message.c.id == part.c.message_id)
         .where(part.c.state == "unknown", part.c.at <= now - REPORT_GRACE, part.c.attempt == 1)
-        .where(message.c.resend == Resend.ONCE.value, message.c.text.is_not(None))
+        .where(message.c.resend == Resend.ONCE.value)
         .limit(limit)
     ).all()
-    again = [r for r in rows]
-    if again:
+    if rows:
         conn.execute(
             update(part)
             .where(part.c.message_id == bindparam("b_id"), part.c.number == bindparam("b_number"))
             .values(state="queued", attempt=2),
-            [{"b_id": r.message_id, "b_number": r.number} for r in again],
+            [{"b_id": r.message_id, "b_number": r.number} for r in rows],
         )
         conn.execute(
             update(message)
-            .where(message.c.id.in_({r.message_id for r in again}))
+            .where(message.c.id.in_({r.message_id for r in rows}))
             .values(state="queued", attempt=message.c.attempt + 1)
         )
         wake(conn, "queue")
-    return len(again)
+    return len(rows)
 
 
 def move(conn: Connection, from_link: str, to_link: str, before: datetime, limit: int = 500) -> int:

@@ -1,0 +1,446 @@
+"""The way out of one link: lanes, window, pace, retry, record.
+
+Everything a link may write was marked inflight in a commit before, and at most a window of parts is so marked. One
+turn of the outbox is one work in the database: record what was answered, release what may be written next.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from gateway.core import messages
+from gateway.core.database import Queue, Runs
+from gateway.core.keys import Keys
+from gateway.core.messages import Answer, Released, Wanted
+from gateway.core.model import (
+    Expired,
+    Lane,
+    LinkDown,
+    LinkStatus,
+    Part,
+    Rejected,
+    SendError,
+    State,
+    Throttled,
+    Unknown,
+)
+from gateway.links import Link
+
+_HELD_WINDOWS = 10  # windows of leased parts in memory
+_BULK_SHARE = 0.8  # of the window
+_IDLE_POLL = 1.0  # seconds: waking is a hint, the queue is the truth
+_RETRY_BASE = 5.0  # seconds, doubled with each attempt that counts
+
+
+class Pace:
+    """How many parts a second: the configured rate, lowered while the operator throttles.
+
+    On 0x58 the rate halves and sending rests a second; from then on it grows by 5 % a second up to the configured
+    rate, or, without one, until it is no limit any more (RELIABILITY 3.2 case 22).
+    """
+
+    def __init__(self, rate: float, now: float) -> None:
+        self._configured = rate
+        self._rate = rate  # 0 = no limit
+        self._tokens = 0.0
+        self._then = now
+        self._rests_until = 0.0
+        self._sent = 0  # in the present second, to know what to halve when there is no limit
+        self._second = now
+        self._lately = 0.0
+
+    @property
+    def limited(self) -> bool:
+        return self._rate > 0 and self._rate != self._configured
+
+    def allowed(self, now: float) -> int:
+        """Parts that may go now; a large number when there is no limit."""
+        self._advance(now)
+        if now < self._rests_until:
+            return 0
+        return int(self._tokens) if self._rate > 0 else 1 << 30
+
+    def spend(self, parts: int) -> None:
+        self._sent += parts
+        if self._rate > 0:
+            self._tokens -= parts
+
+    def wait(self, now: float) -> float:
+        """Seconds until one part may go; 0 when one may."""
+        if now < self._rests_until:
+            return self._rests_until - now
+        if self._rate <= 0 or self._tokens >= 1:
+            return 0.0
+        return (1 - self._tokens) / self._rate
+
+    def throttled(self, now: float, rest: float) -> None:
+        """The operator asked us to slow down. Many answers of one burst count once."""
+        if now < self._rests_until:
+            return
+        self._rate = max(1.0, (self._rate or max(self._lately, self._sent, 2.0)) / 2)
+        self._tokens = min(self._tokens, 0.0)
+        self._rests_until = now + rest
+
+    def _advance(self, now: float) -> None:
+        passed = now - self._then
+        if passed <= 0:
+            return
+        self._then = now
+        if now - self._second >= 1:
+            self._lately, self._sent, self._second = self._sent / (now - self._second), 0, now
+        if self._rate <= 0:
+            return
+        if self.limited:
+            self._rate *= 1.05 ** min(passed, 60)
+            if self._configured and self._rate >= self._configured:
+                self._rate = self._configured
+            elif not self._configured and self._rate > 20_000:
+                self._rate = 0.0
+                return
+        burst = max(1.0, self._rate / 20)  # 50 ms worth
+        self._tokens = min(burst, self._tokens + passed * self._rate)
+
+
+class Outbox:
+    """Feeds one link. `start` and `stop` it with the link; `poke` it when something was queued."""
+
+    log = Logger()
+
+    def __init__(
+        self,
+        link: Link,
+        database: Runs,
+        keys: Keys,
+        clock: IReactorTime,
+        now: Callable[[], datetime],
+        settled: Callable[[Sequence[Answer]], None] = lambda _: None,
+    ) -> None:
+        self.link = link
+        self._database = database
+        self._keys = keys
+        self._clock = clock
+        self._now = now
+        self._settled = settled
+        self.pace = Pace(link.rate, clock.seconds())
+        self._held: tuple[deque[Part], ...] = tuple(deque() for _ in Lane)
+        self._bulk_inflight = 0
+        self._used = 0  # slots taken: inflight in the database, or reserved
+        self._answers: list[Answer] = []
+        self._attempts: dict[tuple[int, int], int] = {}
+        self._turning = False
+        self._asked = True  # whether the queue may hold something for us
+        self._poll: IDelayedCall | None = None
+        self._soon: IDelayedCall | None = None
+        self._stopping: Deferred[None] | None = None
+        self._running = False
+        self.written = 0
+        self.answered = 0
+
+    # --- life -------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        self._running = True
+        self._poll = self._clock.callLater(_IDLE_POLL, self._polled)
+
+    def stop(self) -> Deferred[None]:
+        """Claim nothing more; fires when every answer of what was written is recorded."""
+        self._running = False
+        done: Deferred[None] = Deferred()
+        self._stopping = done
+        for call in (self._poll, self._soon):
+            if call is not None and call.active():
+                call.cancel()
+        self._poll = self._soon = None
+        self._give_back()
+        self._turn()
+        return done
+
+    @property
+    def ready(self) -> bool:
+        return self._running and self.link.state.status in (LinkStatus.READY, LinkStatus.THROTTLED)
+
+    @property
+    def inflight(self) -> int:
+        return self._used
+
+    @property
+    def held(self) -> int:
+        return sum(len(lane) for lane in self._held)
+
+    # --- what the desk does -----------------------------------------------------------------------------------
+
+    def reserve(self, wanted: int) -> int:
+        """Slots for replies about to be committed inflight; give back with `unreserve` what was not used."""
+        if not self.ready or self.held:
+            return 0
+        granted = max(0, min(wanted, self.link.window - self._used, self.pace.allowed(self._clock.seconds())))
+        self._used += granted
+        self.pace.spend(granted)
+        return granted
+
+    def unreserve(self, slots: int) -> None:
+        self._used -= slots
+        self.pace.spend(-slots)
+        if slots and (self.held or self._asked):
+            self.poke()
+
+    def write(self, parts: Sequence[Part]) -> None:
+        """Write parts that were committed inflight in slots reserved for them."""
+        for part in parts:
+            self._send(part)
+
+    def room(self) -> int:
+        """How many more parts may be born leased."""
+        return self.link.window * _HELD_WINDOWS - self.held if self.ready else 0
+
+    def hold(self, parts: Sequence[Part]) -> None:
+        """Take parts that were committed leased."""
+        for part in parts:
+            self._held[part.lane].append(part)
+        self._turn()
+
+    def poke(self) -> None:
+        """Something was queued, the link is ready, or a slot came free."""
+        self._asked = True
+        self._turn_soon()
+
+    def lost(self) -> None:
+        """The link is no longer ready: what it holds unsent goes back to the queue."""
+        self._give_back()
+
+    # --- one turn ---------------------------------------------------------------------------------------------
+
+    def _turn_soon(self) -> None:
+        """With whatever else comes in this round of the reactor."""
+        if self._soon is None or not self._soon.active():
+            self._soon = self._clock.callLater(0, self._turn)
+
+    def _turn(self) -> None:
+        if self._turning:
+            return
+        answers, self._answers = self._answers, []
+        chosen: list[Part] = []
+        wanted = Wanted(slots=0, bulk=0, room=0, below=0)
+        if self.ready:
+            slots = self._slots(len(answers))
+            chosen = self._choose(slots)
+            wanted = self._wanted(slots, len(chosen))
+        if not (answers or chosen or wanted.room):
+            self._finished_if_stopping()
+            self._wait_for_pace()
+            return
+        self._turning = True
+        reserved = wanted.slots if wanted.room else len(chosen)
+        self._used += reserved
+        self.pace.spend(reserved)
+        link, now = self.link, self._now()
+        done = self._database.run(
+            _work,
+            self._keys,
+            link.name,
+            link.split,
+            tuple(answers),
+            tuple(chosen),
+            wanted,
+            now,
+            queue=Queue.FIRST,
+        )
+        done.addCallbacks(
+            self._turned, self._failed, (answers, reserved, wanted.room), {}, (answers, chosen, reserved), {}
+        )
+        done.addErrback(lambda failure: self.log.failure("{link}: the outbox failed", failure, link=link.name))
+
+    def _slots(self, answered: int) -> int:
+        """Free slots once the answers in hand are recorded in the same commit."""
+        return max(0, min(self.link.window - self._used + answered, self.pace.allowed(self._clock.seconds())))
+
+    def _wanted(self, slots: int, chosen: int) -> Wanted:
+        """Lease only what would go before all that is held, so that a code overtakes a notice held in memory."""
+        below = next((lane for lane in Lane if self._held[lane]), len(Lane))
+        room = max(slots, self.link.window * _HELD_WINDOWS // 2)
+        if not self._asked or chosen >= slots or self.held >= self.link.window * _HELD_WINDOWS:
+            room = 0
+        return Wanted(slots=slots, bulk=self._bulk_slots(), room=room, below=below)
+
+    def _bulk_slots(self) -> int:
+        return max(1, int(self.link.window * _BULK_SHARE)) - self._bulk_inflight
+
+    def _choose(self, slots: int) -> list[Part]:
+        chosen: list[Part] = []
+        most_bulk = self._bulk_slots()
+        for lane, held in zip(Lane, self._held, strict=True):
+            while held and len(chosen) < slots:
+                if lane is Lane.BULK:
+                    if most_bulk <= 0:
+                        break
+                    most_bulk -= 1
+                chosen.append(held.popleft())
+        return chosen
+
+    def _turned(self, released: Released, answers: list[Answer], reserved: int, room: int) -> None:
+        self._turning = False
+        self._used += len(released.write) - reserved - len(answers)
+        self.pace.spend(len(released.write) - reserved)
+        if room:
+            # Fewer than asked for: the queue is empty until somebody wakes us.
+            self._asked = len(released.write) + len(released.hold) >= room
+        self._settled(answers)
+        for part in released.hold:
+            self._held[part.lane].append(part)
+        if self.ready:
+            self.write(released.write)
+        else:
+            for part in released.write:
+                self._answer(part, LinkDown("the link went down"))
+            self._give_back()
+        if self._answers or self.held or self._asked:
+            self._turn_soon() if self._running else self._turn()
+        else:
+            self._finished_if_stopping()
+
+    def _failed(self, failure: Failure, answers: list[Answer], chosen: list[Part], reserved: int) -> None:
+        """The database did not take it: nothing was written, the answers wait for the next turn."""
+        self.log.failure("{link}: the database did not take a turn", failure, link=self.link.name)
+        self._turning = False
+        self._used -= reserved
+        self.pace.spend(-reserved)
+        self._answers = answers + self._answers
+        for part in reversed(chosen):
+            self._held[part.lane].appendleft(part)
+        if self._running:
+            self._clock.callLater(_IDLE_POLL, self._turn)
+        else:
+            self._finished_if_stopping(given_up=True)
+
+    # --- one part ---------------------------------------------------------------------------------------------
+
+    def _send(self, part: Part) -> None:
+        self.written += 1
+        if part.lane is Lane.BULK:
+            self._bulk_inflight += 1
+        self.link.send(part).addCallbacks(self._sent, self._refused, (part,), {}, (part,), {})
+
+    def _sent(self, remote_id: str, part: Part) -> None:
+        self._collect(Answer(part, State.SENT, self._now(), remote_id=remote_id))
+
+    def _refused(self, failure: Failure, part: Part) -> None:
+        error = failure.value
+        if not isinstance(error, SendError):
+            self.log.failure("{link}: sending failed", failure, link=self.link.name)
+            error = Unknown(type(error).__name__)
+        self._answer(part, error)
+
+    def _answer(self, part: Part, error: SendError) -> None:
+        now = self._now()
+        code = str(error.code) if error.code is not None else error.reason
+        match error:
+            case Throttled():
+                self.pace.throttled(self._clock.seconds(), error.retry_after or 1.0)
+                self._collect(Answer(part, State.LEASED, now))
+                self._put_back(part)
+            case LinkDown():
+                self._collect(Answer(part, State.QUEUED, now))
+            case Unknown():
+                self._collect(Answer(part, State.UNKNOWN, now, error=code))
+            case Rejected(retry_after=float(wait)) if self._may_retry(part):
+                again = now + timedelta(seconds=max(wait, _RETRY_BASE * 2 ** (self._attempts[_key(part)] - 1)))
+                self._collect(Answer(part, State.QUEUED, now, error=code, again=again, other_link=error.other_link))
+            case _:
+                state = State.EXPIRED if isinstance(error, Expired) else State.FAILED
+                self._collect(Answer(part, state, now, error=code))
+
+    def _may_retry(self, part: Part) -> bool:
+        tries = self._attempts[_key(part)] = self._attempts.get(_key(part), 0) + 1
+        if len(self._attempts) > 100_000:
+            self._attempts.clear()
+        return tries < messages.ATTEMPTS
+
+    def _collect(self, answer: Answer) -> None:
+        self.answered += 1
+        if answer.part.lane is Lane.BULK:
+            self._bulk_inflight -= 1
+        self._answers.append(answer)
+        if self._running:
+            self._turn_soon()
+        else:
+            self._turn()
+
+    def _put_back(self, part: Part) -> None:
+        """First of its lane again, in the order of the messages."""
+        lane = self._held[part.lane]
+        if not lane or (part.outbound, part.number) < (lane[0].outbound, lane[0].number):
+            lane.appendleft(part)
+            return
+        kept = sorted((*lane, part), key=lambda p: (p.outbound, p.number))
+        lane.clear()
+        lane.extend(kept)
+
+    # --- odds and ends ----------------------------------------------------------------------------------------
+
+    def _give_back(self) -> None:
+        """Return what is held to the queue, after the answers in hand: some of it may just have come back."""
+        ids = list({part.outbound for lane in self._held for part in lane})
+        for lane in self._held:
+            lane.clear()
+        self._asked = True
+        if not ids:
+            return
+        answers, self._answers = self._answers, []
+
+        def returned(_: object) -> None:
+            self._used -= len(answers)
+            self._settled(answers)
+            self._finished_if_stopping()
+
+        done = self._database.run(_returned, self.link.name, tuple(answers), ids, queue=Queue.FIRST)
+        done.addCallback(returned)
+        done.addErrback(lambda failure: self.log.failure("{link}: parts not returned", failure, link=self.link.name))
+
+    def _wait_for_pace(self) -> None:
+        now = self._clock.seconds()
+        wait = self.pace.wait(now)
+        if wait and (self.held or self._asked) and self.ready and (self._soon is None or not self._soon.active()):
+            self._soon = self._clock.callLater(max(wait, 0.001), self._turn)
+
+    def _polled(self) -> None:
+        self._poll = self._clock.callLater(_IDLE_POLL, self._polled)
+        self._asked = True
+        self._turn()
+
+    def _finished_if_stopping(self, *, given_up: bool = False) -> None:
+        done = self._stopping
+        if done is not None and not done.called and (given_up or not (self._used or self._answers)):
+            done.callback(None)
+
+
+def _key(part: Part) -> tuple[int, int]:
+    return part.outbound, part.number
+
+
+def _work(
+    conn: Connection,
+    keys: Keys,
+    link: str,
+    split: messages.Split,
+    answers: tuple[Answer, ...],
+    chosen: tuple[Part, ...],
+    wanted: Wanted,
+    now: datetime,
+) -> Released:
+    messages.record(conn, link, answers)
+    if not chosen and not wanted.room:
+        return Released((), ())
+    return messages.release(conn, keys, link, split, chosen, wanted, now)
+
+
+def _returned(conn: Connection, link: str, answers: tuple[Answer, ...], ids: list[int]) -> None:
+    messages.record(conn, link, answers)
+    messages.unlease(conn, ids)
