@@ -1,12 +1,14 @@
-"""What a link is to the gateway. An SMPP bind and a modem are two of these, and so can be any other transport."""
+"""What a link is to the gateway, and the board of live links."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from twisted.internet.defer import Deferred
 
-from gateway.core.model import LinkState, Outbound, Part
+from gateway.core.model import LinkState, LinkStatus, Outbound, Part
 
 
 class Link(Protocol):
@@ -31,3 +33,88 @@ class Link(Protocol):
     def startService(self) -> object: ...
 
     def stopService(self) -> object: ...
+
+
+class Rate:
+    """Events of the last minute, by the second."""
+
+    def __init__(self, seconds: Callable[[], float]) -> None:
+        self._seconds = seconds
+        self._ring = [0] * 60
+        self._at = int(seconds())
+        self.total = 0
+
+    def add(self, count: int = 1) -> None:
+        self._turn()
+        self._ring[self._at % 60] += count
+        self.total += count
+
+    def per_minute(self) -> int:
+        self._turn()
+        return sum(self._ring)
+
+    def _turn(self) -> None:
+        now = int(self._seconds())
+        for second in range(self._at + 1, min(now, self._at + 60) + 1):
+            self._ring[second % 60] = 0
+        self._at = max(self._at, now)
+
+
+@dataclass(slots=True)
+class Entry:
+    """One link on the board."""
+
+    link: Link
+    kind: str  # smpp | modem | http
+    prefixes: tuple[str, ...]
+    came: Rate
+    went: Rate
+    inflight: Callable[[], int] = field(default=lambda: 0)
+    held: Callable[[], int] = field(default=lambda: 0)
+
+    @property
+    def name(self) -> str:
+        return self.link.name
+
+    @property
+    def state(self) -> LinkState:
+        return self.link.state
+
+    @property
+    def ready(self) -> bool:
+        return self.link.state.status in (LinkStatus.READY, LinkStatus.THROTTLED)
+
+
+class Board:
+    """The links of this gateway, by name."""
+
+    def __init__(self, seconds: Callable[[], float]) -> None:
+        self._seconds = seconds
+        self._entries: dict[str, Entry] = {}
+        self._watchers: list[Callable[[str], None]] = []
+
+    def add(self, link: Link, *, kind: str, prefixes: tuple[str, ...] = ()) -> Entry:
+        entry = Entry(link, kind, prefixes, Rate(self._seconds), Rate(self._seconds))
+        self._entries[link.name] = entry
+        return entry
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(self._entries.values())
+
+    def __getitem__(self, name: str) -> Entry:
+        return self._entries[name]
+
+    def get(self, name: str | None) -> Entry | None:
+        return self._entries.get(name) if name is not None else None
+
+    def states(self) -> list[LinkState]:
+        return [entry.state for entry in self]
+
+    def watch(self, callback: Callable[[str], None]) -> Callable[[], None]:
+        """Call `callback` with the name of each link whose state changes; the result ends it."""
+        self._watchers.append(callback)
+        return lambda: self._watchers.remove(callback)
+
+    def changed(self, name: str) -> None:
+        for callback in list(self._watchers):
+            callback(name)

@@ -1,0 +1,66 @@
+"""How often one number may be answered automatically: the guard against two machines that answer each other.
+
+To one number in ten minutes at most 20 replies, the same text at most 5 times, error texts at most 3 (DESIGN 4). Kept
+in memory: what is lost at a restart is at most ten minutes of counting.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+PERIOD = 600.0  # seconds
+REPLIES, SAME, ERRORS = 20, 5, 3
+_MOST = 200_000  # numbers remembered in one period
+
+
+class Verdict(Enum):
+    SEND = "send"
+    LAST = "last"  # send, and say that it is the last
+    SILENT = "silent"
+
+
+class Limits:
+    """Replies of this and the last period, by number. `judge` only looks; `count` after the commit."""
+
+    def __init__(self) -> None:
+        self._now: dict[str, tuple[int, ...]] = {}
+        self._before: dict[str, tuple[int, ...]] = {}
+        self._turned = 0.0
+
+    def judge(self, number: str, text: str, *, error: bool, now: float) -> Verdict:
+        """What may be answered. An entry packs the second (of ten minutes before it matters), the kind and the text."""
+        seen = [
+            entry for entry in (*self._before.get(number, ()), *self._now.get(number, ())) if _at(entry) > now - PERIOD
+        ]
+        if not seen:
+            return Verdict.SEND
+        replies = len(seen)
+        same = sum(_print(entry) == _hash(text) for entry in seen)
+        errors = sum(_is_error(entry) for entry in seen) if error else -1
+        if replies >= REPLIES or same >= SAME or errors >= ERRORS:
+            return Verdict.SILENT
+        if replies == REPLIES - 1 or same == SAME - 1 or errors == ERRORS - 1:
+            return Verdict.LAST
+        return Verdict.SEND
+
+    def count(self, number: str, text: str, *, error: bool, now: float) -> None:
+        if now - self._turned > PERIOD or len(self._now) > _MOST:
+            self._before, self._now, self._turned = self._now, {}, now
+        entry = int(now) << 33 | int(error) << 32 | _hash(text)
+        self._now[number] = (*self._now.get(number, ()), entry)[-REPLIES:]
+
+
+def _hash(text: str) -> int:
+    return hash(text) & 0xFFFFFFFF
+
+
+def _at(entry: int) -> int:
+    return entry >> 33
+
+
+def _is_error(entry: int) -> bool:
+    return bool(entry >> 32 & 1)
+
+
+def _print(entry: int) -> int:
+    return entry & 0xFFFFFFFF
