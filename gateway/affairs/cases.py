@@ -1,0 +1,339 @@
+"""What members ask and staff answer: one case, its entries, and who is at it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from sqlalchemy import ColumnElement, Connection, func, or_, select, update
+
+from gateway.affairs import branches
+from gateway.affairs.casenumbers import LIMIT, case_number
+from gateway.core.database import upsert, wake
+from gateway.core.keys import Keys
+from gateway.core.model import Member
+from gateway.core.tables.staff import case_entry, fact, hotline_case, staff
+
+TOPIC = "cases"  # woken whenever a case changed
+LEASE = timedelta(minutes=10)
+REOPEN = timedelta(days=7)
+THREAD = timedelta(hours=48)  # a free text within this time belongs to the open case
+OPEN, ANSWERED, CLOSED = "open", "answered", "closed"
+QUESTION, ANSWER, NOTE = "question", "answer", "note"
+HOTLINE = 7  # the first digit of a case number
+
+
+class Case(NamedTuple):
+    id: int
+    case_no: str
+    kind: str
+    number: str
+    member_id: int | None
+    branch_path: str | None
+    language: str
+    state: str
+    opened: datetime
+    changed: datetime
+    answered: datetime | None
+    closed: datetime | None
+    claimed_by: int | None
+    claimed_until: datetime | None
+
+
+class Entry(NamedTuple):
+    id: int
+    kind: str
+    message_id: int | None
+    staff_id: int | None
+    staff: str | None  # the name
+    text: str
+    at: datetime
+
+
+class Waiting(NamedTuple):
+    """A line of the queue: the case, its last question, and who is at it now."""
+
+    case: Case
+    text: str
+    claimed_by: str | None
+
+
+class Refused(Exception):
+    """This cannot be done with the case as it is now; the sentence says why."""
+
+
+_COLUMNS = tuple(hotline_case.c[name] for name in Case._fields)
+
+
+def open(  # noqa: A001  # what it is called in the house
+    conn: Connection,
+    new_id: Callable[[], int],
+    keys: Keys,
+    *,
+    number: str,
+    member: Member | None,
+    language: str,
+    text: str,
+    message_id: int | None,
+    now: datetime,
+    kind: str = "ask",
+    digit: int = HOTLINE,
+) -> Case:
+    """A new case with its question."""
+    case = Case(
+        id=new_id(),
+        case_no=_next_number(conn, keys, digit),
+        kind=kind,
+        number=number,
+        member_id=member.id if member else None,
+        branch_path=member.branch_path if member else None,
+        language=language,
+        state=OPEN,
+        opened=now,
+        changed=now,
+        answered=None,
+        closed=None,
+        claimed_by=None,
+        claimed_until=None,
+    )
+    conn.execute(hotline_case.insert().values(case._asdict()))
+    _enter(conn, new_id, case.id, QUESTION, text=text, message_id=message_id, now=now)
+    return case
+
+
+def ask_again(
+    conn: Connection, new_id: Callable[[], int], case: Case, *, text: str, message_id: int | None, now: datetime
+) -> None:
+    """More from the member on the same case: it waits again."""
+    _enter(conn, new_id, case.id, QUESTION, text=text, message_id=message_id, now=now)
+    _change(conn, case.id, now, state=OPEN, closed=None)
+
+
+def find(conn: Connection, case_no: str) -> Case | None:
+    return _one(conn, hotline_case.c.case_no == case_no)
+
+
+def by_id(conn: Connection, case_id: int) -> Case | None:
+    return _one(conn, hotline_case.c.id == case_id)
+
+
+def thread(conn: Connection, number: str, now: datetime) -> Case | None:
+    """The case that a free text from this number goes on with: not closed, and spoken of in the last 48 hours."""
+    return _one(
+        conn, hotline_case.c.number == number, hotline_case.c.state != CLOSED, hotline_case.c.changed > now - THREAD
+    )
+
+
+def of_number(conn: Connection, number: str, limit: int = 20) -> tuple[Case, ...]:
+    """The cases of a number, the newest first."""
+    rows = conn.execute(
+        select(*_COLUMNS).where(hotline_case.c.number == number).order_by(hotline_case.c.id.desc()).limit(limit)
+    )
+    return tuple(Case(*row) for row in rows)
+
+
+def entries(conn: Connection, case_id: int) -> tuple[Entry, ...]:
+    """All that was said, the oldest first."""
+    rows = conn.execute(
+        select(
+            case_entry.c.id,
+            case_entry.c.kind,
+            case_entry.c.message_id,
+            case_entry.c.staff_id,
+            staff.c.name,
+            case_entry.c.text,
+            case_entry.c.at,
+        )
+        .outerjoin_from(case_entry, staff)
+        .where(case_entry.c.case_id == case_id)
+        .order_by(case_entry.c.id)
+    )
+    return tuple(Entry(*row) for row in rows)
+
+
+def queue(
+    conn: Connection,
+    *,
+    states: Sequence[str] = (OPEN,),
+    path: str = "",
+    after: tuple[datetime, int] | None = None,
+    limit: int = 50,
+) -> tuple[Waiting, ...]:
+    """The oldest first, of a subtree; `after` is the (opened, id) of the last one on the page before.
+
+    Cases of numbers without a member belong to nobody's branch and are seen by those who see the whole.
+    """
+    last_question = (
+        select(case_entry.c.text)
+        .where(case_entry.c.case_id == hotline_case.c.id, case_entry.c.kind == QUESTION)
+        .order_by(case_entry.c.id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    query = (
+        select(*_COLUMNS, last_question, staff.c.name)
+        .outerjoin_from(hotline_case, staff, staff.c.id == hotline_case.c.claimed_by)
+        .where(hotline_case.c.state.in_(states))
+        .order_by(hotline_case.c.opened, hotline_case.c.id)
+        .limit(limit)
+    )
+    if path:
+        query = query.where(branches.below(path, hotline_case.c.branch_path))
+    if after is not None:
+        opened, case_id = after
+        query = query.where(
+            or_(hotline_case.c.opened > opened, (hotline_case.c.opened == opened) & (hotline_case.c.id > case_id))
+        )
+    width = len(_COLUMNS)
+    return tuple(Waiting(Case(*row[:width]), row[width] or "", row[width + 1]) for row in conn.execute(query))
+
+
+def counts(conn: Connection, path: str = "") -> dict[str, int]:
+    """How many cases are in each state."""
+    query = select(hotline_case.c.state, func.count()).group_by(hotline_case.c.state)
+    if path:
+        query = query.where(branches.below(path, hotline_case.c.branch_path))
+    return {OPEN: 0, ANSWERED: 0, CLOSED: 0} | {row[0]: row[1] for row in conn.execute(query)}
+
+
+def claim(conn: Connection, case_id: int, staff_id: int, now: datetime) -> bool:
+    """Take the case for ten minutes, or for ten more; False while another is at it."""
+    taken = (
+        update(hotline_case)
+        .where(hotline_case.c.id == case_id, hotline_case.c.state != CLOSED, _free(staff_id, now))
+        .values(claimed_by=staff_id, claimed_until=now + LEASE)
+    )
+    if not conn.execute(taken).rowcount:
+        return False
+    wake(conn, TOPIC)
+    return True
+
+
+def release(conn: Connection, case_id: int, staff_id: int) -> bool:
+    """Give a claimed case back to the queue."""
+    held = update(hotline_case).where(hotline_case.c.id == case_id, hotline_case.c.claimed_by == staff_id)
+    if not conn.execute(held.values(claimed_by=None, claimed_until=None)).rowcount:
+        return False
+    wake(conn, TOPIC)
+    return True
+
+
+def answer(
+    conn: Connection,
+    new_id: Callable[[], int],
+    case_id: int,
+    *,
+    staff_id: int,
+    text: str,
+    message_id: int | None,
+    now: datetime,
+) -> Case:
+    """Enter the answer that goes out as message `message_id`. Two people never answer the same question."""
+    case = _held(conn, case_id, staff_id, now)
+    _enter(conn, new_id, case_id, ANSWER, text=text, message_id=message_id, staff_id=staff_id, now=now)
+    _change(
+        conn,
+        case_id,
+        now,
+        state=ANSWERED,
+        answered=case.answered or now,
+        claimed_by=None,
+        claimed_until=None,
+    )
+    return case
+
+
+def note(conn: Connection, new_id: Callable[[], int], case_id: int, *, staff_id: int, text: str, now: datetime) -> None:
+    """A remark for colleagues; the member does not see it and the case does not move."""
+    _enter(conn, new_id, case_id, NOTE, text=text, staff_id=staff_id, now=now)
+    wake(conn, TOPIC)
+
+
+def close(
+    conn: Connection, new_id: Callable[[], int], case_id: int, *, staff_id: int, reason: str, now: datetime
+) -> None:
+    """End a case with a reason, which stands in it as a note."""
+    _held(conn, case_id, staff_id, now)
+    if reason:
+        _enter(conn, new_id, case_id, NOTE, text=reason, staff_id=staff_id, now=now)
+    _change(conn, case_id, now, state=CLOSED, closed=now, claimed_by=None, claimed_until=None)
+
+
+def reopen(conn: Connection, case_id: int, now: datetime) -> None:
+    """Put a case back into the queue, at most seven days after it was closed."""
+    case = _existing(conn, case_id)
+    if case.state != CLOSED:
+        raise Refused(f"case {case.case_no} is not closed")
+    if case.closed is None or case.closed <= now - REOPEN:
+        raise Refused(f"case {case.case_no} was closed more than {REOPEN.days} days ago; open a new one")
+    _change(conn, case_id, now, state=OPEN, closed=None)
+
+
+def _held(conn: Connection, case_id: int, staff_id: int, now: datetime) -> Case:
+    """The case, if it is open to this person."""
+    case = _existing(conn, case_id)
+    if case.state == CLOSED:
+        raise Refused(f"case {case.case_no} is closed")
+    if case.claimed_by not in (None, staff_id) and case.claimed_until is not None and case.claimed_until > now:
+        raise Refused(f"somebody else is at case {case.case_no}")
+    return case
+
+
+def _existing(conn: Connection, case_id: int) -> Case:
+    case = by_id(conn, case_id)
+    if case is None:
+        raise Refused("there is no such case")
+    return case
+
+
+def _free(staff_id: int, now: datetime) -> ColumnElement[bool]:
+    return or_(
+        hotline_case.c.claimed_by.is_(None),
+        hotline_case.c.claimed_by == staff_id,
+        hotline_case.c.claimed_until.is_(None),
+        hotline_case.c.claimed_until <= now,
+    )
+
+
+def _change(conn: Connection, case_id: int, now: datetime, **values: object) -> None:
+    conn.execute(update(hotline_case).where(hotline_case.c.id == case_id).values(changed=now, **values))
+    wake(conn, TOPIC)
+
+
+def _enter(
+    conn: Connection,
+    new_id: Callable[[], int],
+    case_id: int,
+    kind: str,
+    *,
+    text: str,
+    now: datetime,
+    message_id: int | None = None,
+    staff_id: int | None = None,
+) -> None:
+    conn.execute(
+        case_entry.insert().values(
+            id=new_id(), case_id=case_id, kind=kind, message_id=message_id, staff_id=staff_id, text=text, at=now
+        )
+    )
+    wake(conn, TOPIC)
+
+
+def _next_number(conn: Connection, keys: Keys, digit: int) -> str:
+    """The next free case number of a type; the count is one row, so that it never repeats after an erasure."""
+    name = f"cases {digit}"
+    conn.execute(upsert(conn, fact).values(name=name, value="0").on_conflict_do_nothing())
+    count = int(conn.execute(select(fact.c.value).where(fact.c.name == name).with_for_update()).scalar_one())
+    for _ in range(LIMIT):
+        case_no = case_number(keys, digit, count)
+        count += 1
+        if find(conn, case_no) is None:
+            conn.execute(update(fact).where(fact.c.name == name).values(value=str(count)))
+            return case_no
+    raise Refused("all case numbers are in use; erase old cases")
+
+
+def _one(conn: Connection, *conditions: ColumnElement[bool]) -> Case | None:
+    row = conn.execute(select(*_COLUMNS).where(*conditions).order_by(hotline_case.c.id.desc())).first()
+    return Case(*row) if row is not None else None

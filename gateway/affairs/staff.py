@@ -1,0 +1,106 @@
+"""The accounts of people who work here. Their sessions are the console's, their roles are in `roles`.
+
+Passwords come as hashes: argon2 takes longer than the database thread may.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import ColumnElement, Connection, select, update
+
+from gateway.core.tables.staff import sign_in_link, staff, staff_session
+
+
+class Account(NamedTuple):
+    id: int
+    name: str
+    phone: str | None
+    language: str | None
+    has_password: bool
+    disabled: bool
+    created: datetime
+
+
+class Refused(Exception):
+    """This account cannot be made or changed so; the sentence says why."""
+
+
+def add(
+    conn: Connection,
+    new_id: Callable[[], int],
+    name: str,
+    *,
+    password_hash: str | None = None,
+    phone: str | None = None,
+    language: str | None = None,
+    now: datetime,
+) -> int:
+    """A new account; without a password it signs in by one-time links only."""
+    if not name or name != name.strip() or any(not character.isprintable() for character in name):
+        raise Refused("a staff name is printable text without blanks at its ends")
+    if find(conn, name) is not None:
+        raise Refused(f"there is an account {name} already")
+    made = new_id()
+    conn.execute(
+        staff.insert().values(
+            id=made, name=name, password_hash=password_hash, phone=phone, language=language, created=now
+        )
+    )
+    return made
+
+
+def find(conn: Connection, name: str) -> Account | None:
+    found = _accounts(conn, staff.c.name == name)
+    return found[0] if found else None
+
+
+def everybody(conn: Connection) -> tuple[Account, ...]:
+    """All accounts by name, the disabled ones included."""
+    return _accounts(conn)
+
+
+def set_password(conn: Connection, staff_id: int, password_hash: str | None) -> None:
+    """A new password ends what the old one opened."""
+    conn.execute(
+        update(staff).where(staff.c.id == staff_id).values(password_hash=password_hash, failures=0, locked_until=None)
+    )
+    _sign_out(conn, staff_id)
+
+
+def set_language(conn: Connection, staff_id: int, language: str) -> None:
+    conn.execute(update(staff).where(staff.c.id == staff_id).values(language=language))
+
+
+def disable(conn: Connection, staff_id: int) -> None:
+    """Shut the account and everything it has open; its name stays taken, for the audit speaks of it."""
+    conn.execute(update(staff).where(staff.c.id == staff_id).values(disabled=True))
+    _sign_out(conn, staff_id)
+
+
+def enable(conn: Connection, staff_id: int) -> None:
+    conn.execute(update(staff).where(staff.c.id == staff_id).values(disabled=False, failures=0, locked_until=None))
+
+
+def _sign_out(conn: Connection, staff_id: int) -> None:
+    conn.execute(staff_session.delete().where(staff_session.c.staff_id == staff_id))
+    conn.execute(sign_in_link.delete().where(sign_in_link.c.staff_id == staff_id))
+
+
+def _accounts(conn: Connection, *conditions: ColumnElement[bool]) -> tuple[Account, ...]:
+    rows = conn.execute(
+        select(
+            staff.c.id,
+            staff.c.name,
+            staff.c.phone,
+            staff.c.language,
+            staff.c.password_hash.is_not(None),
+            staff.c.disabled,
+            staff.c.created,
+        )
+        .where(*conditions)
+        .order_by(staff.c.name)
+    )
+    return tuple(Account(*row) for row in rows)
