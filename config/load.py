@@ -1,0 +1,313 @@
+"""Read a configuration file whole, or say everything that is wrong with it: by file, table, key and reason."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from zoneinfo import available_timezones
+
+import phonenumbers
+from babel.numbers import is_currency
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+
+from config import endpoint
+from config.model import (
+    LANGUAGES,
+    Alarms,
+    Api,
+    ApiKey,
+    Console,
+    Database,
+    Gateway,
+    ModemLink,
+    Organisation,
+    Security,
+    SmppLink,
+    UssdHttp,
+)
+from config.table import Problem, Reader, Table, nearest
+
+USSD_PROFILES = ("its",)
+USSD_VENDORS = ("africastalking",)
+PERMISSIONS = ("send", "notices", "approve")
+
+_CONSOLE, _API = Console(), Api()  # for what they are when the file is silent
+_E164 = r"\+[1-9]\d{6,14}"
+_PREFIX = r"\+\d{1,15}"
+_NETWORK = r"[0-9a-fA-F:.]+(/\d{1,3})?"
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used; every line says what to change."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        super().__init__("\n".join(map(str, problems)))
+        self.problems = problems
+
+
+def load(path: Path, *, environment: Mapping[str, str] = os.environ) -> Gateway:
+    """Return the configuration in `path`; raise `ConfigError` with every problem when there is one."""
+    reader = Reader(path, environment)
+    try:
+        values = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise ConfigError((Problem(path, "", "", f"cannot be read: {error.strerror}"),)) from None
+    except UnicodeDecodeError:
+        raise ConfigError((Problem(path, "", "", "is not UTF-8"),)) from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError((Problem(path, "", "", f"is not TOML: {error}"),)) from None
+    gateway = _gateway(Table(reader, "", values))
+    if reader.problems:
+        raise ConfigError(tuple(reader.problems))
+    return gateway
+
+
+def _gateway(top: Table) -> Gateway:
+    organisation = _organisation(top.table("organisation"))
+    smpp = {name: _smpp(name, table) for name, table in top.table("smpp").tables()}
+    modem = {name: _modem(name, table) for name, table in top.table("modem").tables()}
+    _once(top, smpp, modem)
+    gateway = Gateway(
+        path=top.reader.file.absolute(),
+        organisation=organisation,
+        security=_security(top.table("security")),
+        database=_database(top.table("database")),
+        console=_console(top.table("console")),
+        api=_api(top.table("api")),
+        smpp=smpp,
+        modem=modem,
+        ussd_http={name: _ussd_http(name, table) for name, table in top.table("ussd_http").tables()},
+        alarms=_alarms(top.table("alarms")),
+    )
+    if gateway.console.listen == gateway.api.listen:
+        top.reader.problem("api", "listen", "is the console's; each needs its own")
+    top.done()
+    return gateway
+
+
+def _organisation(table: Table) -> Organisation:
+    language = table.choice("language", "zh", LANGUAGES)
+    country = table.text("country", "CN", pattern="[A-Z]{2}", wants='two letters as in "CN"')
+    if country not in phonenumbers.SUPPORTED_REGIONS:
+        table.problem("country", f"no country has the code {country!r}")
+    currency = table.text("currency", "CNY", pattern="[A-Z]{3}", wants='three letters as in "CNY"')
+    if not is_currency(currency):
+        table.problem("currency", f"no currency has the code {currency!r}")
+    time_zone = table.text("time_zone", "Asia/Shanghai")
+    zones = available_timezones()
+    if time_zone not in zones:
+        table.problem("time_zone", f"there is no {time_zone!r}" + nearest(time_zone, zones))
+    organisation = Organisation(
+        name=table.text("name", longest=120),
+        signature=_signature(table, language),
+        country=country,
+        currency=currency,
+        time_zone=time_zone,
+        language=language,
+        ussd_code=table.text("ussd_code", "", pattern=r"\*\d{1,6}(\*\d{1,6})*#", wants='a code as in "*123#"'),
+        hotline=table.text("hotline", "", pattern=r"\+?[\d -]{3,20}", wants="a number that people can dial"),
+    )
+    table.done()
+    return organisation
+
+
+def _signature(table: Table, language: str) -> Mapping[str, str]:
+    """A text is the signature in the organisation's language, a table has one for each."""
+    if not isinstance(table.any("signature"), dict):
+        signature = table.text("signature", "", longest=60)
+        return {language: signature} if signature else {}
+    languages = table.table("signature")
+    signatures = {code: languages.text(code, "", longest=60) for code in LANGUAGES}
+    languages.done()
+    return {code: signature for code, signature in signatures.items() if signature}
+
+
+def _security(table: Table) -> Security:
+    path = table.reader.path(table.text("key_file", "muster.key"))
+    if path.is_dir():
+        table.problem("key_file", f"{path} is a folder")
+    elif not path.parent.is_dir():
+        table.problem("key_file", f"the folder {path.parent} does not exist")
+    table.done()
+    return Security(key_file=path)
+
+
+def _database(table: Table) -> Database:
+    """Check the kind; a relative SQLite path starts at the configuration's folder."""
+    text = table.secret("url", "sqlite:///muster.db", longest=2000)
+    table.done()
+    try:
+        url = make_url(text)
+    except (ArgumentError, ValueError):
+        table.problem("url", "is sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/NAME")
+        return Database(url="")
+    if url.drivername in ("sqlite", "sqlite+pysqlite"):
+        if not url.database or url.database == ":memory:":
+            table.problem("url", "names no file, and a database in memory would forget everything")
+        else:
+            path = table.reader.path(url.database)
+            if not path.parent.is_dir():
+                table.problem("url", f"the folder {path.parent} does not exist")
+            url = url.set(database=str(path))
+    elif url.drivername != "postgresql+psycopg":
+        near = "; write postgresql+psycopg://" if url.drivername.startswith("postgres") else ""
+        table.problem("url", f"{url.drivername} is neither sqlite nor postgresql+psycopg{near}")
+    elif not url.database:
+        table.problem("url", "names no database")
+    return Database(url=url.render_as_string(hide_password=False))
+
+
+def _console(table: Table) -> Console:
+    listen, proxies = _listen(table, _CONSOLE.listen)
+    public_url = table.text("public_url", _CONSOLE.public_url).rstrip("/")
+    table.done()
+    try:
+        parts = urlsplit(public_url)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and not (parts.path or parts.query)
+        _ = parts.port
+    except ValueError:
+        good = False
+    if not good:
+        table.problem("public_url", 'is what the browser shows, as in "https://muster.example.org"')
+    return Console(listen=listen, public_url=public_url, trusted_proxies=proxies)
+
+
+def _api(table: Table) -> Api:
+    listen, proxies = _listen(table, _API.listen)
+    keys: dict[str, ApiKey] = {}
+    named = table.table("keys")
+    for name, key in _keys(named):
+        keys[name] = key
+        if any(other.key == key.key for other in keys.values() if other.name != name) and key.key:
+            named.problem(name, "another system has the same key")
+    table.done()
+    return Api(listen=listen, trusted_proxies=proxies, keys=keys)
+
+
+def _keys(table: Table) -> list[tuple[str, ApiKey]]:
+    """A text is a key that may send; a table says more."""
+    rule: dict[str, Any] = {"pattern": r"[\x21-\x7e]{16,}", "wants": "16 or more letters, digits and signs"}
+    keys = []
+    for name in table.names():
+        if not isinstance(table.any(name), dict):
+            keys.append((name, ApiKey(name=name, key=table.text(name, **rule))))
+            continue
+        more = table.table(name)
+        may = more.texts("may", pattern="|".join(PERMISSIONS), wants=f"one of {', '.join(PERMISSIONS)}")
+        key = ApiKey(
+            name=name,
+            key=more.secret("key", **rule),
+            may=frozenset(may) if more.has("may") else frozenset({"send"}),
+            per_day=more.whole("per_day", 0, least=0, most=100_000_000),
+            sources=more.texts("sources", pattern=r"\+?\d{3,20}|[A-Za-z0-9 ]{1,11}", wants="a number or a short name"),
+        )
+        more.done()
+        keys.append((name, key))
+    return keys
+
+
+def _listen(table: Table, default: str) -> tuple[str, tuple[str, ...]]:
+    """Beyond this machine passwords and numbers must not travel in the clear."""
+    listen = table.text("listen", default)
+    proxies = table.texts("trusted_proxies", pattern=_NETWORK, wants='an address or a network as in "10.0.0.0/8"')
+    for proxy in proxies:
+        if not endpoint.is_network(proxy):
+            table.problem("trusted_proxies", f"{proxy!r} is not an address or a network")
+    try:
+        reach = endpoint.server(listen)
+    except ValueError as error:
+        table.problem("listen", str(error))
+    else:
+        if reach is endpoint.Reach.CLEAR and not proxies:
+            table.problem("listen", "beyond this machine it needs TLS (ssl:...) or trusted_proxies that provide it")
+    return listen, proxies
+
+
+def _smpp(name: str, table: Table) -> SmppLink:
+    address = table.text("endpoint")
+    if address:
+        try:
+            endpoint.client(address)
+        except ValueError as error:
+            table.problem("endpoint", str(error))
+    bind = table.choice("bind", "transceiver", ("transmitter", "receiver", "transceiver"))
+    ussd = table.choice("ussd", "", ("", *USSD_PROFILES)) or None
+    if ussd and bind != "transceiver":
+        table.problem("ussd", 'needs bind = "transceiver"')
+    link = SmppLink(
+        name=name,
+        endpoint=address,
+        system_id=table.text("system_id", longest=15),  # SMPP 3.4 5.2.1 to 5.2.3
+        password=table.secret("password", "", longest=8),
+        system_type=table.text("system_type", "", longest=12),
+        bind=bind,
+        binds=table.whole("binds", 1, least=1, most=16),
+        window=table.whole("window", 10, least=1, most=1000),
+        rate=table.number("rate", 0, least=0, most=100_000),
+        source=table.text("source", "", pattern=r"\+?\d{3,20}|[\x20-\x7e]{1,11}", wants="a number or a short name"),
+        prefixes=_prefixes(table),
+        ussd=ussd,
+        trusted_msisdn=table.flag("trusted_msisdn", False),
+        enquire_every=table.number("enquire_every", 30, least=1, most=3600),
+        response_timeout=table.number("response_timeout", 30, least=1, most=600),
+        long=table.choice("long", "udh16", ("udh16", "udh8", "sar", "payload")),
+        message_ids=table.choice("message_ids", "exact", ("exact", "int", "hex>dec", "dec>hex", "strip")),
+        default_alphabet=table.choice("default_alphabet", "gsm", ("gsm", "latin1")),
+        reports=table.flag("reports", True),
+    )
+    table.done()
+    return link
+
+
+def _modem(name: str, table: Table) -> ModemLink:
+    if table.has("device") == table.has("imei"):
+        table.problem("device", "give either device or imei")
+    link = ModemLink(
+        name=name,
+        device=table.text("device", "", pattern="/.+", wants="a path as in /dev/serial/by-id/...") or None,
+        imei=table.text("imei", "", pattern=r"\d{15}", wants="15 digits") or None,
+        pin=table.secret("pin", "", pattern=r"\d{4,8}", wants="4 to 8 digits") or None,
+        smsc=table.text("smsc", "", pattern=r"\+?\d{3,20}", wants="a number") or None,
+        prefixes=_prefixes(table),
+        rate=table.number("rate", 0, least=0, most=100),
+    )
+    table.done()
+    return link
+
+
+def _prefixes(table: Table) -> tuple[str, ...]:
+    return table.texts("prefixes", pattern=_PREFIX, wants='the beginning of a number as in "+86"')
+
+
+def _once(top: Table, smpp: Mapping[str, SmppLink], modem: Mapping[str, ModemLink]) -> None:
+    """A link's name and a modem belong to one table."""
+    for name in sorted(smpp.keys() & modem.keys()):
+        top.reader.problem(f"modem.{name}", "", f"[smpp.{name}] has the same name")
+    for key in ("device", "imei"):
+        owners: dict[str, str] = {}
+        for name, link in modem.items():
+            value = getattr(link, key)
+            if value and owners.setdefault(value, name) != name:
+                top.reader.problem(f"modem.{name}", key, f"is that of [modem.{owners[value]}]")
+
+
+def _ussd_http(name: str, table: Table) -> UssdHttp:
+    if name not in USSD_VENDORS:
+        table.problem("", f"no vendor of that name; there is {', '.join(USSD_VENDORS)}")
+    vendor = UssdHttp(
+        name=name,
+        path_key=table.secret("path_key", pattern="[A-Za-z0-9_-]{16,}", wants="16 or more letters, digits, - and _"),
+    )
+    table.done()
+    return vendor
+
+
+def _alarms(table: Table) -> Alarms:
+    alarms = Alarms(numbers=table.texts("numbers", pattern=_E164, wants='a number as in "+8613800000001"'))
+    table.done()
+    return alarms
