@@ -1,0 +1,366 @@
+"""The command line, and the only module that imports the reactor."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Coroutine, Iterator
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gateway.cli.problems import Group, Problem, said_plainly
+from gateway.version import VERSION
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
+_CONFIG = click.argument("config", type=_FILE)
+
+
+def react(work: Callable[[Any], Coroutine[Any, Any, None]]) -> None:
+    """Run `work(reactor)` to its end in Twisted's reactor; SIGTERM and SIGINT stop it, exit status 0."""
+    from twisted.internet import task
+    from twisted.internet.defer import Deferred
+
+    async def plainly(reactor: Any) -> None:
+        try:
+            with said_plainly():
+                await work(reactor)
+        except click.ClickException as error:
+            error.show()
+            raise SystemExit(error.exit_code) from None
+
+    task.react(lambda reactor: Deferred.fromCoroutine(plainly(reactor)), [])
+
+
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(VERSION, prog_name="muster")
+def main() -> None:
+    """Muster lets members who own nothing but a plain phone take part: by SMS, by USSD, in plain words.
+
+    `muster demo` shows everything on this machine, with nothing to set up. `muster init DIR` begins a real gateway.
+    """
+
+
+@main.command()
+@click.option("--listen", default="tcp:8080:interface=127.0.0.1", show_default=True, help="Where the console listens.")
+@click.option("--keep", type=click.Path(path_type=Path, file_okay=False), help="Keep the data in this folder.")
+def demo(listen: str, keep: Path | None) -> None:
+    """Show the whole system: a sample organisation, simulated operator, modem and handsets, and the console.
+
+    Prints one-time sign-in links, one a role. Ctrl-C ends it, and all is forgotten but with --keep.
+    """
+    from gateway.demo.main import run as run_demo
+
+    react(lambda reactor: run_demo(reactor, listen=listen, keep=keep))
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False), metavar="DIR")
+@click.option("--yes", is_flag=True, help="Ask nothing; options and defaults answer.")
+@click.option("--name", help="The organisation's name.")
+@click.option("--country", help="Its country, two letters.")
+@click.option("--language", type=click.Choice(["zh", "en"]), help="The language members are answered in.")
+@click.option("--currency", help="Three letters.")
+@click.option("--time-zone", help='As in "Asia/Shanghai".')
+@click.option("--link", type=click.Choice(["smpp", "modem", "none"]), help="The first way to phones.")
+@click.option("--endpoint", help="SMPP: the operator's address, tcp:HOST:PORT or tls:HOST:PORT.")
+@click.option("--system-id", help="SMPP: our name there.")
+@click.option("--link-password", help="SMPP: our password there.")
+@click.option("--source", help="SMPP: our number.")
+@click.option("--device", help="Modem: its device, /dev/serial/by-id/... is best.")
+@click.option("--admin", help="The first administrator's name.")
+@click.option("--password-stdin", is_flag=True, help="Read the administrator's password from standard input.")
+@click.option("--user", default="muster", show_default=True, help="The user the service will run as.")
+def init(folder: Path, yes: bool, password_stdin: bool, user: str, **answers: str | None) -> None:
+    """Begin a gateway in DIR: a checked configuration, its key and database, an administrator, a systemd unit."""
+    from gateway.cli import initial
+
+    initial.begin(folder, answers, ask=not yes, password=_password_line() if password_stdin else None, user=user)
+
+
+@main.command()
+@_CONFIG
+@click.option("--only", metavar="ROLES", help="Comma-separated: links, console, api; all without it.")
+@click.option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def run(config: Path, only: str | None, log_format: str) -> None:
+    """Run the gateway until SIGTERM."""
+    from config.load import load
+    from gateway import service
+
+    gateway = load(config)
+    roles = frozenset(filter(None, (role.strip() for role in only.split(",")))) if only else None
+    react(lambda reactor: service.run(reactor, gateway, only=roles, log_format=log_format))
+
+
+@main.command()
+@_CONFIG
+@click.option("--connect", is_flag=True, help="Also bind each SMPP link and probe each modem. Nothing is sent.")
+def check(config: Path, connect: bool) -> None:
+    """Say what is wrong with a configuration, by file, table and key, or `ok`."""
+    from gateway.cli import checking
+
+    gateway = checking.configuration(config)
+    if not connect:
+        click.echo("ok")
+        return
+    failed: list[str] = []
+
+    async def try_links(reactor: Any) -> None:
+        failed.extend(await checking.connect(reactor, gateway, tell=click.echo))
+
+    react_then(try_links)
+    if failed:
+        raise Problem(f"not reached: {', '.join(failed)}")
+    click.echo("ok")
+
+
+def react_then(work: Callable[[Any], Coroutine[Any, Any, None]]) -> None:
+    """`react`, but come back when all went well."""
+    try:
+        react(work)
+    except SystemExit as end:
+        if end.code:
+            raise
+
+
+@main.command()
+@_CONFIG
+def upgrade(config: Path) -> None:
+    """Create the database or bring it up to date, and make the key file when there is none."""
+    from gateway.cli import opening
+
+    click.echo(opening.upgrade(config))
+
+
+@main.group(cls=Group)
+def staff() -> None:
+    """Accounts of those who work in the console."""
+
+
+@staff.command("add")
+@_CONFIG
+@click.argument("name")
+@click.option("--role", required=True, help="admin, lead, agent, auditor, ...")
+@click.option("--branch", metavar="CODE", help="Only within this branch and below.")
+@click.option("--phone", help="Their number, for alarms.")
+@click.option("--until", type=click.DateTime(["%Y-%m-%d"]), metavar="DATE", help="The last day of the role.")
+@click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
+def staff_add(
+    config: Path,
+    name: str,
+    role: str,
+    branch: str | None,
+    phone: str | None,
+    until: datetime | None,
+    password_stdin: bool,
+) -> None:
+    """Give NAME an account, or a further role. Without a password a one-time sign-in link is printed."""
+    from gateway.cli import staff as accounts
+
+    last_day: date | None = until.date() if until else None
+    password = _password_line() if password_stdin else None
+    click.echo(accounts.add(config, name, role=role, branch=branch, phone=phone, until=last_day, password=password))
+
+
+@staff.command("list")
+@_CONFIG
+def staff_list(config: Path) -> None:
+    """Print accounts, their roles and until when."""
+    from gateway.cli import staff as accounts
+
+    for line in accounts.listed(config):
+        click.echo(line)
+
+
+@staff.command("password")
+@_CONFIG
+@click.argument("name")
+@click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
+@click.option("--link", is_flag=True, help="Print a one-time sign-in link instead.")
+def staff_password(config: Path, name: str, password_stdin: bool, link: bool) -> None:
+    """Set a new password; all sessions of NAME end."""
+    from gateway.cli import staff as accounts
+
+    if link:
+        click.echo(accounts.sign_in(config, name))
+        return
+    password = (
+        _password_line() if password_stdin else click.prompt("Password", hide_input=True, confirmation_prompt=True)
+    )
+    click.echo(accounts.set_password(config, name, password))
+
+
+@staff.command("disable")
+@_CONFIG
+@click.argument("name")
+def staff_disable(config: Path, name: str) -> None:
+    """Close an account at once; what it did stays in the audit."""
+    from gateway.cli import staff as accounts
+
+    click.echo(accounts.disable(config, name))
+
+
+@main.command("import")
+@_CONFIG
+@click.argument("kind", type=click.Choice(["branches", "members"]))
+@click.argument("file", type=_FILE)
+@click.option("--dry-run", is_flag=True, help="Check everything, change nothing.")
+@click.option("--invite", is_flag=True, help="Members: write invitation codes instead of binding phones.")
+@click.option("--report", type=_FILE, help="Where the row report goes.  [default: FILE.report.csv]")
+def import_(config: Path, kind: str, file: Path, dry_run: bool, invite: bool, report: Path | None) -> None:
+    """Import a register from CSV, in UTF-8 or GB18030.
+
+    branches: code,name,parent_code. members: member_no,phone,branch_code,name,language,dues_class,monthly_amount and,
+    if wanted, joined,paid_to. The row report says what became of every row that is not plainly imported.
+    """
+    from gateway.cli import importing
+
+    importing.run(config, kind, file, dry_run=dry_run, invite=invite, report=report)
+
+
+@main.command()
+@_CONFIG
+@click.argument("number")
+@click.argument("text")
+@click.option("--key", metavar="NAME", help="Which of [api.keys] to use; the first that may send without it.")
+def send(config: Path, number: str, text: str, key: str | None) -> None:
+    """Send one message through the running gateway; prints its id once it is safe there."""
+    from gateway.cli import sending
+
+    click.echo(sending.send(config, number, text, key=key))
+
+
+@main.command()
+@click.argument("device", required=False)
+def modems(device: str | None) -> None:
+    """Find modems, or ask the one on DEVICE: make, IMEI, SIM, signal."""
+    from gateway.cli import devices
+
+    async def look(reactor: Any) -> None:
+        await devices.show(reactor, device, tell=click.echo)
+
+    react(look)
+
+
+@main.group(cls=Group)
+def explain() -> None:
+    """Say what octets or a text mean, as one JSON object a line. `-` reads lines from standard input."""
+
+
+@explain.command("sms")
+@click.argument("hexadecimal", nargs=-1, required=True, metavar="HEX")
+@click.option("--tpdu", is_flag=True, help="HEX begins with the TPDU: no service centre's number before it.")
+def explain_sms(hexadecimal: tuple[str, ...], tpdu: bool) -> None:
+    """Decode a short message as AT+CMGR prints it."""
+    from gateway import explain as explaining
+
+    _explain(lambda line: explaining.sms(line, with_smsc=not tpdu), hexadecimal)
+
+
+@explain.command("smpp")
+@click.argument("hexadecimal", nargs=-1, required=True, metavar="HEX")
+def explain_smpp(hexadecimal: tuple[str, ...]) -> None:
+    """Decode one SMPP PDU."""
+    from gateway import explain as explaining
+
+    _explain(explaining.smpp, hexadecimal)
+
+
+@explain.command("command", context_settings={"ignore_unknown_options": True})
+@click.argument("text", nargs=-1, required=True)
+@click.option("--language", type=click.Choice(["zh", "en"]), default="zh", show_default=True)
+def explain_command(text: tuple[str, ...], language: str) -> None:
+    """Say which command a member's text is, with its arguments, or the error and its suggestion."""
+    from gateway import explain as explaining
+
+    _explain(explaining.commands(language), text)
+
+
+@explain.command("text", context_settings={"ignore_unknown_options": True})
+@click.argument("text", nargs=-1, required=True)
+def explain_text(text: tuple[str, ...]) -> None:
+    """Say how a text will be coded, and the units and parts it takes."""
+    from gateway import explain as explaining
+
+    _explain(explaining.text, text)
+
+
+@main.command()
+@_CONFIG
+@click.argument("file", type=_FILE)
+def backup(config: Path, file: Path) -> None:
+    """Copy the database to FILE while the gateway runs. The key file is not in it: keep it elsewhere."""
+    from gateway.cli import archive
+
+    click.echo(archive.backup(config, file))
+
+
+@main.command()
+@_CONFIG
+@click.argument("file", type=_FILE)
+@click.option("--force", is_flag=True, help="Replace the database that is there.")
+def restore(config: Path, file: Path, force: bool) -> None:
+    """Bring a backup back. The gateway then holds: it answers members but sends nothing old until `muster release`."""
+    from gateway.cli import archive
+
+    click.echo(archive.restore(config, file, force=force))
+
+
+@main.command()
+@_CONFIG
+@click.option("--reason", default="", help="Why, for the audit.")
+def release(config: Path, reason: str) -> None:
+    """End the hold after a restore: what is queued goes out."""
+    from gateway.cli import archive
+
+    click.echo(archive.release(config, reason))
+
+
+@main.group(cls=Group)
+def simulate() -> None:
+    """The simulators on their own."""
+
+
+@simulate.command("operator")
+@click.option("--port", default=2775, show_default=True, help="Where the SMSC listens, on this machine only.")
+@click.option("--system-id", default="muster", show_default=True)
+@click.option("--password", default="secret", show_default=True)
+@click.option("--delay", default=0.0, show_default=True, help="Seconds until it answers a submit_sm.")
+@click.option("--receipt-delay", default=0.5, show_default=True, help="Seconds until it reports the delivery.")
+@click.option("--throttle", default=0.0, show_default=True, help="Messages a second it takes, 0 for no limit.")
+def simulate_operator(**options: Any) -> None:
+    """An SMPP operator. `NUMBER TEXT` on standard input is a text from that phone; what it hears is printed."""
+    from gateway.cli import simulating
+
+    react(lambda reactor: simulating.operator(reactor, tell=click.echo, **options))
+
+
+@simulate.command("modem")
+@click.option("--link", type=_FILE, help="A symbolic link to the device, made here.")
+@click.option("--make", default="generic", show_default=True, help="Whose quirks it has.")
+def simulate_modem(link: Path | None, make: str) -> None:
+    """A modem on a pty. `NUMBER TEXT` on standard input is a text from that phone; what it sends is printed."""
+    from gateway.cli import simulating
+
+    react(lambda reactor: simulating.modem(reactor, link, make=make, tell=click.echo))
+
+
+def _explain(explaining: Callable[[str], dict[str, Any]], words: tuple[str, ...]) -> None:
+    import json
+
+    from gateway.explain import explained
+
+    out = click.get_binary_stream("stdout")
+    for line in _stdin_lines() if words == ("-",) else (" ".join(words),):
+        out.write(json.dumps(explained(explaining, line), ensure_ascii=False).encode() + b"\n")
+        out.flush()
+
+
+def _stdin_lines() -> Iterator[str]:
+    for line in sys.stdin.buffer:
+        yield line.rstrip(b"\r\n").decode("utf-8", "surrogateescape")
+
+
+def _password_line() -> str:
+    return click.get_text_stream("stdin").readline().rstrip("\r\n")
