@@ -1,0 +1,42 @@
+"""71 ASK: a question becomes a case for the staff, who answer by SMS."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection
+
+from commands import privacy
+from commands.office import office
+from commands.registry import Command, Kind, Parameter
+from gateway.affairs import cases
+from gateway.core.model import LogClass, Reply, Request
+
+MOST = 300  # characters
+
+
+def ask(conn: Connection, request: Request) -> Reply:
+    at = office(request)
+    case = cases.open(
+        conn,
+        at.new_id,
+        at.keys,
+        number=request.number,
+        member=request.member,
+        language=request.language,
+        text=privacy.blank(request.arguments["question"]),
+        message_id=request.message or None,
+        now=request.now,
+    )
+    return at.reply(request, "ask.received", case=case.id, case_no=case.case_no)
+
+
+ASK = Command(
+    code="71",
+    name="ask",
+    words={"zh": ("咨询", "问"), "en": ("ASK",), "pinyin": ("ZX", "WEN")},
+    function=ask,
+    parameters=(Parameter(name="question", kind=Kind.TEXT, length=(1, MOST)),),
+    public=True,
+    log_class=LogClass.D,
+    root=True,
+    direct=frozenset({"问"}),
+)

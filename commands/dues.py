@@ -1,0 +1,62 @@
+"""11 DUES: what a member owes, for how many months, and to when it is paid."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import Connection
+
+from commands import shown
+from commands.office import office
+from commands.registry import Command
+from gateway.affairs import dues
+from gateway.core.model import LogClass, Reply, Request
+
+
+def read(conn: Connection, requests: Sequence[Request]) -> Mapping[str, dues.Owed]:
+    """What all of these senders owe this month, in one query; by number."""
+    if not requests:
+        return {}
+    month = office(requests[0]).month(requests[0].now)
+    members = {request.number: request.member.id for request in requests if request.member is not None}
+    found = dues.owed(conn, list(set(members.values())), month)
+    return {number: found[member] for number, member in members.items() if member in found}
+
+
+def tell(conn: Connection, request: Request) -> Reply:
+    at, owed = office(request), request.read or dues.Owed()
+    this_month = at.month(request.now)
+
+    def money(minor: int) -> str:
+        return at.money(minor, request.language)
+
+    def month(number: int) -> str:
+        return shown.month(number, request.language, this_month)
+
+    if not owed.months:
+        if owed.paid_to is None:
+            return at.reply(request, "dues.nothing")
+        return at.reply(request, "dues.ahead" if owed.paid_to > this_month else "dues.clear", month=month(owed.paid_to))
+    if not owed.current:
+        return at.reply(request, "dues.arrears", months=owed.months, amount=money(owed.amount))
+    if owed.months == 1:
+        return at.reply(request, "dues.month", month=month(this_month), amount=money(owed.amount))
+    return at.reply(
+        request,
+        "dues.months",
+        month=month(this_month),
+        current=money(owed.current),
+        others=owed.months - 1,
+        amount=money(owed.amount),
+    )
+
+
+DUES = Command(
+    code="11",
+    name="dues",
+    words={"zh": ("会费", "查会费", "欠费"), "en": ("DUES", "BALANCE", "OWE"), "pinyin": ("HF",)},
+    function=tell,
+    log_class=LogClass.B,
+    reads=read,
+    root=True,
+)

@@ -1,0 +1,193 @@
+"""What every command may turn to: the commands there are, the texts, the organisation, its keys and ids.
+
+Commands find it as `request.desk`. It also carries commands out for USSD, where the menu has asked for everything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection
+
+from commands import shown
+from commands.grammar import CODE
+from commands.normal import normal
+from commands.parameters import Unreadable, read
+from commands.registry import Command, Kind, Parameter, Question, Registry
+from commands.texts import Texts
+from config.model import Organisation
+from gateway.affairs import challenges
+from gateway.affairs.dues import month_of
+from gateway.core.keys import Keys
+from gateway.core.model import Ask, Coding, Lane, Member, Reply, Request
+from gateway.core.text import units
+
+SIGNATURE = {Coding.UCS2: 7, Coding.GSM7: 16}  # the widest there may be
+SEGMENT = {Coding.UCS2: 70, Coding.GSM7: 160}
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """`new_id` makes ids; `keys` are the installation's."""
+
+    registry: Registry
+    texts: Texts
+    organisation: Organisation
+    keys: Keys
+    new_id: Callable[[], int]
+    zone: ZoneInfo = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "zone", ZoneInfo(self.organisation.time_zone))
+
+    # --- saying -------------------------------------------------------------------------------------------------
+
+    def say(self, key: str, language: str, member: Member | None, /, **values: Any) -> str:
+        """The text for this reader: no piece of it names a command that is not there or not allowed to them."""
+
+        def may(code: str) -> bool:
+            command = self.registry.get(code)
+            return command is not None and command.allows(member)
+
+        organisation = self.organisation
+        return self.texts(key, language, may=may, hotline=organisation.hotline, ussd=organisation.ussd_code, **values)
+
+    def reply(
+        self, request: Request, key: str, /, *, lane: Lane = Lane.ANSWER, case: int | None = None, **values: Any
+    ) -> Reply:
+        text = self.say(key, request.language, request.member, **values)
+        return Reply(text=text, key=key, lane=lane, case=case)
+
+    def error(self, request: Request, error: str, key: str | None = None, /, **values: Any) -> Reply:
+        """One of E01 to E11; `key` when it has several wordings."""
+        key = f"errors.{key or error}"
+        return Reply(text=self.say(key, request.language, request.member, **values), key=key, error=error)
+
+    def example(self, command: Command, language: str, member: Member | None) -> str:
+        """One worked example of the command."""
+        return self.say(f"{command.name}.example", language, member)
+
+    def fits(self, text: str) -> bool:
+        """Whether it stays in one segment behind the widest signature."""
+        coding, count = units(text)
+        return count + SIGNATURE[coding] <= SEGMENT[coding]
+
+    def money(self, minor: int, language: str) -> str:
+        return shown.money(minor, self.organisation.currency, language)
+
+    # --- time ---------------------------------------------------------------------------------------------------
+
+    def today(self, now: datetime) -> date:
+        return now.astimezone(self.zone).date()
+
+    def month(self, now: datetime) -> int:
+        """The month here, 202609."""
+        return month_of(self.today(now))
+
+    # --- doing --------------------------------------------------------------------------------------------------
+
+    def value(self, command: Command, parameter: Parameter, text: str) -> Any | None:
+        """The value of `parameter` as somebody typed it, None when it is none."""
+        if parameter.kind is Kind.TEXT:
+            free = text.strip()
+            return free if 0 < len(free) <= parameter.length[1] else None
+        try:
+            value, rest = read(parameter, normal(text), True, self.registry)
+        except Unreadable:
+            return None
+        return value if not rest.strip() else None
+
+    def refused(self, command: Command, request: Request) -> Reply | None:
+        """E02 or E04, the same whether the right is missing or the object."""
+        if command.allows(request.member):
+            return None
+        if request.member is not None:
+            return self.error(request, "E04")
+        return self.error(request, "E02", services=self.services(request.language, None))
+
+    def perform(self, conn: Connection, command: Command, request: Request) -> Reply:
+        """Do it: `request.arguments` are complete, and who asked for it has confirmed it."""
+        if (refused := self.refused(command, request)) is not None:
+            return refused
+        if command.question is not None:
+            question = command.question(conn, request)
+            if isinstance(question, Reply):
+                return question
+            request = replace(request, arguments=question.arguments)
+        return self.run(conn, command, request)
+
+    def run(self, conn: Connection, command: Command, request: Request) -> Reply:
+        """The command's function, with what it reads when nobody has read it for a whole batch before."""
+        if command.reads is not None and request.read is None:
+            request = replace(request, read=command.reads(conn, (request,)).get(request.number))
+        return command.function(conn, request)
+
+    def challenge(self, conn: Connection, command: Command, request: Request) -> Reply:
+        """The SMS with the code that confirms it, or the error that there can be none."""
+        if (refused := self.refused(command, request)) is not None:
+            return refused
+        if (locked := self.locked(conn, request)) is not None:
+            return locked
+        assert command.question is not None, f"{command.code} wants a code and has no question"
+        question = command.question(conn, request)
+        if isinstance(question, Reply):
+            return question
+        return self._ask(conn, command, request, question)
+
+    def locked(self, conn: Connection, request: Request) -> Reply | None:
+        """E08 while too many wrong codes have locked this number."""
+        until = challenges.locked(conn, request.number, request.now)
+        return None if until is None else self.wait(request, until)
+
+    def wait(self, request: Request, until: datetime) -> Reply:
+        """E08 with the minutes that are left, or until tomorrow."""
+        minutes = max(1, -((request.now - until) // timedelta(minutes=1)))
+        if minutes > 60:
+            return self.error(request, "E08", "E08_day")
+        return self.error(request, "E08", minutes=minutes)
+
+    def services(self, language: str, member: Member | None) -> str:
+        """What this reader may use, by code and word, as much of it as a text can hold: 0帮助 71咨询 TD退订."""
+        named = [command for command in self.registry if command.allows(member) and not command.whole]
+        stops = [command for command in self.registry if command.whole and command.allows(member)]
+        between = " " if language == "zh" else ", "
+        last = [self._named(command, language) for command in stops]
+        found: list[str] = []
+        for command in sorted(named, key=lambda each: each.code):
+            longer = [*found, self._named(command, language)]
+            limit = len(self.texts.widest.get(language, {}).get("services", "")) or 40
+            if len(between.join([*longer, *last])) > limit:
+                break
+            found = longer
+        return between.join([*found, *last])
+
+    def _named(self, command: Command, language: str) -> str:
+        if language == "zh":
+            return f"{command.words['pinyin'][0] if command.whole else command.code}{command.word(language)}"
+        return command.word(language) if command.whole else f"{command.code} {command.word(language)}"
+
+    def _ask(self, conn: Connection, command: Command, request: Request, question: Question) -> Reply:
+        code = challenges.issue(
+            conn,
+            self.new_id,
+            self.keys,
+            request.random,
+            request.number,
+            action=command.code,
+            arguments=question.arguments,
+            now=request.now,
+        )
+        text = self.say(question.key, request.language, request.member, code=code, **question.values)
+        ask = Ask(expires=request.now + challenges.LIFE, command=command.code, parameter=CODE)
+        return Reply(text=text, key=question.key, lane=Lane.CODE, ask=ask, secret=True)
+
+
+def office(request: Request) -> Office:
+    """The office of a request."""
+    found = request.desk
+    assert isinstance(found, Office)
+    return found

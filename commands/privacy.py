@@ -1,0 +1,136 @@
+"""What of a text may be written down: numbers that must never be kept are blanked, sealed input not kept at all."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from gateway.core.model import LogClass
+
+_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)  # GB 11643-1999
+_CHECKS = "10X98765432"
+_CARD = range(15, 20)
+_BETWEEN = " -\u00a0\u3000"
+_SPARE = 12  # digits in a run: more than any number of ours
+_CODE = range(4, 9)
+_FIGURES = re.compile(r"\d+\.\d+|\d{4,}(?!-\d\d\b|年)|尾\d+|\d+(?=元| [A-Z]{3}\b)")
+
+
+def kept(text: str, log_class: LogClass) -> str | None:
+    """`text` as the log keeps it; None when it keeps none (D is kept in the case)."""
+    match log_class:
+        case LogClass.A:
+            return blank(text)
+        case LogClass.B:
+            return masked(blank(text))
+        case LogClass.C | LogClass.D:
+            return None
+
+
+def unknown(text: str) -> str:
+    """What the log keeps of a text that may hold a secret."""
+    return f"<unknown> {len(text)}"
+
+
+def masked(text: str) -> str:
+    """`text` with every digit as a star, but for the command code in front."""
+    code = 0
+    while code < len(text) and code < 3 and text[code].isdecimal():
+        code += 1
+    if code == 3 or (code and text[code : code + 1] == "月"):  # 8月会费: no code
+        code = 0
+    return text[:code] + _stars(text[code:])
+
+
+def masked_reply(text: str) -> str:
+    """One of our own texts with stars for amounts, codes and member numbers; months and what to send next stay."""
+    return _FIGURES.sub(lambda found: _stars(found.group()), text)
+
+
+def _stars(text: str) -> str:
+    return "".join("*" if char.isdecimal() else char for char in text)
+
+
+def blank(text: str) -> str:
+    """`text` with stars for ID-card numbers (18, checked) and bank-card numbers (15 to 19, Luhn)."""
+    if sum(map(str.isdecimal, text)) < _CARD.start:
+        return text
+    found = list(text)
+    for run in _runs(text):
+        for first in range(len(run)):
+            for last in range(first, len(run)):
+                places = [place for group in run[first : last + 1] for place in group]
+                if len(places) > _CARD.stop:
+                    break
+                figures = "".join(_figure(text[place]) for place in places)
+                if _is_identity(figures) or _is_card(figures):
+                    for place in places:
+                        found[place] = "*"
+        for group in run:
+            _blank_inside(text, group, found)
+    return "".join(found)
+
+
+def withheld(said: str) -> bool:
+    """Whether an unrecognised text, in normal form, may be a code, a voucher or a card number."""
+    together = said.replace(" ", "").replace("-", "")
+    if together.isdecimal() and len(together) in _CODE:
+        return True
+    run = 0
+    for char in said:
+        if char.isdecimal():
+            run += 1
+            if run == _SPARE:
+                return True
+        elif char not in " -.":
+            run = 0
+    return False
+
+
+def _runs(text: str) -> list[list[list[int]]]:
+    """Groups of digits (their places) that single blanks or dashes join: 6222 0212 3456 7890 is one run of four."""
+    runs: list[list[list[int]]] = []
+    place, end = 0, -2
+    while place < len(text):
+        if not text[place].isdecimal():
+            place += 1
+            continue
+        start = place
+        while place < len(text) and (text[place].isdecimal() or (text[place] in "xXＸｘ" and place - start == 17)):
+            place += 1
+        group = list(range(start, place))
+        if start - end == 1 and text[end] in _BETWEEN:
+            runs[-1].append(group)
+        else:
+            runs.append([group])
+        end = place
+    return runs
+
+
+def _blank_inside(text: str, group: list[int], found: list[str]) -> None:
+    """An ID-card number inside a longer run of digits is one all the same; a Luhn sum there would be chance."""
+    figures = "".join(_figure(text[place]) for place in group)
+    for start in range(len(figures) - 17):
+        if _is_identity(figures[start : start + 18]):
+            for place in group[start : start + 18]:
+                found[place] = "*"
+
+
+def _figure(char: str) -> str:
+    return str(unicodedata.decimal(char)) if char.isdecimal() else "X"
+
+
+def _is_identity(figures: str) -> bool:
+    if len(figures) != 18 or not figures[:17].isdecimal() or not "01" <= figures[10:12] <= "12":
+        return False
+    return _CHECKS[sum(int(f) * w for f, w in zip(figures, _WEIGHTS, strict=False)) % 11] == figures[17]
+
+
+def _is_card(figures: str) -> bool:
+    if len(figures) not in _CARD or not figures.isdecimal() or len(set(figures)) == 1:
+        return False
+    total = 0
+    for index, figure in enumerate(reversed(figures)):
+        value = int(figure) * (1 + index % 2)
+        total += value - 9 if value > 9 else value
+    return total % 10 == 0

@@ -1,0 +1,37 @@
+"""The commands that every organisation starts with."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+
+from commands.ask import ASK
+from commands.bind import BIND
+from commands.dues import DUES
+from commands.help import HELP
+from commands.me import ME
+from commands.registry import Registry
+from commands.settings import START, STOP, lang
+from commands.shown import decimals
+from config.model import LANGUAGES, Organisation
+
+ALWAYS = frozenset({"0", "92", "93"})  # never switched off
+
+
+def registry(
+    organisation: Organisation,
+    *,
+    off: Collection[str] = (),
+    words: Mapping[str, Mapping[str, tuple[str, ...]]] | None = None,
+) -> Registry:
+    """The organisation's commands: those it has not switched off, with the words of its own by code and language."""
+    own = words or {}
+    commands = []
+    for command in (HELP, DUES, ASK, BIND, ME, lang(LANGUAGES), STOP, START):
+        if command.code in off and command.code not in ALWAYS:
+            continue
+        if added := own.get(command.code):
+            spoken = {key: (*command.words.get(key, ()), *added.get(key, ())) for key in command.words.keys() | added}
+            command = replace(command, words=spoken)
+        commands.append(command)
+    return Registry(commands, decimals=decimals(organisation.currency))

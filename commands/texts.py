@@ -1,0 +1,176 @@
+"""What members read: config/texts, one file a language, and how a text is put together for one reader.
+
+A text names a command only inside a piece that is left out where the command is not (`[71|text]`), so that nobody is
+told to send what would not be understood.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from gateway.core.text import fits_gsm7
+
+FOLDER = Path(__file__).resolve().parent.parent / "config" / "texts"
+_ELLIPSIS = ".."
+
+
+class TextProblem(ValueError):
+    """A text cannot be used as it is written; the sentence names the file's language and the key."""
+
+
+class Named(NamedTuple):
+    """A value with a name of its own and a code that any phone can show."""
+
+    name: str
+    code: str
+
+
+class Piece(NamedTuple):
+    """A stretch of a text: shown when `condition` (a command's code, or a value that is not empty) holds."""
+
+    condition: str | None
+    parts: tuple[tuple[str, str | None], ...]  # literal, then the value behind it
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """One text in one language, taken apart once."""
+
+    source: str
+    pieces: tuple[Piece, ...]
+    gsm: bool  # all its own characters are in GSM 03.38: it must stay so
+
+    @property
+    def values(self) -> frozenset[str]:
+        """The names of its values, those of its conditions included."""
+        named = {value for piece in self.pieces for _, value in piece.parts if value is not None}
+        asked = {piece.condition for piece in self.pieces if piece.condition and not piece.condition.isdecimal()}
+        return frozenset(named | asked)
+
+    def render(self, values: Mapping[str, Any], may: Callable[[str], bool]) -> str:
+        found: list[str] = []
+        for condition, parts in self.pieces:
+            if condition is not None:
+                shown = may(condition) if condition.isdecimal() else bool(values.get(condition))
+                if not shown:
+                    continue
+            for literal, value in parts:
+                found.append(literal)
+                if value is not None:
+                    found.append(self._shown(values[value]))
+        return "".join(found)
+
+    def _shown(self, value: Any) -> str:
+        if isinstance(value, Named):
+            return value.name if not self.gsm or fits_gsm7(value.name) else value.code
+        return str(value)
+
+
+class Texts:
+    """All texts by language and key, and the widest each value may become."""
+
+    def __init__(self, languages: Mapping[str, Mapping[str, Any]]) -> None:
+        self.widest: dict[str, dict[str, str]] = {}
+        self.groups: dict[str, dict[str, str]] = {}
+        self._templates: dict[str, dict[str, Template]] = {}
+        for language, tables in languages.items():
+            self.widest[language] = {name: str(value) for name, value in tables.get("widest", {}).items()}
+            self.groups[language] = {digit: str(name) for digit, name in tables.get("groups", {}).items()}
+            self._templates[language] = {
+                f"{table}.{key}": _template(language, f"{table}.{key}", source)
+                for table, texts in tables.items()
+                if table not in ("widest", "groups")
+                for key, source in texts.items()
+            }
+        _same(self._templates)
+
+    @classmethod
+    def load(cls, folder: Path = FOLDER) -> Texts:
+        """The texts that Muster brings along."""
+        found = {}
+        for path in sorted(folder.glob("*.toml"), key=lambda path: (path.stem != "zh", path.stem)):
+            with path.open("rb") as file:
+                found[path.stem] = tomllib.load(file)
+        return cls(found)
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        return tuple(self._templates)
+
+    def keys(self, language: str) -> Iterable[str]:
+        return self._templates[language]
+
+    def template(self, key: str, language: str) -> Template:
+        """The text in this language; a language that lacks it gives way to the first one that has it."""
+        known = self._templates.get(language)
+        if known is not None and key in known:
+            return known[key]
+        for texts in self._templates.values():
+            if key in texts:
+                return texts[key]
+        raise KeyError(key)
+
+    def has(self, key: str) -> bool:
+        return any(key in texts for texts in self._templates.values())
+
+    def __call__(
+        self, key: str, language: str, /, *, may: Callable[[str], bool] = lambda code: False, **values: Any
+    ) -> str:
+        """The text for one reader, who may use the commands that `may` says."""
+        template = self.template(key, language)
+        limits = self.widest.get(language, {})
+        for name, value in values.items():
+            if isinstance(value, Named) and name in limits and len(value.name) > len(limits[name]):
+                values[name] = Named(_cut(value.name, len(limits[name])), value.code)
+        return template.render(values, may)
+
+
+def _cut(name: str, most: int) -> str:
+    """A long name within `most` characters."""
+    return name[: most - len(_ELLIPSIS)].rstrip() + _ELLIPSIS
+
+
+def _template(language: str, key: str, source: str) -> Template:
+    pieces: list[Piece] = []
+    rest = source
+    while rest:
+        literal, bracket, rest = rest.partition("[")
+        if literal:
+            pieces.append(Piece(None, _parts(language, key, literal)))
+        if bracket:
+            inner, closed, rest = rest.partition("]")
+            condition, bar, shown = inner.partition("|")
+            if not closed or not bar or not condition:
+                raise TextProblem(f"texts: {language}: {key}: a piece is written [71|text]")
+            pieces.append(Piece(condition, _parts(language, key, shown)))
+    return Template(source, tuple(pieces), fits_gsm7("".join(lit for piece in pieces for lit, _ in piece.parts)))
+
+
+def _parts(language: str, key: str, source: str) -> tuple[tuple[str, str | None], ...]:
+    found: list[tuple[str, str | None]] = []
+    while source:
+        literal, brace, source = source.partition("{")
+        if not brace:
+            found.append((literal, None))
+            break
+        name, closed, source = source.partition("}")
+        if not closed or not name.isidentifier():
+            raise TextProblem(f"texts: {language}: {key}: a value is written {{name}}")
+        found.append((literal, name))
+    return tuple(found)
+
+
+def _same(templates: Mapping[str, Mapping[str, Template]]) -> None:
+    """Every language says everything, with the same values."""
+    first, *others = templates
+    for language in others:
+        for key in templates[first].keys() ^ templates[language].keys():
+            lacking = language if key in templates[first] else first
+            raise TextProblem(f"texts: {lacking}: {key}: is missing")
+        for key, template in templates[language].items():
+            if template.values != templates[first][key].values:
+                raise TextProblem(f"texts: {language}: {key}: has other values than in {first}")
