@@ -293,6 +293,14 @@ class Receiver(Protocol):
         """The link's state is another."""
 
 
+class NotTaken(Exception):
+    """A message or report is not safe with us; the operator should send it again."""
+
+
+class Busy(NotTaken):
+    """Too much waits already; the sender should come again in a moment."""
+
+
 class SendError(Exception):
     """A part was not taken. `retry_after` seconds, or None when trying again cannot help."""
 
