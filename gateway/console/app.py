@@ -1,0 +1,198 @@
+"""The staff console: sign-in, message log, links, case queue, and whatever pages an extension adds.
+
+`Console` is a Service. It owns the pool that checks passwords and the live stream; everything else it is given.
+
+An extension (the demo's handset) is a `web.Extra`: routes, entries of the bar and a folder with templates, static
+files and catalogs. Its templates begin with `{% extends "base.html" %}` and fill the blocks `title` and `main`; its
+forms hold `<input type="hidden" name="csrf" value="{{ visit.csrf }}">`. Scripts and styles are files, never inline:
+the Content-Security-Policy allows nothing else.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from functools import partial
+from typing import Any, Protocol
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection
+from twisted.application.service import Service
+from twisted.logger import Logger
+from twisted.web.resource import Resource
+from twisted.web.server import Site
+
+from gateway.console import cases, front, links, live, log, sessions, signin
+from gateway.console.events import Events, Stream
+from gateway.console.language import Languages
+from gateway.console.passwords import Passwords
+from gateway.console.static import Static
+from gateway.console.templates import FOLDER, Templates
+from gateway.console.web import Entry, Extra, Visit
+from gateway.core.database import Runs
+from gateway.core.ids import Ids
+from gateway.core.keys import Keys
+from gateway.links import Board
+
+TOPICS = ("messages", "cases", "links")
+
+
+def N_(message: str) -> str:  # the usual name of "translate this later"
+    return message
+
+
+_ENTRIES = (
+    Entry(href="/queue", title=N_("Queue"), may="queue"),
+    Entry(href="/log", title=N_("Log"), may="log"),
+    Entry(href="/links", title=N_("Links")),
+)
+
+
+class Settings(Protocol):
+    """The `[console]` table."""
+
+    @property
+    def public_url(self) -> str: ...
+
+    @property
+    def trusted_proxies(self) -> tuple[str, ...]: ...
+
+
+class Organisation(Protocol):
+    """What the pages show of the `[organisation]` table."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def country(self) -> str: ...
+
+    @property
+    def time_zone(self) -> str: ...
+
+    @property
+    def language(self) -> str: ...
+
+    def signature_for(self, language: str) -> str: ...
+
+
+class Console(Service):
+    """Pages for staff. `resource` is what to serve, `site()` a factory for a listening endpoint."""
+
+    log = Logger()
+    name = "console"
+
+    def __init__(
+        self,
+        settings: Settings,
+        organisation: Organisation,
+        *,
+        database: Runs,
+        board: Board,
+        commands: Mapping[str, Mapping[str, str]],
+        keys: Keys,
+        ids: Ids,
+        reactor: Any,
+        now: Callable[[], datetime],
+        demo: bool = False,
+        extras: Sequence[Extra] = (),
+    ) -> None:
+        """`commands` maps the code of each command to its name by language, for the log."""
+        self.settings = settings
+        self.organisation = organisation
+        self.database = database
+        self.board = board
+        self.commands = commands
+        self.keys = keys
+        self.ids = ids
+        self.now = now
+        self.demo = demo
+        self.reactor = reactor
+        self.zone = ZoneInfo(organisation.time_zone)
+        self.passwords = Passwords(reactor)
+        self.tries = signin.Tries(reactor)
+        folders = {extra.name: extra.folder for extra in extras if extra.folder is not None}
+        self.static = Static(
+            {"": FOLDER / "static"} | {f"{name}/": folder / "static" for name, folder in folders.items()}
+        )
+        self.languages = Languages(
+            [FOLDER / "translations", *(folder / "translations" for folder in folders.values())],
+            default=organisation.language,
+        )
+        self.templates = Templates(
+            self.languages, zone=organisation.time_zone, static=self.static.address, extras=folders
+        )
+        topics = [*TOPICS, *(topic for extra in extras for topic in extra.topics)]
+        self.events = Events(reactor, topics, mark=secrets.token_hex(4))
+        self.events.alive = self._still_there
+        self._entries = [*_ENTRIES, *(entry for extra in extras for entry in extra.entries)]
+        self._front = front.Front(self, public_url=settings.public_url, trusted_proxies=tuple(settings.trusted_proxies))
+        for route in (*signin.ROUTES, *log.ROUTES, *links.ROUTES, *cases.ROUTES, *live.ROUTES):
+            self._front.add(route)
+        for extra in extras:
+            for route in extra.routes:
+                self._front.add(route)
+        self.resource: Resource = self._front.resource()
+        self.session_cookie = self._front.session_cookie
+        self.language_cookie = self._front.language_cookie
+        self._subscriptions: list[Callable[[], None]] = []
+
+    def site(self) -> Site:
+        return front.site(self.resource)
+
+    def startService(self) -> None:
+        super().startService()
+        self.passwords.start()
+        self.events.start()
+        for topic in TOPICS:
+            self._subscriptions.append(self.database.subscribe(topic, partial(self.events.hint, topic)))
+        self._subscriptions.append(self.board.watch(lambda _: self.events.hint("links")))
+
+    def stopService(self) -> None:
+        for unsubscribe in self._subscriptions:
+            unsubscribe()
+        self._subscriptions.clear()
+        self.events.stop()
+        self.passwords.stop()
+        super().stopService()
+
+    # --- for the guard ----------------------------------------------------------------------------------------
+
+    def arrive(self, conn: Connection, session: str, now: datetime) -> tuple[sessions.Found | None, int]:
+        """Whose session it is, and how many cases wait for that person: read together for every page."""
+        found = sessions.find(conn, session, now, now.astimezone(self.zone).date())
+        if found is None or not found.staff.may("queue"):
+            return found, 0
+        return found, cases.open_for(conn, found.staff)
+
+    def render(self, visit: Visit, template: str, values: Mapping[str, Any]) -> str:
+        entries = [
+            entry for entry in self._entries if entry.may is None or (visit.staff and visit.staff.may(entry.may))
+        ]
+        here = visit.request.path.decode("latin-1")
+        return self.templates.render(
+            template,
+            visit.language,
+            {
+                "visit": visit,
+                "organisation": self.organisation,
+                "demo": self.demo,
+                "entries": entries,
+                "here": here,
+                **values,
+            },
+        )
+
+    def _still_there(self, stream: Stream) -> None:
+        """End the stream of somebody who has signed out or was switched off."""
+
+        def seen(found: sessions.Found | None) -> None:
+            if found is None:
+                stream.end("signed-out")
+
+        now = self.now()
+        today = now.astimezone(self.zone).date()
+        looked = self.database.read(sessions.find, stream.session, now, today)
+        looked.addCallback(seen)
+        looked.addErrback(lambda failure: self.log.failure("a session could not be looked up", failure=failure))

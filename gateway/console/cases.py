@@ -1,0 +1,232 @@
+"""The case queue and one case: what members ask arrives here, and the answers go out as SMS."""
+
+from __future__ import annotations
+
+import unicodedata
+from http import HTTPStatus
+
+from sqlalchemy import Connection
+
+from gateway.affairs.cases import LEASE, OPEN, REOPEN
+from gateway.affairs.cases import Refused as NotNow
+from gateway.affairs.cases import claim as claimed
+from gateway.console import case_query, reveal
+from gateway.console.case_query import PAGE, TABS, Answering, Thread, open_for
+from gateway.console.web import Answer, Page, Redirect, Refused, Route, Visit
+from gateway.core import text
+from gateway.core.model import Coding
+from gateway.routing import choose
+
+__all__ = ["ROUTES", "open_for", "sign"]
+LONGEST = 700  # characters of an answer: ten segments of Chinese
+_KNOWN_PROBLEMS = ("claimed", "gone", "empty", "long", "link", "old", "reason")
+
+
+def sign(signature: str, words: str, language: str) -> str:
+    """A text as members read it: the sender first, as operators in China require."""
+    if not signature:
+        return words
+    return f"【{signature}】{words}" if language == "zh" else f"{signature}: {words}"
+
+
+async def queue(visit: Visit) -> Answer:
+    tab = visit.query("tab", TABS[0])
+    if tab not in TABS:
+        raise Refused(HTTPStatus.NOT_FOUND)
+    after = visit.query("after")
+    rows = await visit.console.database.read(
+        case_query.page, visit.who, tab, int(after) if after.isdecimal() and len(after) < 19 else None, visit.now
+    )
+    more = len(rows) > PAGE
+    rows = rows[:PAGE]
+    return Page(
+        "queue_rows.html" if visit.fragment else "queue.html",
+        {
+            "tab": tab,
+            "rows": rows,
+            "here_url": "/queue" if tab == TABS[0] else f"/queue?tab={tab}",
+            "next_url": f"/queue?tab={tab}&after={rows[-1].case.id}" if more else None,
+            "first": not after,
+        },
+    )
+
+
+async def count(visit: Visit) -> Answer:
+    return Page("queue_count.html")
+
+
+async def case(visit: Visit) -> Answer:
+    found = await visit.console.database.read(case_query.thread, visit.who, visit.path["number"], visit.now)
+    if found is None:
+        raise Refused(HTTPStatus.NOT_FOUND)
+    return _page(visit, found, problem=visit.query("problem"))
+
+
+def _page(visit: Visit, found: Thread, *, problem: str = "", draft: str = "", remark: str = "") -> Page:
+    case = found.case
+    held = case.claimed_until is not None and case.claimed_until > visit.now
+    mine = held and case.claimed_by == visit.who.id
+    return Page(
+        "case_thread.html" if visit.fragment else "case.html",
+        {
+            "found": found,
+            "case": case,
+            "mine": mine,
+            "others_hold": held and not mine,
+            "may_answer": visit.who.reaches("answer", case.branch_path),
+            "may_reveal": visit.who.reaches("reveal", case.branch_path),
+            "may_take_over": visit.who.reaches("take over", case.branch_path),
+            "may_reopen": case.closed is not None and case.closed > visit.now - REOPEN,
+            "minutes": int(LEASE.total_seconds() // 60),
+            "signature": visit.console.organisation.signature_for(case.language),
+            "longest": LONGEST,
+            "form_id": str(visit.console.ids()),
+            "problem": problem if problem in _KNOWN_PROBLEMS else "",
+            "draft": draft,
+            "remark": remark,
+            "least": reveal.LEAST,
+            "most": reveal.MOST,
+            "preview": None,
+        },
+        status=HTTPStatus.CONFLICT if draft or remark else HTTPStatus.OK,
+    )
+
+
+async def measure(visit: Visit) -> Answer:
+    """How many SMS the answer is, in its real coding and with its signature; keeps the case for who writes."""
+    found = await visit.console.database.read(case_query.find, visit.who, visit.path["number"], "answer")
+    if found is None:
+        raise Refused(HTTPStatus.NOT_FOUND)
+    words = _words(visit)
+    if words and found.state == OPEN:
+        await visit.console.database.run(_keep, visit)
+    signed = _signed(visit, words, found.language)
+    values: dict[str, object] = {"signed": signed, "empty": not words, "too_long": len(words) > LONGEST}
+    try:
+        cut = text.segments(signed)
+    except text.TooLong:
+        values |= {"too_long": True, "cut": None}
+    else:
+        single = 160 if cut.coding is Coding.GSM7 else 70
+        each = single if len(cut.parts) == 1 else text.room(cut.coding, 7)
+        odd = sorted({letter for letter in words if not text.fits_gsm7(letter)}) if cut.coding is Coding.UCS2 else []
+        values |= {"cut": cut, "room": each * len(cut.parts), "odd": odd[:5], "gsm": cut.coding is Coding.GSM7}
+        values["latin"] = bool(odd) and len(odd) <= 5 and words.isprintable() and not _east_asian(words)
+    return Page("counter.html", values)
+
+
+async def answer(visit: Visit) -> Answer:
+    """Send the answer. What was typed is never lost: a problem shows the page again with it."""
+    console, number, words = visit.console, visit.path["number"], _words(visit)
+    found = await console.database.read(case_query.thread, visit.who, number, visit.now)
+    if found is None or not visit.who.reaches("answer", found.case.branch_path):
+        raise Refused(HTTPStatus.NOT_FOUND)
+    form_id = visit.form("form")
+    if not form_id.isdecimal() or len(form_id) > 18 + 1:
+        raise Refused(HTTPStatus.BAD_REQUEST)
+    link = choose(console.board, found.case.number, found.link)
+    problem = "empty" if not words else "long" if len(words) > LONGEST else "link" if link is None else ""
+    if not problem and link is not None:
+        answering = Answering(
+            id=int(form_id), case_no=number, text=_signed(visit, words, found.case.language), said=words, link=link
+        )
+        try:
+            await console.database.run(case_query.answer, console.ids, visit.who, answering, visit.now)
+            return Redirect(f"/case/{number}#end")
+        except NotNow:
+            problem = "claimed" if found.case.state != "closed" else "gone"
+    return _page(visit, found, problem=problem, draft=words or " ")
+
+
+async def claim(visit: Visit) -> Answer:
+    number = visit.path["number"]
+    try:
+        taken = await visit.console.database.run(case_query.claim, visit.who, number, visit.now)
+    except NotNow:
+        raise Refused(HTTPStatus.NOT_FOUND) from None
+    return Redirect(f"/case/{number}" if taken else f"/case/{number}?problem=claimed")
+
+
+async def release(visit: Visit) -> Answer:
+    await visit.console.database.run(case_query.release, visit.who, visit.path["number"])
+    return Redirect("/queue")
+
+
+async def note(visit: Visit) -> Answer:
+    number, words = visit.path["number"], _words(visit)
+    if not words or len(words) > LONGEST:
+        return Redirect(f"/case/{number}?problem={'long' if words else 'empty'}")
+    try:
+        await visit.console.database.run(case_query.note, visit.console.ids, visit.who, number, words, visit.now)
+    except NotNow:
+        raise Refused(HTTPStatus.NOT_FOUND) from None
+    return Redirect(f"/case/{number}#end")
+
+
+async def close(visit: Visit) -> Answer:
+    number, reason = visit.path["number"], visit.form("reason")[: reveal.MOST]
+    try:
+        await visit.console.database.run(case_query.close, visit.console.ids, visit.who, number, reason, visit.now)
+    except NotNow:
+        return Redirect(f"/case/{number}?problem=claimed")
+    return Redirect("/queue")
+
+
+async def reopen(visit: Visit) -> Answer:
+    number = visit.path["number"]
+    try:
+        await visit.console.database.run(case_query.reopen, visit.console.ids, visit.who, number, visit.now)
+    except NotNow:
+        return Redirect(f"/case/{number}?problem=old")
+    return Redirect(f"/case/{number}")
+
+
+async def show_number(visit: Visit) -> Answer:
+    number, reason = visit.path["number"], visit.form("reason")
+    if not reveal.LEAST <= len(reason) <= reveal.MOST:
+        return Redirect(f"/case/{number}?problem=reason#number")
+    shown = await visit.console.database.run(
+        case_query.show_number, visit.console.ids, visit.who, number, reason, visit.now
+    )
+    if not shown:
+        raise Refused(HTTPStatus.NOT_FOUND)
+    return Redirect(f"/case/{number}#number")
+
+
+def _words(visit: Visit) -> str:
+    """What was typed, as it can be sent."""
+    return text.clean(visit.form.text("text"))[0].strip()
+
+
+def _signed(visit: Visit, words: str, language: str) -> str:
+    return sign(visit.console.organisation.signature_for(language), words, language)
+
+
+def _keep(conn: Connection, visit: Visit) -> None:
+    """Writing keeps the case, as long as nobody else has it."""
+    case = case_query.find(conn, visit.who, visit.path["number"], "answer")
+    if case is None:
+        return
+    half = visit.now + LEASE / 2
+    if case.claimed_by == visit.who.id and case.claimed_until is not None and case.claimed_until > half:
+        return  # kept a moment ago
+    claimed(conn, case.id, visit.who.id, visit.now)
+
+
+def _east_asian(words: str) -> bool:
+    return any(unicodedata.east_asian_width(letter) in "WF" for letter in words)
+
+
+ROUTES = (
+    Route(rule="/queue", handler=queue, may="queue"),
+    Route(rule="/queue/count", handler=count, may="queue"),
+    Route(rule="/case/<number>", handler=case, may="case"),
+    Route(rule="/case/<number>/measure", handler=measure, post=True, may="answer"),
+    Route(rule="/case/<number>/answer", handler=answer, post=True, may="answer"),
+    Route(rule="/case/<number>/claim", handler=claim, post=True, may="answer"),
+    Route(rule="/case/<number>/release", handler=release, post=True, may="answer"),
+    Route(rule="/case/<number>/note", handler=note, post=True, may="answer"),
+    Route(rule="/case/<number>/close", handler=close, post=True, may="answer"),
+    Route(rule="/case/<number>/reopen", handler=reopen, post=True, may="answer"),
+    Route(rule="/case/<number>/number", handler=show_number, post=True, may="reveal"),
+)

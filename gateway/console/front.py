@@ -1,0 +1,319 @@
+"""The guard in front of all pages: who it is, whether they may, whether the form is ours, and how the answer leaves.
+
+A page gets a `Visit` only after session, permission, Origin and CSRF token were checked, and returns a value; nothing
+behind this module sets a header or reads a cookie.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from collections.abc import Mapping
+from http import HTTPStatus
+from ipaddress import ip_address, ip_network
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, quote, urlsplit
+
+from klein import Klein
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web.http import HTTPChannel
+from twisted.web.resource import IResource, Resource
+from twisted.web.server import Request, Site
+from werkzeug.exceptions import HTTPException
+
+from gateway.console import sessions
+from gateway.console.web import Answer, Content, Fields, Page, Redirect, Refused, Route, Streaming, Visit
+
+if TYPE_CHECKING:
+    from gateway.console.app import Console
+
+LARGEST_FORM = 64 * 1024
+_FIELDS = 100
+_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Cache-Control": "no-store",
+}
+
+
+class Front:
+    """Routes of Klein, each behind the guard."""
+
+    log = Logger()
+
+    def __init__(self, console: Console, *, public_url: str, trusted_proxies: tuple[str, ...]) -> None:
+        self._console = console
+        self._klein = Klein()
+
+        @self._klein.handle_errors(HTTPException)
+        def no_such_page(request: Request, failure: Failure) -> Deferred[bytes]:
+            return Deferred.fromCoroutine(self._no_such_page(request, failure))
+
+        self._origin = _origin(public_url)
+        self._secure = public_url.startswith("https:")
+        self._proxies = [ip_network(proxy, strict=False) for proxy in trusted_proxies]
+        prefix = "__Host-" if self._secure else ""
+        self.session_cookie = f"{prefix}muster"
+        self._form_cookie = f"{prefix}muster-form"
+        self.language_cookie = "muster-language"
+
+    def add(self, route: Route) -> None:
+        method = "POST" if route.post else "GET"
+
+        def endpoint(request: Request, **path: str) -> Deferred[bytes | None]:
+            return Deferred.fromCoroutine(self._visited(request, route, path))
+
+        endpoint.__name__ = f"{method} {route.rule}"
+        self._klein.route(route.rule, methods=[method])(endpoint)
+
+    def resource(self) -> Resource:
+        return _Checked(self._klein.resource(), self._headers())
+
+    def _headers(self) -> Mapping[str, str]:
+        return _HEADERS | ({"Strict-Transport-Security": "max-age=31536000"} if self._secure else {})
+
+    # --- one request ------------------------------------------------------------------------------------------
+
+    async def _visited(self, request: Request, route: Route, path: Mapping[str, str]) -> bytes | None:
+        visit: Visit | None = None
+        try:
+            visit = await self._visit(request, path)
+            if route.post:
+                self._check_form(visit)
+            if route.may is not None and visit.staff is None:
+                return self._send(visit, self._sign_in_first(visit))
+            if visit.staff is not None and not visit.staff.may(route.may):
+                raise Refused(HTTPStatus.FORBIDDEN)
+            answer = await route.handler(visit)
+            if isinstance(answer, Streaming):
+                await answer.done
+                return None
+            return self._send(visit, answer)
+        except CancelledError:
+            raise  # the browser has gone
+        except Refused as refused:
+            return self._send_error(request, visit, refused.status, refused.reason)
+        except Exception:
+            reference = secrets.token_hex(4)
+            self.log.failure(
+                "{method} {path}: error {reference}", method=request.method, path=route.rule, reference=reference
+            )
+            return self._send_error(request, visit, HTTPStatus.INTERNAL_SERVER_ERROR, reference=reference)
+
+    async def _no_such_page(self, request: Request, failure: Failure) -> bytes:
+        error = failure.value
+        status = error.code if isinstance(error, HTTPException) and error.code else HTTPStatus.NOT_FOUND
+        if 300 <= status < 400:
+            status = HTTPStatus.NOT_FOUND
+        try:
+            visit = await self._visit(request, {})
+        except Exception:
+            self.log.failure("no visit for an error page")
+            return self._send_error(request, None, HTTPStatus.INTERNAL_SERVER_ERROR)
+        return self._send_error(request, visit, status)
+
+    async def _visit(self, request: Request, path: Mapping[str, str]) -> Visit:
+        console = self._console
+        now = console.now()
+        token = _cookie(request, self.session_cookie)
+        session = sessions.hashed(console.keys, token) if token else None
+        found = waiting = None
+        if session is not None:
+            found, waiting = await console.database.read(console.arrive, session, now)
+            live = request.getHeader("x-live") is not None  # a page refreshing itself is not a person working
+            if found is not None and found.stale and not live:
+                await console.database.run(sessions.touch, session, now)
+        return Visit(
+            console=console,
+            request=request,
+            now=now,
+            language=console.languages.choose(
+                staff=found.staff.language if found else None,
+                cookie=_cookie(request, self.language_cookie),
+                accept=request.getHeader("accept-language"),
+            ),
+            csrf=found.csrf if found else self._anonymous_csrf(request),
+            session=session if found else None,
+            staff=found.staff if found else None,
+            address=self._address(request),
+            path=path,
+            query=_fields(urlsplit(request.uri.decode("latin-1")).query),
+            form=_form(request),
+            fragment=request.getHeader("hx-request") is not None,
+            waiting=waiting or 0,
+        )
+
+    def _anonymous_csrf(self, request: Request) -> str:
+        """Before anybody has signed in, the token of a form comes from a cookie of its own."""
+        cookie = _cookie(request, self._form_cookie)
+        if not cookie:
+            cookie = secrets.token_urlsafe(18)
+            self._set_cookie(request, self._form_cookie, cookie)
+        return self._console.keys.mac("console form", cookie)[:32]
+
+    def _check_form(self, visit: Visit) -> None:
+        origin = visit.request.getHeader("origin") or visit.request.getHeader("referer")
+        host = visit.request.getHeader("host") or ""
+        if origin is not None and _origin(origin) != self._origin and urlsplit(origin).netloc != host:
+            raise Refused(HTTPStatus.FORBIDDEN, "The form came from another site.")
+        sent = visit.form("csrf") or visit.request.getHeader("x-csrf") or ""
+        if not hmac.compare_digest(sent.encode(), visit.csrf.encode()):
+            raise Refused(HTTPStatus.FORBIDDEN, "The form was too old. Go back, reload the page and send it again.")
+
+    def _address(self, request: Request) -> str:
+        """The nearest address that is no proxy of ours."""
+        address = getattr(request.getClientAddress(), "host", "") or ""
+        for earlier in reversed((request.getHeader("x-forwarded-for") or "").split(",")):
+            if not self._is_proxy(address) or not earlier.strip():
+                break
+            address = earlier.strip()
+        return address
+
+    def _is_proxy(self, address: str) -> bool:
+        try:
+            return any(ip_address(address) in network for network in self._proxies)
+        except ValueError:
+            return False
+
+    # --- the answer -------------------------------------------------------------------------------------------
+
+    def _sign_in_first(self, visit: Visit) -> Answer:
+        if visit.fragment:
+            return Content(b"", status=HTTPStatus.UNAUTHORIZED, headers={"HX-Redirect": "/sign-in"})
+        wanted = visit.request.uri.decode("latin-1") if visit.request.method == b"GET" else "/"
+        return Redirect("/sign-in" if wanted == "/" else f"/sign-in?next={quote(wanted, safe='')}")
+
+    def _send(self, visit: Visit, answer: Answer) -> bytes:
+        request = visit.request
+        match answer:
+            case Redirect(to, cookies):
+                self._set_cookies(request, cookies)
+                request.setHeader("location", to.encode("ascii", "ignore"))
+                request.setResponseCode(HTTPStatus.SEE_OTHER)
+                return b""
+            case Content(body, kind, status, headers):
+                for name, value in headers.items():
+                    request.setHeader(name, value)
+                request.setHeader("content-type", kind)
+                request.setResponseCode(status)
+                return body
+            case Page(template, values, status, cookies, headers):
+                self._set_cookies(request, cookies)
+                for name, value in headers.items():
+                    request.setHeader(name, value)
+                request.setHeader("content-type", "text/html; charset=utf-8")
+                request.setHeader("content-language", visit.language)
+                request.setHeader("vary", "Cookie, Accept-Language, HX-Request")
+                request.setResponseCode(status)
+                return self._console.render(visit, template, values).encode()
+            case _:
+                raise TypeError(f"a page answered {answer!r}")
+
+    def _send_error(
+        self, request: Request, visit: Visit | None, status: int, reason: str = "", *, reference: str = ""
+    ) -> bytes:
+        if visit is None:
+            request.setResponseCode(status)
+            request.setHeader("content-type", "text/plain; charset=utf-8")
+            return f"{status} {HTTPStatus(status).phrase} {reference}\n".encode()
+        template = "error_fragment.html" if visit.fragment else "error.html"
+        return self._send(
+            visit, Page(template, {"status": int(status), "reason": reason, "reference": reference}, status)
+        )
+
+    def _set_cookies(self, request: Request, cookies: Mapping[str, str | None]) -> None:
+        for name, value in cookies.items():
+            self._set_cookie(request, name, value)
+
+    def _set_cookie(self, request: Request, name: str, value: str | None) -> None:
+        age: str | None = None
+        if value is None:
+            age = "0"
+        elif name == self.language_cookie:
+            age = str(365 * 24 * 3600)
+        request.addCookie(name, value or "", path="/", max_age=age, secure=self._secure, httpOnly=True, sameSite="lax")
+
+
+class _Checked(Resource):
+    """Sets the headers of every answer, and turns away what is no UTF-8 before the router stumbles over it."""
+
+    isLeaf = True
+
+    def __init__(self, inner: IResource, headers: Mapping[str, str]) -> None:
+        super().__init__()
+        self._inner = inner
+        self._headers = headers
+
+    def render(self, request: Request) -> Any:
+        request.responseHeaders.removeHeader("server")
+        for name, value in self._headers.items():
+            request.setHeader(name, value)
+        try:
+            b"/".join(request.postpath or []).decode()
+        except UnicodeDecodeError:
+            request.setResponseCode(HTTPStatus.NOT_FOUND)
+            request.setHeader("content-type", "text/plain; charset=utf-8")
+            return b"404 Not Found\n"
+        return self._inner.render(request)
+
+
+class LimitedRequest(Request):
+    """A request whose body must be a form of ordinary size."""
+
+    _taken = 0
+
+    def gotLength(self, length: int | None) -> None:
+        if length is not None and length > LARGEST_FORM:
+            channel = self.channel
+            if isinstance(channel, HTTPChannel):
+                channel._respondToBadRequestAndDisconnect()
+            return
+        super().gotLength(length)
+
+    def handleContentChunk(self, data: bytes) -> None:
+        self._taken += len(data)
+        if self._taken > LARGEST_FORM:
+            self.channel.loseConnection()
+            return
+        super().handleContentChunk(data)
+
+
+def site(resource: Resource) -> Site:
+    return Site(resource, requestFactory=LimitedRequest, timeout=60)
+
+
+def _cookie(request: Request, name: str) -> str | None:
+    found = request.getCookie(name.encode())
+    return found.decode("ascii", "replace") if found else None
+
+
+def _fields(encoded: str) -> Fields:
+    try:
+        return Fields(values=parse_qs(encoded, keep_blank_values=True, errors="replace", max_num_fields=_FIELDS))
+    except ValueError:
+        raise Refused(HTTPStatus.BAD_REQUEST) from None
+
+
+def _form(request: Request) -> Fields:
+    kind = (request.getHeader("content-type") or "").partition(";")[0].strip().lower()
+    if request.method != b"POST" or kind != "application/x-www-form-urlencoded":
+        return Fields()
+    body = request.content
+    if body is None:
+        return Fields()
+    body.seek(0)
+    return _fields(body.read(LARGEST_FORM).decode("latin-1"))
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}".lower()

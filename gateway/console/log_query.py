@@ -1,0 +1,302 @@
+"""Page queries of the message log, made for ten million rows.
+
+Pages follow the primary key downwards. A search for a number, a member or a text goes through its index; any other
+filter looks through the newest rows in windows and stops after a while, saying how far it has looked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, false, or_, select
+
+from gateway.affairs import branches, members
+from gateway.core import phone, search
+from gateway.core.ids import EPOCH, first_of
+from gateway.core.tables.messages import message, part, quarantine
+from gateway.core.tables.organisation import branch, member
+from gateway.core.tables.staff import hotline_case
+
+PAGE = 50
+_WINDOW = 20_000  # rows looked through by one statement
+_WINDOWS = 10  # statements of one page
+_CANDIDATES = 200  # texts compared at a time
+_COMPARED = 4_000  # texts compared for one page
+_SHORTEST_NUMBER = 5
+_MILLISECOND = timedelta(milliseconds=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """What the log is narrowed to; empty is no wish."""
+
+    text: str = ""
+    numbers: tuple[str, ...] = ()
+    member_no: str = ""
+    case_id: int | None = None
+    case_no: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+    direction: str = ""
+    channel: str = ""
+    link: str = ""
+    state: str = ""
+    command: str = ""
+    log_class: str = ""
+    branch: str = ""  # its path
+    branch_name: str = ""
+    nothing: bool = False  # a wish that nothing can fulfil, such as an unknown branch
+
+    @property
+    def plain(self) -> bool:
+        """Whether only times are asked for, which are ranges of the key."""
+        return not (
+            self.direction or self.channel or self.link or self.state or self.command or self.log_class or self.branch
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    id: int
+    at: datetime
+    direction: str
+    state: str
+    channel: str
+    link: str | None
+    number: str
+    own: str | None
+    sent_at: datetime | None
+    member_id: int | None
+    branch_path: str | None
+    command: str | None
+    log_class: str
+    text: str | None
+    damaged: bool
+    answers: int | None
+    case_no: str | None
+    lane: int | None
+    not_before: datetime | None
+    expires: datetime | None
+    error: str | None
+    actor: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rows:
+    rows: tuple[Row, ...] = ()
+    older: int | None = None  # go on below this id
+    looked_back_to: datetime | None = None  # set when the search stopped before the end
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartRow:
+    number: int
+    total: int
+    link: str
+    state: str
+    attempt: int
+    remote_id: str | None
+    error: str | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detail:
+    """One message with all that belongs to it."""
+
+    row: Row
+    parts: tuple[PartRow, ...]
+    around: tuple[Row, ...]  # of the same number, before and after, itself included
+    member_no: str | None
+    branch_name: str | None
+    quarantined: str | None  # the exception
+    revealed: bool = False
+
+
+_CASE_NO = select(hotline_case.c.case_no).where(hotline_case.c.id == message.c.case_id).scalar_subquery()
+_NAMES = tuple(Row.__dataclass_fields__)
+_COLUMNS = tuple(_CASE_NO.label("case_no") if name == "case_no" else message.c[name] for name in _NAMES)
+
+
+def understand(
+    conn: Connection, words: str, asked: Filter, *, country: str, today: date, commands: Iterable[str], branch: str
+) -> Filter:
+    """What somebody means who types `words` into the search field and `branch` into the one for branches."""
+    if branch:
+        found = branches.by_code(conn, branch) or next(iter(branches.find(conn, branch, limit=1)), None)
+        if found is None:
+            return replace(asked, nothing=True, branch_name=branch)
+        asked = replace(asked, branch=found.path, branch_name=f"{found.code} {found.name}")
+    words = words.strip()[:100]
+    if not words:
+        return asked
+    if not asked.command and words.upper() in set(commands):
+        return replace(asked, command=words.upper())
+    digits = words.lstrip("+").replace(" ", "").replace("-", "")
+    if digits.isascii() and digits.isdecimal() and len(digits) >= _SHORTEST_NUMBER:
+        return _by_digits(conn, words, digits, asked, country, today)
+    known = members.by_member_no(conn, words, today)
+    if known is not None:
+        return replace(asked, member_no=words, numbers=_numbers(conn, known.id))
+    return replace(asked, text=words)
+
+
+def _by_digits(conn: Connection, words: str, digits: str, asked: Filter, country: str, today: date) -> Filter:
+    """A case, a member, a phone, a short code, or else digits within a text."""
+    case_id = conn.execute(select(hotline_case.c.id).where(hotline_case.c.case_no == digits)).scalar()
+    if case_id is not None:
+        return replace(asked, case_id=case_id, case_no=digits)
+    number = phone.e164(words, country)
+    if number is not None:
+        return replace(asked, numbers=(number,))
+    known = members.by_member_no(conn, words, today)
+    if known is not None:
+        return replace(asked, member_no=words, numbers=_numbers(conn, known.id))
+    for exact in {words, digits, f"+{digits}"}:
+        if conn.execute(select(message.c.id).where(message.c.number == exact).limit(1)).first() is not None:
+            return replace(asked, numbers=(exact,))
+    return replace(asked, text=words)
+
+
+def _numbers(conn: Connection, member_id: int) -> tuple[str, ...]:
+    return tuple(found.number for found in members.numbers_of(conn, member_id)) or ("",)
+
+
+def page(conn: Connection, asked: Filter, scope: Sequence[str] | None, before: int | None) -> Rows:
+    """The newest rows below `before` that fit, within the branches of `scope`."""
+    if asked.nothing:
+        return Rows()
+    below = min(before or (1 << 63) - 1, first_of(asked.until) if asked.until else (1 << 63) - 1)
+    floor = first_of(asked.since) if asked.since else 0
+    base = select(*_COLUMNS).where(*_conditions(asked, scope)).order_by(message.c.id.desc())
+    if asked.text:
+        return _by_text(conn, base, asked.text, below, floor)
+    if asked.numbers or asked.case_id is not None or (asked.plain and scope is None):
+        return _first(conn, base.where(message.c.id < below, message.c.id >= floor))
+    return _by_windows(conn, base, below, floor)
+
+
+def _conditions(asked: Filter, scope: Sequence[str] | None) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = [
+        message.c[name] == value
+        for name in ("direction", "channel", "link", "state", "command", "log_class")
+        if (value := getattr(asked, name))
+    ]
+    if asked.numbers:
+        conditions.append(message.c.number.in_(asked.numbers))
+    if asked.case_id is not None:
+        conditions.append(message.c.case_id == asked.case_id)
+    if asked.branch:
+        conditions.append(branches.below(asked.branch, message.c.branch_path))
+    if scope is not None:
+        conditions.append(within(scope))
+    return conditions
+
+
+def within(scope: Sequence[str], column: ColumnElement[Any] = message.c.branch_path) -> ColumnElement[bool]:
+    """In one of these subtrees."""
+    return or_(false(), *(branches.below(path, column) for path in scope))
+
+
+def _first(conn: Connection, query: Select[Any]) -> Rows:
+    rows = _rows(conn, query.limit(PAGE + 1))
+    return Rows(rows=rows[:PAGE], older=rows[PAGE - 1].id if len(rows) > PAGE else None)
+
+
+def _by_windows(conn: Connection, base: Select[Any], below: int, floor: int) -> Rows:
+    """Look through some thousand rows at a time, so that a rare wish costs no full scan."""
+    rows: list[Row] = []
+    edge = below
+    for _ in range(_WINDOWS):
+        lowest = conn.execute(
+            select(message.c.id)
+            .where(message.c.id < edge, message.c.id >= floor)
+            .order_by(message.c.id.desc())
+            .offset(_WINDOW - 1)
+            .limit(1)
+        ).scalar()
+        bottom = floor if lowest is None else lowest
+        rows += _rows(conn, base.where(message.c.id < edge, message.c.id >= bottom).limit(PAGE + 1 - len(rows)))
+        if len(rows) > PAGE:
+            return Rows(rows=tuple(rows[:PAGE]), older=rows[PAGE - 1].id)
+        if lowest is None:
+            return Rows(rows=tuple(rows))
+        edge = lowest
+    return Rows(rows=tuple(rows), older=edge, looked_back_to=moment(edge))
+
+
+def _by_text(conn: Connection, base: Select[Any], phrase: str, below: int, floor: int) -> Rows:
+    ids = search.containing(conn, phrase)
+    if ids is None:
+        return Rows()
+    rows: list[Row] = []
+    for _ in range(_COMPARED // _CANDIDATES):
+        column: ColumnElement[int] = ids.selected_columns[0]
+        wanted = ids.where(column < below, column >= floor).order_by(column.desc()).limit(_CANDIDATES)
+        candidates = list(conn.scalars(wanted))
+        found = _rows(conn, base.where(message.c.id.in_(candidates))) if candidates else ()
+        for row in found:
+            if search.matches(phrase, shown_text(row)):
+                rows.append(row)
+                if len(rows) > PAGE:
+                    return Rows(rows=tuple(rows[:PAGE]), older=rows[PAGE - 1].id)
+        if len(candidates) < _CANDIDATES:
+            return Rows(rows=tuple(rows))
+        below = min(candidates)
+    return Rows(rows=tuple(rows), older=below, looked_back_to=moment(below))
+
+
+def shown_text(row: Row) -> str | None:
+    """What the log shows of a text: sealed ones and those of a case are not for its readers."""
+    return row.text if row.log_class in ("A", "B") else None
+
+
+def one(conn: Connection, id_: int) -> Row | None:
+    return next(iter(_rows(conn, select(*_COLUMNS).where(message.c.id == id_))), None)
+
+
+def detail(conn: Connection, id_: int, scope: Sequence[str] | None) -> Detail | None:
+    """The message with this id, when it lies within `scope`."""
+    query = select(*_COLUMNS).where(message.c.id == id_)
+    found = _rows(conn, query if scope is None else query.where(within(scope)))
+    if not found:
+        return None
+    row = found[0]
+    near = select(*_COLUMNS).where(message.c.number == row.number)
+    if scope is not None:
+        near = near.where(within(scope))
+    earlier = _rows(conn, near.where(message.c.id <= id_).order_by(message.c.id.desc()).limit(6))
+    later = _rows(conn, near.where(message.c.id > id_).order_by(message.c.id).limit(5))
+    parts = conn.execute(
+        select(*(part.c[name] for name in PartRow.__dataclass_fields__))
+        .where(part.c.message_id == id_)
+        .order_by(part.c.number)
+    )
+    return Detail(
+        row=row,
+        parts=tuple(PartRow(**found._mapping) for found in parts),
+        around=(*reversed(earlier), *later),
+        member_no=conn.execute(select(member.c.member_no).where(member.c.id == row.member_id)).scalar(),
+        branch_name=branch_name(conn, row.branch_path),
+        quarantined=conn.execute(select(quarantine.c.exception).where(quarantine.c.message_id == id_)).scalar(),
+    )
+
+
+def branch_name(conn: Connection, path: str | None) -> str | None:
+    if not path:
+        return None
+    found = conn.execute(select(branch.c.code, branch.c.name).where(branch.c.path == path)).first()
+    return f"{found.code} {found.name}" if found is not None else path.strip("/").rpartition("/")[2]
+
+
+def moment(id_: int) -> datetime:
+    """When an id was made: the inverse of `ids.first_of`."""
+    step = first_of(EPOCH.replace(second=1)) // 1000
+    return EPOCH + (id_ // step) * _MILLISECOND
+
+
+def _rows(conn: Connection, query: Select[Any]) -> tuple[Row, ...]:
+    return tuple(Row(**row._mapping) for row in conn.execute(query))

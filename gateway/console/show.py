@@ -1,0 +1,120 @@
+"""How things from outside are shown: texts inertly, numbers masked, times as people say them.
+
+A text from a phone may hold anything that Unicode has. What would act on the page or on the reader (control
+characters, marks that turn the direction of the line) is made visible, and every text stands in a <bdi> of its own.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from babel.dates import format_datetime, format_time, format_timedelta
+from babel.numbers import format_decimal
+from markupsafe import Markup, escape
+
+_DIRECTIONS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_HIDDEN = frozenset(
+    "\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180e\u200b\u2060\u2061\u2062\u2063\u2064\u2028\u2029\u3164\ufeff\uffa0"
+)
+_KEPT = frozenset("\t\n")
+_LOCALES = {"zh": "zh_Hans_CN", "en": "en_GB"}
+
+
+def said(text: str | None, *, lines: bool = True) -> Markup:
+    """A text somebody sent, as HTML. Without `lines` it stays on one line, and a line end is a sign."""
+    if text is None:
+        return Markup("")
+    pieces: list[str] = []
+    plain: list[str] = []
+    for character in text:
+        if not _odd(character) and (lines or character != "\n"):
+            plain.append(character)
+            continue
+        pieces.append(str(escape("".join(plain))))
+        plain.clear()
+        pieces.append(_sign(character))
+    pieces.append(str(escape("".join(plain))))
+    return Markup('<bdi class="said">{}</bdi>').format(Markup("".join(pieces)))
+
+
+def _odd(character: str) -> bool:
+    if character in _KEPT:
+        return False
+    if character in _DIRECTIONS or character in _HIDDEN or character == "\ufffd":
+        return True
+    return unicodedata.category(character) in ("Cc", "Cs", "Co", "Cn") or "\U000e0000" <= character <= "\U000e007f"
+
+
+def _sign(character: str) -> str:
+    """A visible stand-in that says on hovering what it stands for."""
+    code = ord(character)
+    name = f"U+{code:04X} {unicodedata.name(character, '')}".strip()
+    if character == "\n":
+        shown = "\u23ce"
+    elif character == "\ufffd":
+        shown = "\ufffd"
+    elif code < 0x20:
+        shown = chr(0x2400 + code)
+    elif code == 0x7F:
+        shown = "\u2421"
+    else:
+        shown = f"U+{code:04X}"
+    return f'<span class="sign" title="{escape(name)}">{shown}</span>'
+
+
+def masked(number: str | None) -> str:
+    """A phone number as staff see it; short codes and names are no one's and stay whole."""
+    if not number or not number.startswith("+") or len(number) < 9:
+        return "".join("\ufffd" if _odd(character) else character for character in number or "")
+    head = 6 if len(number) > 11 else 3
+    return f"{number[:head]}****{number[-4:]}" if len(number) - 4 > head else f"{number[:3]}****{number[-2:]}"
+
+
+class Clockface:
+    """Times in the organisation's zone and a person's language."""
+
+    def __init__(self, zone: str, language: str) -> None:
+        self._zone = ZoneInfo(zone)
+        self._locale = _LOCALES.get(language, "en_GB")
+
+    def time(self, moment: datetime | None) -> Markup:
+        """Day and time; `datetime` carries it exactly for programs and hovering."""
+        if moment is None:
+            return Markup("")
+        local = moment.astimezone(self._zone)
+        shown = format_datetime(local, "MM-dd HH:mm:ss", locale=self._locale)
+        return self._marked(moment, shown, f"{local:%Y-%m-%d %H:%M:%S %z}")
+
+    def day(self, moment: datetime) -> str:
+        return format_datetime(moment.astimezone(self._zone), "yyyy-MM-dd EEE", locale=self._locale)
+
+    def hour(self, moment: datetime) -> Markup:
+        local = moment.astimezone(self._zone)
+        return self._marked(
+            moment, format_time(local, "HH:mm:ss", locale=self._locale), f"{local:%Y-%m-%d %H:%M:%S %z}"
+        )
+
+    def ago(self, moment: datetime | None, now: datetime) -> Markup:
+        if moment is None:
+            return Markup("")
+        local = moment.astimezone(self._zone)
+        passed = self.lasting(max(now - moment, timedelta(0)))
+        return self._marked(moment, passed, f"{local:%Y-%m-%d %H:%M:%S %z}")
+
+    def lasting(self, span: timedelta) -> str:
+        return format_timedelta(
+            span,
+            granularity="second",
+            threshold=1.5,
+            locale=self._locale,
+            format="narrow" if self._locale.startswith("en") else "long",
+        )
+
+    def number(self, value: float) -> str:
+        return format_decimal(value, locale=self._locale)
+
+    def _marked(self, moment: datetime, shown: str, title: str) -> Markup:
+        exact = moment.astimezone(UTC).isoformat(timespec="seconds")
+        return Markup('<time datetime="{}" title="{}">{}</time>').format(exact, title, shown)

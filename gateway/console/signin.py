@@ -1,0 +1,126 @@
+"""Signing in and out, by password or by a one-time link, and choosing a language."""
+
+from __future__ import annotations
+
+import secrets
+from collections import OrderedDict, deque
+from http import HTTPStatus
+from urllib.parse import urlsplit
+
+from twisted.internet.interfaces import IReactorTime
+
+from gateway.affairs import staff
+from gateway.console import passwords, sessions
+from gateway.console.language import LANGUAGES
+from gateway.console.web import Answer, Page, Redirect, Refused, Route, Visit
+
+_TRIES = 20  # of one address within _WINDOW, right ones not counted
+_WINDOW = 600.0
+_ADDRESSES = 10_000
+
+
+class Tries:
+    """Failed attempts by address, in memory: they slow down who tries many names."""
+
+    def __init__(self, clock: IReactorTime) -> None:
+        self._clock = clock
+        self._failed: OrderedDict[str, deque[float]] = OrderedDict()
+
+    def too_many(self, address: str) -> bool:
+        tries = self._failed.get(address)
+        if tries is None:
+            return False
+        while tries and tries[0] <= self._clock.seconds() - _WINDOW:
+            tries.popleft()
+        return len(tries) >= _TRIES
+
+    def failed(self, address: str) -> None:
+        self._failed.setdefault(address, deque(maxlen=_TRIES)).append(self._clock.seconds())
+        self._failed.move_to_end(address)
+        if len(self._failed) > _ADDRESSES:
+            self._failed.popitem(last=False)
+
+
+async def home(visit: Visit) -> Answer:
+    return Redirect("/queue" if visit.who.may("queue") else "/log" if visit.who.may("log") else "/links")
+
+
+async def form(visit: Visit) -> Answer:
+    if visit.staff is not None:
+        return Redirect(_inside(visit.query("next")))
+    return _form(visit, wanted=visit.query("next"))
+
+
+async def sign_in(visit: Visit) -> Answer:
+    """The answer is the same for a wrong name, a wrong password, a locked name and an address that tries too much."""
+    console, name = visit.console, visit.form("name")
+    known = await console.database.read(sessions.account, name, visit.now)
+    try:
+        right = await console.passwords.fits(visit.form.text("password"), known.password_hash)
+    except passwords.Busy:
+        raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "Many people are signing in. Try again in a minute.") from None
+    if known.id is None or not right or known.locked or console.tries.too_many(visit.address):
+        console.tries.failed(visit.address)
+        if known.id is not None and not known.locked:
+            await console.database.run(sessions.failed, console.ids, known.id, visit.address, visit.now)
+        return _form(visit, name=name, wanted=visit.form("next"), refused=True)
+    token = secrets.token_urlsafe(32)
+    await console.database.run(
+        sessions.begin, console.ids, known.id, sessions.hashed(console.keys, token), visit.address, visit.now
+    )
+    return Redirect(_inside(visit.form("next")), {console.session_cookie: token})
+
+
+async def by_link(visit: Visit) -> Answer:
+    """Sign in with a link that works once. A browser that only looks ahead must not use it up."""
+    console = visit.console
+    if (visit.request.getHeader("sec-purpose") or visit.request.getHeader("purpose") or "").startswith("prefetch"):
+        raise Refused(HTTPStatus.SERVICE_UNAVAILABLE)
+    token = secrets.token_urlsafe(32)
+    link = sessions.hashed(console.keys, visit.path["token"])
+    signed_in = not console.tries.too_many(visit.address) and await console.database.run(
+        sessions.use_link, console.ids, link, sessions.hashed(console.keys, token), visit.address, visit.now
+    )
+    if not signed_in:
+        console.tries.failed(visit.address)
+        return _form(visit, spent=True)
+    return Redirect("/", {console.session_cookie: token})
+
+
+async def sign_out(visit: Visit) -> Answer:
+    console = visit.console
+    if visit.session is not None:
+        await console.database.run(sessions.end, console.ids, visit.session, visit.who, visit.now)
+    return Redirect("/sign-in", {console.session_cookie: None})
+
+
+async def choose_language(visit: Visit) -> Answer:
+    """Remember the language in the browser and, for who is signed in, with the person."""
+    console, language = visit.console, visit.form("language")
+    if language not in LANGUAGES:
+        raise Refused(HTTPStatus.BAD_REQUEST)
+    if visit.staff is not None:
+        await console.database.run(staff.set_language, visit.staff.id, language)
+    return Redirect(_inside(visit.form("next")), {console.language_cookie: language})
+
+
+def _form(visit: Visit, *, name: str = "", wanted: str = "", refused: bool = False, spent: bool = False) -> Page:
+    status = HTTPStatus.FORBIDDEN if refused or spent else HTTPStatus.OK
+    return Page("sign_in.html", {"name": name, "next": wanted, "refused": refused, "spent": spent}, status)
+
+
+def _inside(address: str) -> str:
+    """An address of ours, never another site's."""
+    parts = urlsplit(address)
+    inside = address.startswith("/") and not address.startswith(("//", "/\\")) and not parts.netloc
+    return address if inside and address.isascii() and address.isprintable() else "/"
+
+
+ROUTES = (
+    Route(rule="/", handler=home),
+    Route(rule="/sign-in", handler=form, may=None),
+    Route(rule="/sign-in", handler=sign_in, post=True, may=None),
+    Route(rule="/sign-in/link/<token>", handler=by_link, may=None),
+    Route(rule="/sign-out", handler=sign_out, post=True),
+    Route(rule="/language", handler=choose_language, post=True, may=None),
+)
