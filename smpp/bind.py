@@ -191,9 +191,11 @@ class Bind:
         return connection if connection is not None and connection.session.state is State.BOUND else None
 
     @property
-    def waits(self) -> bool:
-        """Whether it rests before it tries again."""
-        return self._waiting is not None
+    def tries(self) -> bool:
+        """Whether it is about to be bound."""
+        if self._connection is None:
+            return self._connecting is not None
+        return self._connection.session.state in (State.OPEN, State.BINDING)
 
     def start(self) -> None:
         self._running = True
@@ -253,9 +255,9 @@ class Bind:
     def _connect(self) -> None:
         self._waiting = None
         self._refused = 0
-        self._moved("connecting")
         factory = _Once(Connection(self, Session(self._timing), self._hello, self._clock))
         self._connecting = self._endpoint().connect(factory)
+        self._moved("connecting")
         self._connecting.addCallbacks(self._connected, self._not_connected)
 
     def _connected(self, connection: Connection) -> None:
@@ -266,9 +268,8 @@ class Bind:
     def _not_connected(self, failure: Failure) -> None:
         self._connecting = None
         if self._running:
-            self._moved(f"no connection: {failure.getErrorMessage()}")
             self._rest()
-            self._owner.moved()
+            self._moved(f"no connection: {failure.getErrorMessage()}")
         if self._stopped is not None:
             stopped, self._stopped = self._stopped, None
             stopped.callback(None)

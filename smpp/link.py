@@ -181,7 +181,7 @@ class SmppLink(Service):
             if total > 1:
                 detail = f"{len(bound)} of {total} binds" + (f"; {detail}" if detail else "")
             self._become(LinkStatus.THROTTLED if self._calm is not None else LinkStatus.READY, detail)
-        elif self.running and not all(bind.waits for bind in self._binds):
+        elif any(bind.tries for bind in self._binds):
             self._become(LinkStatus.CONNECTING, detail)
         else:
             self._become(LinkStatus.DOWN, detail)
