@@ -1,0 +1,193 @@
+"""Tables as offices keep them: CSV files in whatever a spreadsheet wrote, and reports that a spreadsheet may open."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import difflib
+import io
+import os
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, TextIO
+
+_BLOCK = 1 << 20
+_DELIMITERS = ",;\t"
+_DAMAGED = "\N{REPLACEMENT CHARACTER}"
+_CJK = "\N{CJK RADICAL REPEAT}"  # the first of them
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+class SheetProblem(Exception):
+    """The file cannot be read as a table; the sentence says what to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    name: str
+    aliases: tuple[str, ...] = ()
+    required: bool = True
+
+
+class Row(NamedTuple):
+    """A row by the names of its columns, all there and stripped; `problem` says why it cannot be read."""
+
+    line: int
+    values: Mapping[str, str]
+    problem: str | None = None
+
+
+class Sheet:
+    """A CSV file with a header line, read row by row however long it is."""
+
+    def __init__(self, path: Path, columns: Sequence[Column]) -> None:
+        self._path = path
+        self.encoding, self._errors, self.lines = _examine(path)
+        with self._open() as file:
+            header = next((line for line in file if line.strip()), "")
+        if not header:
+            raise SheetProblem(f"{path}: the file is empty")
+        self._delimiter = max(_DELIMITERS, key=header.count)
+        with self._open() as file:
+            try:
+                titles = next(row for row in self._reader(file) if any(cell.strip() for cell in row))
+            except csv.Error as error:
+                raise SheetProblem(f"{path}: the first line is no header: {error}") from None
+        self._names = _names(path, titles, columns)
+        self._empty = {column.name: "" for column in columns}
+        self.ignored = tuple(title for title, name in zip(titles, self._names, strict=True) if name is None and title)
+
+    def __iter__(self) -> Iterator[Row]:
+        with self._open() as file:
+            reader = self._reader(file)
+            header = True
+            while True:
+                line = reader.line_num + 1
+                try:
+                    cells = next(reader)
+                except StopIteration:
+                    return
+                except csv.Error:
+                    yield Row(line, self._empty, "unreadable")
+                    continue
+                if not any(cells) or not any(cell.strip() for cell in cells):
+                    continue
+                if header:
+                    header = False
+                    continue
+                yield self._row(line, cells)
+
+    def _row(self, line: int, cells: list[str]) -> Row:
+        values = dict(self._empty)
+        for name, cell in zip(self._names, cells, strict=False):
+            if name is not None:
+                values[name] = cell.strip()
+        problem = None
+        if len(cells) > len(self._names) and any(cell.strip() for cell in cells[len(self._names) :]):
+            problem = "too_many_cells"  # a comma inside a name that was not quoted moves all that follows
+        elif self._errors == "replace" and any(_DAMAGED in cell for cell in cells):
+            problem = "damaged"
+        return Row(line, values, problem)
+
+    def _open(self) -> io.TextIOWrapper:
+        return self._path.open(encoding=self.encoding, errors=self._errors, newline="")
+
+    def _reader(self, file: Iterable[str]) -> Any:  # typeshed has no public name for it
+        return csv.reader(file, delimiter=self._delimiter)
+
+
+class Report:
+    """A CSV file about the rows of another; no cell of it is a formula."""
+
+    def __init__(self, file: TextIO, titles: Sequence[str]) -> None:
+        self._writer = csv.writer(file, lineterminator="\n")
+        self._writer.writerow(titles)
+
+    def add(self, rows: Iterable[Sequence[object]]) -> None:
+        self._writer.writerows([[inert(str(cell)) for cell in row] for row in rows])
+
+
+def inert(cell: str) -> str:
+    """`cell` as text for a spreadsheet, which would run what begins like a formula."""
+    return f"'{cell}" if cell.startswith(_FORMULA) else cell
+
+
+def private_file(path: Path) -> TextIO:
+    """A new CSV file that only its owner can read, in the UTF-8 that spreadsheets recognise."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    os.fchmod(handle, 0o600)  # it may have been there, open to all
+    return os.fdopen(handle, "w", encoding="utf-8-sig", newline="")
+
+
+def _names(path: Path, titles: Sequence[str], columns: Sequence[Column]) -> list[str | None]:
+    """The column that each title means, None for one that we do not know."""
+    known = {_plain(word): column.name for column in columns for word in (column.name, *column.aliases)}
+    names = [known.get(_plain(title)) for title in titles]
+    for column in columns:
+        if names.count(column.name) > 1:
+            raise SheetProblem(f"{path}: two columns mean {column.name}")
+        if column.required and column.name not in names:
+            unknown = [title for title, name in zip(titles, names, strict=True) if name is None]
+            near = difflib.get_close_matches(column.name, unknown, n=1)
+            hint = f"; is it {near[0]!r}?" if near else ""
+            raise SheetProblem(f"{path}: there is no column {column.name}{hint}")
+    return names
+
+
+def _plain(title: str) -> str:
+    title = unicodedata.normalize("NFKC", title).removeprefix("\ufeff").strip().casefold()
+    return title.replace(" ", "_").replace("-", "_")
+
+
+def _examine(path: Path) -> tuple[str, str, int]:
+    """Encoding, what to do with damaged octets, and the number of lines."""
+    utf8 = codecs.getincrementaldecoder("utf-8")()
+    gb18030 = codecs.getincrementaldecoder("gb18030")()
+    lines, evidence, as_utf8, as_gb18030 = 0, 0, True, True
+    try:
+        with path.open("rb") as file:
+            start = file.read(4)
+            if start.startswith(b"PK"):
+                raise SheetProblem(f"{path}: this is a workbook; save it as CSV (UTF-8)")
+            if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+                return "utf-16", "replace", _count_lines(path, "utf-16")
+            file.seek(0)
+            while block := file.read(_BLOCK):
+                lines += block.count(b"\n")
+                if as_utf8:
+                    try:
+                        text = utf8.decode(block)
+                    except UnicodeDecodeError as error:
+                        text = block[: error.start].decode("utf-8", "ignore")
+                        as_utf8 = False
+                    evidence += sum(1 for character in text if character >= _CJK) if evidence < 2 else 0
+                if as_gb18030:
+                    try:
+                        gb18030.decode(block)
+                    except UnicodeDecodeError:
+                        as_gb18030 = False
+            as_utf8 = as_utf8 and _ends(utf8)
+            as_gb18030 = as_gb18030 and _ends(gb18030)
+    except OSError as error:
+        raise SheetProblem(f"{path}: {error.strerror}") from None
+    if as_utf8 or start.startswith(codecs.BOM_UTF8):
+        return "utf-8-sig", "strict" if as_utf8 else "replace", lines
+    # Two Chinese characters in a row that are well-formed UTF-8 are hardly ever GB 18030: the file is damaged.
+    if evidence >= 2:
+        return "utf-8-sig", "replace", lines
+    return "gb18030", "strict" if as_gb18030 else "replace", lines
+
+
+def _ends(decoder: codecs.IncrementalDecoder) -> bool:
+    try:
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _count_lines(path: Path, encoding: str) -> int:
+    with path.open(encoding=encoding, errors="replace", newline="") as file:
+        return sum(1 for _ in file)
