@@ -28,7 +28,7 @@ class Limits:
         self._turned = 0.0
 
     def judge(self, number: str, text: str, *, error: bool, now: float) -> Verdict:
-        """What may be answered. An entry packs the second (of ten minutes before it matters), the kind and the text."""
+        """What may be answered. An entry packs the second, the kind and the text."""
         seen = [
             entry for entry in (*self._before.get(number, ()), *self._now.get(number, ())) if _at(entry) > now - PERIOD
         ]
@@ -43,10 +43,15 @@ class Limits:
             return Verdict.LAST
         return Verdict.SEND
 
-    def count(self, number: str, text: str, *, error: bool, now: float) -> None:
+    def unknowns(self, number: str, now: float) -> int:
+        """How many texts of this number were not understood lately."""
+        seen = (*self._before.get(number, ()), *self._now.get(number, ()))
+        return sum(_is_unknown(entry) and _at(entry) > now - PERIOD for entry in seen)
+
+    def count(self, number: str, text: str, *, error: bool, unknown: bool = False, now: float) -> None:
         if now - self._turned > PERIOD or len(self._now) > _MOST:
             self._before, self._now, self._turned = self._now, {}, now
-        entry = int(now) << 33 | int(error) << 32 | _hash(text)
+        entry = int(now) << 34 | int(unknown) << 33 | int(error) << 32 | _hash(text)
         self._now[number] = (*self._now.get(number, ()), entry)[-REPLIES:]
 
 
@@ -55,11 +60,15 @@ def _hash(text: str) -> int:
 
 
 def _at(entry: int) -> int:
-    return entry >> 33
+    return entry >> 34
 
 
 def _is_error(entry: int) -> bool:
     return bool(entry >> 32 & 1)
+
+
+def _is_unknown(entry: int) -> bool:
+    return bool(entry >> 33 & 1)
 
 
 def _print(entry: int) -> int:

@@ -69,8 +69,8 @@ class Entry:
     prefixes: tuple[str, ...]
     came: Rate
     went: Rate
-    inflight: Callable[[], int] = field(default=lambda: 0)
-    held: Callable[[], int] = field(default=lambda: 0)
+    throttled: Rate
+    counted: Callable[[], int] = field(default=lambda: 0)  # parts inflight, by the outbox
 
     @property
     def name(self) -> str:
@@ -79,6 +79,26 @@ class Entry:
     @property
     def state(self) -> LinkState:
         return self.link.state
+
+    @property
+    def window(self) -> int:
+        return self.link.window
+
+    @property
+    def inflight(self) -> int:
+        return self.counted()
+
+    @property
+    def received_per_minute(self) -> int:
+        return self.came.per_minute()
+
+    @property
+    def sent_per_minute(self) -> int:
+        return self.went.per_minute()
+
+    @property
+    def throttled_per_minute(self) -> int:
+        return self.throttled.per_minute()
 
     @property
     def ready(self) -> bool:
@@ -94,7 +114,7 @@ class Board:
         self._watchers: list[Callable[[str], None]] = []
 
     def add(self, link: Link, *, kind: str, prefixes: tuple[str, ...] = ()) -> Entry:
-        entry = Entry(link, kind, prefixes, Rate(self._seconds), Rate(self._seconds))
+        entry = Entry(link, kind, prefixes, Rate(self._seconds), Rate(self._seconds), Rate(self._seconds))
         self._entries[link.name] = entry
         return entry
 
@@ -107,8 +127,8 @@ class Board:
     def get(self, name: str | None) -> Entry | None:
         return self._entries.get(name) if name is not None else None
 
-    def states(self) -> list[LinkState]:
-        return [entry.state for entry in self]
+    def links(self) -> list[Entry]:
+        return list(self._entries.values())
 
     def watch(self, callback: Callable[[str], None]) -> Callable[[], None]:
         """Call `callback` with the name of each link whose state changes; the result ends it."""

@@ -122,6 +122,8 @@ class Outbox:
         clock: IReactorTime,
         now: Callable[[], datetime],
         settled: Callable[[Sequence[Answer]], None] = lambda _: None,
+        throttled: Callable[[], None] = lambda: None,
+        wrote: Callable[[], None] = lambda: None,
     ) -> None:
         self.link = link
         self._database = database
@@ -129,6 +131,8 @@ class Outbox:
         self._clock = clock
         self._now = now
         self._settled = settled
+        self._throttled = throttled
+        self._wrote = wrote
         self.pace = Pace(link.rate, clock.seconds())
         self._held: tuple[deque[Part], ...] = tuple(deque() for _ in Lane)
         self._bulk_inflight = 0
@@ -324,6 +328,7 @@ class Outbox:
 
     def _send(self, part: Part) -> None:
         self.written += 1
+        self._wrote()
         if part.lane is Lane.BULK:
             self._bulk_inflight += 1
         self.link.send(part).addCallbacks(self._sent, self._refused, (part,), {}, (part,), {})
@@ -343,6 +348,7 @@ class Outbox:
         code = str(error.code) if error.code is not None else error.reason
         match error:
             case Throttled():
+                self._throttled()
                 self.pace.throttled(self._clock.seconds(), error.retry_after or 1.0)
                 self._collect(Answer(part, State.LEASED, now))
                 self._put_back(part)

@@ -380,7 +380,7 @@ def _lock(url: str) -> int | None:
     return handle
 
 
-def is_engine_failure(error: BaseException) -> bool:
+def is_engine_failure(error: BaseException | None) -> bool:
     """The disk, a lock or the connection failed, not what was asked of it."""
     return isinstance(error, OperationalError | DatabaseProblem) or (
         isinstance(error, DBAPIError) and error.connection_invalidated

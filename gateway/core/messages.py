@@ -625,21 +625,28 @@ def resend_unknown(conn: Connection, now: datetime, limit: int = 200) -> int:
     return len(rows)
 
 
-def move(conn: Connection, from_link: str, to_link: str, before: datetime, limit: int = 500) -> int:
-    """Messages not started yet that have waited for `from_link` since `before` go to another link."""
-    ids = list(
-        conn.scalars(
-            select(message.c.id)
-            .where(message.c.state == "queued", message.c.not_before.is_(None), message.c.link == from_link)
-            .where(message.c.id < first_of(before), message.c.attempt == 0)
-            .order_by(message.c.lane, message.c.id)
-            .limit(limit)
-        )
-    )
-    if ids:
-        conn.execute(update(message).where(message.c.id.in_(ids)).values(link=to_link))
+def waiting_numbers(conn: Connection, link: str, before: datetime, limit: int = 200) -> list[str]:
+    """Whose messages have waited for `link` since `before` and are not begun: they may go another way."""
+    return list(conn.scalars(_movable(select(message.c.number).distinct(), link, before).limit(limit)))
+
+
+def move(conn: Connection, link: str, to_link: str, number: str, before: datetime) -> int:
+    """Give the messages to `number` that wait for `link` to another link."""
+    found = _movable(select(message.c.id), link, before).where(message.c.number == number).limit(100)
+    moved = conn.execute(update(message).where(message.c.id.in_(found)).values(link=to_link)).rowcount
+    if moved:
         wake(conn, "queue")
-    return len(ids)
+    return moved
+
+
+def _movable(found: Any, link: str, before: datetime) -> Any:
+    return found.where(
+        message.c.state == "queued",
+        message.c.not_before.is_(None),
+        message.c.link == link,
+        message.c.id < first_of(before),
+        message.c.attempt == 0,
+    )
 
 
 def forget_early_reports(conn: Connection, now: datetime) -> int:

@@ -142,6 +142,18 @@ def fits_gsm7(text: str) -> bool:
     return encode_gsm7(text) is not None
 
 
+def signed(text: str, signature: str) -> str:
+    """`text` with the sender's name in front, as operators want it: 【安河组织】 or, in a GSM 7-bit text, "Anhe: ".
+
+    A signature never turns a GSM 7-bit text into UCS-2: one that does not fit the alphabet is left out.
+    """
+    if not signature:
+        return text
+    if not fits_gsm7(text):
+        return f"【{signature}】{text}"
+    return f"{signature}: {text}" if fits_gsm7(signature) else text
+
+
 def units(text: str) -> tuple[Coding, int]:
     """Return how `text` will be coded, and its length in septets or UTF-16 units."""
     encoded = encode(text)
@@ -154,14 +166,15 @@ def room(coding: Coding, header: int) -> int:
     return octets * 8 // 7 if coding is Coding.GSM7 else octets // 2
 
 
-def segments(text: str, *, header: int = 7, limit: int | None = None) -> Segments:
+def segments(text: str, *, header: int = 7, limit: int | None = None, ucs2: bool = False) -> Segments:
     """Cut `text` into as few parts as can be, never inside a character or a grapheme cluster.
 
     `header` octets of user data header go into every part of a concatenated message: 7 with a 16-bit reference (152
     septets, 66 UCS-2 units are left), 6 with an 8-bit one (153, 67). `limit` says the units of a part instead, for
-    references that travel outside the user data. A cluster longer than a part is cut between characters.
+    references that travel outside the user data. A cluster longer than a part is cut between characters. `ucs2` keeps
+    to UCS-2, for an operator whose default alphabet lacks some of GSM 03.38.
     """
-    encoded = encode(text)
+    encoded = Encoded(Coding.UCS2, encode_ucs2(text)) if ucs2 else encode(text)
     coding, octets = encoded.coding, encoded.octets
     if encoded.units <= SINGLE_PART[coding]:
         return Segments(coding, encoded.units, (octets,), (_as_sent(coding, octets),))

@@ -1,0 +1,8 @@
+"""All tables there are: importing this makes the one MetaData complete."""
+
+from __future__ import annotations
+
+from gateway.core.tables import messages, organisation, staff
+from gateway.core.tables.metadata import METADATA
+
+__all__ = ["METADATA", "messages", "organisation", "staff"]

@@ -1,0 +1,461 @@
+"""The database side of the desk: a batch of inbound messages, handled in one transaction.
+
+What is read by sender is read for all of them at once; what is written for the log and the queue is gathered and
+written by one statement a table. In between, commands are plain calls.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, insert
+
+from commands.answer import KEEP, Answered, Prepared, answer, prepare
+from commands.office import Office
+from commands.privacy import unknown as withheld
+from gateway.affairs import members
+from gateway.affairs.members import Sender
+from gateway.core import dialogs, messages, parts
+from gateway.core.database import wake
+from gateway.core.messages import Split
+from gateway.core.model import (
+    AddressKind,
+    Ask,
+    Channel,
+    Event,
+    Inbound,
+    Lane,
+    LogClass,
+    Outbound,
+    Part,
+    Reply,
+    Request,
+    Resend,
+    State,
+)
+from gateway.core.tables.messages import quarantine as quarantine_table
+from gateway.core.text import segments, signed
+from gateway.limits import Limits, Verdict
+from menus.engine import Engine
+from menus.sessions import Session, Sessions
+from menus.step import Screen
+
+# How long a reply is worth sending (SERVICES 7.4).
+_LIFE = {Lane.CODE: timedelta(minutes=10), Lane.ANSWER: timedelta(hours=24)}
+HELP, STOP = "0", "92"  # go first, and STOP is always answered
+
+
+@dataclass(frozen=True, slots=True)
+class Workplace:
+    """What the database side works with; the same for every message."""
+
+    office: Office
+    engine: Engine
+    sessions: Sessions
+    limits: Limits
+    random: random.Random
+
+
+class Slots(NamedTuple):
+    """What a link has free for the replies of one batch."""
+
+    split: Split
+    granted: int  # parts that may be born inflight
+    room: int  # parts that may be born leased
+
+
+class Taken(NamedTuple):
+    """An inbound with what the reactor side knows of it."""
+
+    message: Inbound
+    fingerprint: int | None
+    route: str | None  # the link a reply goes by
+
+
+@dataclass(slots=True)
+class Handled:
+    """What became of one inbound; the desk acts on it after the commit."""
+
+    link: str | None = None
+    write: tuple[Part, ...] = ()
+    hold: tuple[Part, ...] = ()
+    queued: bool = False
+    screen: Part | None = None
+    session: Session | None = None
+    automatic: tuple[str, bool] | None = None  # the reply's text, and whether it is an error
+    command: str | None = None
+
+
+def handle(
+    conn: Connection,
+    place: Workplace,
+    batch: Sequence[Taken],
+    slots: dict[str, Slots],
+    now: datetime,
+    seconds: float,
+) -> list[Handled]:
+    """Log, understand, act, answer and queue; all or nothing."""
+    return _Batch(conn, place, slots, now, seconds).handle(batch)
+
+
+class _Batch:
+    """One transaction's worth: the connection, what was read for all, and what is to be written."""
+
+    def __init__(
+        self, conn: Connection, place: Workplace, slots: dict[str, Slots], now: datetime, seconds: float
+    ) -> None:
+        self.conn = conn
+        self.place = place
+        self.office = place.office
+        self.now = now
+        self.seconds = seconds
+        self._free = {name: [slot.granted, slot.room] for name, slot in slots.items()}
+        self._slots = slots
+        self._in: list[dict[str, Any]] = []
+        self._out: list[dict[str, Any]] = []
+        self._parts: list[dict[str, Any]] = []
+        self._index: list[int] = []
+        self._dialogs: dict[str, Ask] = {}
+        self._changed: dict[str, Ask | None] = {}
+        self._senders: dict[str, Sender] = {}
+
+    def handle(self, batch: Sequence[Taken]) -> list[Handled]:
+        conn = self.conn
+        done = messages.known(conn, [taken.message.id for taken in batch])
+        numbers = [taken.message.sender.text for taken in batch if taken.message.sender.kind is AddressKind.E164]
+        today = self.office.today(self.now)
+        self._senders = members.by_numbers(conn, numbers, today)
+        self._dialogs = dialogs.by_numbers(conn, numbers, self.now)
+        prepared = [None if taken.message.id in done else self._prepare(taken.message) for taken in batch]
+        read = self._read([(taken, one) for taken, one in zip(batch, prepared, strict=True) if one is not None])
+        results = []
+        for taken, one in zip(batch, prepared, strict=True):
+            if taken.message.id in done:
+                results.append(Handled(queued=True))  # a rerun after a lost COMMIT: its reply is in the queue's hands
+            else:
+                results.append(self._one(taken, one, read))
+        self._flush()
+        return results
+
+    # --- one message ------------------------------------------------------------------------------------------
+
+    def _prepare(self, message: Inbound) -> Prepared | None:
+        """What a text means; None for what is no text, or not a whole one, or nobody's."""
+        if message.text is None or message.part is not None:
+            return None
+        if message.channel is not Channel.SMS or message.sender.kind is not AddressKind.E164:
+            return None
+        sender = self._senders[message.sender.text]
+        return prepare(self.office, message.text, sender, self._dialogs.get(sender.number))
+
+    def _read(self, together: Sequence[tuple[Taken, Prepared]]) -> dict[str, dict[str, Any]]:
+        """By command and number, what the commands of a batch read for all their senders at once."""
+        requests: dict[str, list[Request]] = {}
+        commands = {}
+        for taken, prepared in together:
+            command = prepared.command
+            if command is not None and command.reads is not None:
+                commands[command.code] = command
+                sender = self._senders[taken.message.sender.text]
+                requests.setdefault(command.code, []).append(self._request(sender, taken.message, prepared))
+        found = {}
+        for code, command in commands.items():
+            assert command.reads is not None
+            found[code] = dict(command.reads(self.conn, requests[code]))
+        return found
+
+    def _one(self, taken: Taken, prepared: Prepared | None, read: dict[str, dict[str, Any]]) -> Handled:
+        message = taken.message
+        if message.sender.kind is not AddressKind.E164:
+            return self._unanswered(taken)
+        sender = self._senders[message.sender.text]
+        if message.channel is Channel.USSD:
+            return self._ussd(taken, sender)
+        if message.part is not None and message.text is not None:
+            joined = parts.join(self.conn, self.office.keys, self.office.new_id, message, taken.fingerprint, self.now)
+            if joined is None:
+                return Handled()
+            taken = taken._replace(message=joined)
+            message = joined
+            prepared = self._prepare(message)
+        if prepared is None:
+            return self._answered(taken, sender, self._no_text(sender, message))
+        request = self._request(sender, message, prepared)
+        command = prepared.command
+        found = read.get(command.code, {}).get(sender.number) if command is not None else None
+        unknown = self.place.limits.unknowns(sender.number, self.seconds)
+        return self._answered(
+            taken, sender, answer(self.conn, self.office, prepared, request, read=found, unknown=unknown), request
+        )
+
+    def _request(self, sender: Sender, message: Inbound, prepared: Prepared | None = None) -> Request:
+        office = self.office
+        if prepared is None:
+            language = sender.language or office.organisation.language
+            arguments: Mapping[str, Any] = {}
+        else:
+            language, arguments = prepared.language, prepared.arguments
+        return Request(
+            number=sender.number,
+            member=sender.member,
+            language=language,
+            channel=message.channel,
+            arguments=arguments,
+            now=self.now,
+            organisation=office.organisation,
+            random=self.place.random,
+            link=message.link,
+            message=message.id,
+            trusted=message.trusted,
+            text=message.text or "",
+            desk=office,
+        )
+
+    def _no_text(self, sender: Sender, message: Inbound) -> Answered:
+        """A binary message, an MMS notification."""
+        reply = self.office.error(self._request(sender, message), "E10")
+        return Answered(
+            reply=reply, command="E10", log_class=LogClass.A, log_text=None, reply_text=reply.text, dialog=KEEP
+        )
+
+    def _answered(self, taken: Taken, sender: Sender, answered: Answered, request: Request | None = None) -> Handled:
+        self._log(taken, sender, answered.command, answered.log_class, answered.log_text, answered.case)
+        self._turn_dialog(sender.number, answered.dialog)
+        handled = Handled(command=answered.command or None)
+        reply = answered.reply
+        if reply is None:
+            return handled
+        request = request or self._request(sender, taken.message)
+        text, kept = reply.text, answered.reply_text
+        error = reply.error is not None
+        if reply.lane is not Lane.CODE and answered.command != STOP:
+            verdict = self.place.limits.judge(sender.number, text, error=error, now=self.seconds)
+            if verdict is Verdict.SILENT:
+                self._in[-1]["error"] = "not answered: limit"
+                return handled
+            if verdict is Verdict.LAST:
+                last = self.office.say("errors.limit", request.language, sender.member)
+                text, kept = f"{text}\n{last}", f"{kept}\n{last}" if kept is not None else None
+            handled.automatic = (reply.text, error)
+        lane = Lane.CODE if answered.command in (HELP, STOP) else reply.lane
+        self._reply(handled, taken, sender, replace(reply, text=text, lane=lane), answered, kept, request.language)
+        return handled
+
+    def _turn_dialog(self, number: str, dialog: Ask | object | None) -> None:
+        if isinstance(dialog, Ask):
+            self._changed[number] = dialog
+        elif dialog is None and number in self._dialogs:
+            self._changed[number] = None
+
+    def _unanswered(self, taken: Taken) -> Handled:
+        """Short codes, names and unknown senders are logged and never answered."""
+        message = taken.message
+        text = withheld(message.text) if message.text is not None else None
+        self._log(taken, None, None, LogClass.A, text, None)
+        self._in[-1]["error"] = "not answered: no phone number"
+        return Handled()
+
+    def _ussd(self, taken: Taken, sender: Sender) -> Handled:
+        message = taken.message
+        request = self._request(sender, message)
+        screen = self.place.engine.answer(self.conn, message, request, self.place.sessions)
+        self._log(taken, sender, screen.command, screen.log_class, f"<{screen.node or screen.typed}>", None)
+        handled = Handled(session=screen.session, command=screen.command)
+        if message.event not in (Event.CLOSE, Event.ABORT):
+            handled.screen = self._screen(taken, sender, screen)
+        if screen.dialog is not None:
+            self._changed[sender.number] = screen.dialog
+        if screen.follow_up is not None:
+            reply = screen.follow_up
+            kept = None if reply.secret or screen.log_class in (LogClass.B, LogClass.C) else reply.text
+            answered = Answered(
+                reply=reply, command=screen.command or "", log_class=screen.log_class, log_text=None, case=reply.case
+            )
+            self._reply(handled, taken, sender, reply, answered, kept, request.language)
+        return handled
+
+    def _screen(self, taken: Taken, sender: Sender, screen: Screen) -> Part:
+        message = taken.message
+        outbound = Outbound(
+            id=self.office.new_id(),
+            to=sender.number,
+            text=screen.text,
+            channel=Channel.USSD,
+            link=message.link,
+            session=message.session,
+            more=screen.more,
+            resend=Resend.NEVER,
+        )
+        log_text = None if screen.log_class is LogClass.C or screen.session.sealed else f"<{screen.node}>"
+        if screen.log_class is LogClass.A and log_text is not None:
+            log_text = screen.text
+        self._out.append(
+            messages.row(
+                outbound,
+                self.now,
+                link=message.link,
+                state=State.SENT,
+                log_class=screen.log_class.value,
+                text=log_text,
+                command=screen.error or screen.command,
+                member_id=sender.member.id if sender.member else None,
+                branch_path=sender.member.branch_path if sender.member else None,
+                answers=message.id,
+                actor="command",
+            )
+        )
+        cut = segments(screen.text)
+        return Part(
+            outbound=outbound.id,
+            number=1,
+            total=1,
+            reference=0,
+            octets=b"".join(cut.parts),
+            coding=cut.coding,
+            to=sender.number,
+            channel=Channel.USSD,
+            session=message.session,
+            more=screen.more,
+        )
+
+    # --- the reply --------------------------------------------------------------------------------------------
+
+    def _reply(
+        self,
+        handled: Handled,
+        taken: Taken,
+        sender: Sender,
+        reply: Reply,
+        answered: Answered,
+        kept: str | None,
+        language: str,
+    ) -> None:
+        """Born inflight when the link has a slot, leased when it has room, queued otherwise."""
+        office, message, route = self.office, taken.message, taken.route
+        outbound = Outbound(
+            id=office.new_id(),
+            to=sender.number,
+            text=signed(reply.text, office.organisation.signature_for(language)),
+            link=route,
+            lane=reply.lane,
+            expires=self.now + _LIFE.get(reply.lane, timedelta(hours=24)),
+            resend=Resend.NEVER if reply.secret or reply.lane is Lane.CODE else Resend.ONCE,
+            case=answered.case,
+        )
+        handled.link = route
+        state = State.QUEUED
+        cut: tuple[Part, ...] = ()
+        free = self._free.get(route) if route is not None else None
+        if free is not None and route is not None:
+            cut = self._slots[route].split(outbound)
+            if len(cut) <= free[0]:
+                free[0] -= len(cut)
+                state, handled.write = State.INFLIGHT, cut
+            elif len(cut) <= free[1]:
+                free[1] -= len(cut)
+                state, handled.hold = State.LEASED, cut
+        handled.queued = state is State.QUEUED
+        sealed = None
+        if kept != reply.text:
+            sealed = office.keys.seal("secret", outbound.text.encode())
+        member = sender.member
+        self._out.append(
+            messages.row(
+                outbound,
+                self.now,
+                link=route or message.link,
+                state=State.LEASED if state is State.INFLIGHT else state,
+                log_class=answered.log_class.value,
+                text=kept,
+                sealed=sealed,
+                command=reply.error or answered.command,
+                member_id=member.id if member else None,
+                branch_path=member.branch_path if member else None,
+                answers=message.id,
+                actor="command",
+            )
+        )
+        if state is not State.QUEUED:
+            self._parts += [messages.part_row(part, route or "", state, self.now) for part in cut]
+        if kept is not None and answered.log_class in (LogClass.A, LogClass.D):
+            self._index.append(outbound.id)
+
+    # --- the log ----------------------------------------------------------------------------------------------
+
+    def _log(
+        self,
+        taken: Taken,
+        sender: Sender | None,
+        command: str | None,
+        log_class: LogClass,
+        text: str | None,
+        case: int | None,
+    ) -> None:
+        message = taken.message
+        member = sender.member if sender is not None else None
+        self._in.append(
+            {
+                "id": message.id,
+                "direction": "in",
+                "state": State.RECEIVED.value,
+                "channel": message.channel.value,
+                "link": message.link,
+                "number": message.sender.text,
+                "own": message.recipient.text,
+                "at": message.received,
+                "sent_at": message.sent_at,
+                "member_id": member.id if member else None,
+                "branch_path": member.branch_path if member else None,
+                "command": command,
+                "log_class": log_class.value,
+                "text": text,
+                "damaged": message.damaged,
+                "fingerprint": taken.fingerprint,
+                "case_id": case,
+                "session": message.session,
+                "error": None,
+            }
+        )
+        if text and message.channel is Channel.SMS and log_class in (LogClass.A, LogClass.D):
+            self._index.append(message.id)
+
+    def _flush(self) -> None:
+        messages.log(self.conn, self._in)
+        messages.log(self.conn, self._out)
+        messages.insert_parts(self.conn, self._parts)
+        messages.index_later(self.conn, self._index)
+        dialogs.save(self.conn, self._changed)
+        wake(self.conn, "messages")
+
+
+def quarantine(conn: Connection, place: Workplace, message: Inbound, exception: str, now: datetime) -> None:
+    """Keep a message that failed alone, encrypted, and tell its sender that it is not lost."""
+    if messages.known(conn, [message.id]):
+        return
+    conn.execute(
+        insert(quarantine_table),
+        {
+            "message_id": message.id,
+            "link": message.link,
+            "number": message.sender.text,
+            "at": now,
+            "exception": exception,
+            "octets": place.office.keys.seal("quarantine", message.octets or (message.text or "").encode()),
+        },
+    )
+    batch = _Batch(conn, place, {}, now, 0.0)
+    sender = Sender(message.sender.text)
+    batch._log(Taken(message, None, None), sender, "E09", LogClass.C, None, None)
+    batch._in[-1]["state"] = State.QUARANTINED.value
+    if message.sender.kind is AddressKind.E164 and message.channel is Channel.SMS:
+        request = batch._request(sender, message)
+        reply = place.office.error(request, "E09")
+        answered = Answered(reply=reply, command="E09", log_class=LogClass.A, log_text=None)
+        batch._reply(
+            Handled(), Taken(message, None, message.link), sender, reply, answered, reply.text, request.language
+        )
+    batch._flush()

@@ -1,0 +1,439 @@
+"""The desk: where everything that comes in becomes one plain function call in one transaction.
+
+`Desk.accept` (reactor side) gathers what waits into batches; `handle` (database side) logs each message, understands
+it, acts on it, answers it and queues the reply. Only after the commit does the link hear that it is safe with us.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from sqlalchemy import Connection
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from gateway.core import messages
+from gateway.core.database import Queue, Runs, is_engine_failure
+from gateway.core.model import Busy, Event, Inbound, LinkState, LinkStatus, NotTaken, Outbound, Part, Report
+from gateway.handling import Handled, Slots, Taken, Workplace, handle, quarantine
+from gateway.links import Board
+from gateway.outbox import Outbox
+from gateway.repeats import SessionRepeats, StoredRepeats
+from gateway.routing import choose
+
+MOST_WAITING = 5_000  # messages not yet in a batch; more are told to come again (0x58, HTTP 503)
+BATCH = 200  # messages in one work, which so lasts some 20 ms
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    message: Inbound
+    fingerprint: int | None
+    safe: Deferred[Part | None]
+    written: Deferred[None]  # what a repeat of it waits for
+    route: str | None = None  # of its reply
+
+
+@dataclass(slots=True)
+class Counters:
+    """Figures for `/metrics`."""
+
+    received: int = 0
+    repeats: int = 0
+    quarantined: int = 0
+    reports: int = 0
+    refused: int = 0
+    batches: int = 0
+    early_reports: int = 0
+    commands: dict[str, int] = field(default_factory=dict)
+
+
+class Desk:
+    """The Receiver of every link, and the door for everything the gateway itself wants to send."""
+
+    log = Logger()
+
+    def __init__(
+        self, place: Workplace, database: Runs, board: Board, clock: IReactorTime, now: Callable[[], datetime]
+    ) -> None:
+        self.place = place
+        self.board = board
+        self.outboxes: dict[str, Outbox] = {}
+        self.counters = Counters()
+        self._database = database
+        self._clock = clock
+        self._now = now
+        self._repeats: dict[str, SessionRepeats | StoredRepeats] = {}
+        self._waiting: deque[_Waiting] = deque()
+        self._handling = False
+        self._soon = False
+        self._reports: dict[str, list[tuple[Report, Deferred[None]]]] = {}
+        self._reporting: set[str] = set()
+        self._submitted: list[tuple[list[Outbound], str, Deferred[list[int]]]] = []
+        self._submitting = False
+        self._idle: Deferred[None] | None = None
+
+    def add_link(self, name: str, *, stored: bool, fingerprints: dict[int, int]) -> None:
+        """Before the link starts: how its repeats are known, and what the log says of its last session."""
+        repeats = StoredRepeats() if stored else SessionRepeats()
+        repeats.restore(fingerprints, self._clock.seconds())
+        self._repeats[name] = repeats
+
+    @property
+    def waiting(self) -> int:
+        return len(self._waiting) + sum(len(reports) for reports in self._reports.values())
+
+    def idle(self) -> Deferred[None]:
+        """Fires when nothing waits any more."""
+        self._idle = Deferred()
+        self._tell_if_idle()
+        return self._idle
+
+    # --- Receiver ---------------------------------------------------------------------------------------------
+
+    def accept(self, message: Inbound) -> Deferred[Part | None]:
+        """Take `message`; fires after its commit, for USSD with the screen to answer with."""
+        safe: Deferred[Part | None] = Deferred()
+        if len(self._waiting) >= MOST_WAITING:
+            self.counters.refused += 1
+            safe.errback(Busy("too much waits"))
+            return safe
+        repeats = self._repeats.get(message.link)
+        fingerprint = None
+        if repeats is not None and message.event is Event.MESSAGE:
+            fingerprint = repeats.fingerprint(message)
+            repeated = repeats.absorbs(fingerprint, self._clock.seconds())
+            if repeated:
+                self.counters.repeats += 1
+                return _after(repeated) if isinstance(repeated, Deferred) else _fired()
+        waiting = _Waiting(message, fingerprint, safe, Deferred())
+        if repeats is not None and fingerprint is not None:
+            repeats.taken(fingerprint, waiting.written)
+        self._waiting.append(waiting)
+        self.counters.received += 1
+        entry = self.board.get(message.link)
+        if entry is not None:
+            entry.came.add()
+        self._handle_soon()
+        return safe
+
+    def report(self, report: Report) -> Awaitable[None]:
+        """Take a delivery report; fires after its commit."""
+        safe: Deferred[None] = Deferred()
+        self._reports.setdefault(report.link, []).append((report, safe))
+        self.counters.reports += 1
+        if report.link not in self._reporting:
+            self._reporting.add(report.link)
+            self._clock.callLater(0, self._record_reports, report.link)
+        return safe
+
+    def changed(self, state: LinkState) -> None:
+        outbox = self.outboxes.get(state.link)
+        if state.status in (LinkStatus.READY, LinkStatus.THROTTLED):
+            if outbox is not None:
+                outbox.poke()
+        else:
+            if outbox is not None:
+                outbox.lost()
+            if state.status is LinkStatus.DOWN and (repeats := self._repeats.get(state.link)) is not None:
+                repeats.lost(self._clock.seconds())
+        self.board.changed(state.link)
+
+    # --- a batch ----------------------------------------------------------------------------------------------
+
+    def _handle_soon(self) -> None:
+        """With all that this read of the socket still brings."""
+        if not (self._soon or self._handling):
+            self._soon = True
+            self._clock.callLater(0, self._handle)
+
+    def _handle(self) -> None:
+        self._soon = False
+        if self._handling or not self._waiting:
+            return
+        batch = self._batch()
+        self._handling = True
+        self.counters.batches += 1
+        slots = self._reserve(batch)
+        done = self._database.run(
+            handle,
+            self.place,
+            tuple(Taken(waiting.message, waiting.fingerprint, waiting.route) for waiting in batch),
+            slots,
+            self._now(),
+            self._clock.seconds(),
+            queue=Queue.FIRST,
+        )
+        done.addCallbacks(self._handled, self._failed, (batch, slots), {}, (batch, slots), {})
+        done.addErrback(lambda failure: self.log.failure("the desk failed", failure))
+
+    def _batch(self) -> list[_Waiting]:
+        """At most one message of a number: the next waits, so that it finds what this one did."""
+        batch: list[_Waiting] = []
+        numbers: set[str] = set()
+        later: list[_Waiting] = []
+        while self._waiting and len(batch) < BATCH and len(later) < BATCH:
+            waiting = self._waiting.popleft()
+            number = waiting.message.sender.text
+            if number in numbers:
+                later.append(waiting)
+            else:
+                numbers.add(number)
+                batch.append(waiting)
+        self._waiting.extendleft(reversed(later))
+        return batch
+
+    def _reserve(self, batch: Sequence[_Waiting]) -> dict[str, Slots]:
+        wanted: dict[str, int] = {}
+        for waiting in batch:
+            message = waiting.message
+            name = waiting.route = choose(self.board, message.sender.text, message.link)
+            if name is not None:
+                wanted[name] = wanted.get(name, 0) + 1
+        reserved = {}
+        for name, count in wanted.items():
+            outbox = self.outboxes.get(name)
+            if outbox is not None:
+                granted = outbox.reserve(count)
+                reserved[name] = Slots(outbox.link.split, granted, outbox.room() if granted < count else 0)
+        return reserved
+
+    def _unreserve(self, slots: dict[str, Slots], used: dict[str, int]) -> None:
+        for name, reserved in slots.items():
+            self.outboxes[name].unreserve(reserved.granted - used.get(name, 0))
+
+    def _handled(self, results: Sequence[Handled], batch: Sequence[_Waiting], slots: dict[str, Slots]) -> None:
+        self._handling = False
+        self._settle(results, batch, slots)
+        if self._waiting:
+            self._handle_soon()
+        self._tell_if_idle()
+
+    def _settle(self, results: Sequence[Handled], batch: Sequence[_Waiting], slots: dict[str, Slots]) -> None:
+        """After the commit: acknowledge, remember, write."""
+        write: dict[str, list[Part]] = {}
+        hold: dict[str, list[Part]] = {}
+        for handled in results:
+            if handled.link is not None:
+                if handled.write:
+                    write.setdefault(handled.link, []).extend(handled.write)
+                if handled.hold:
+                    hold.setdefault(handled.link, []).extend(handled.hold)
+        self._unreserve(slots, {name: len(parts) for name, parts in write.items()})
+        seconds = self._clock.seconds()
+        commands = self.counters.commands
+        for waiting, handled in zip(batch, results, strict=True):
+            if handled.automatic is not None:
+                text, error = handled.automatic
+                unknown = handled.command == "E01"
+                self.place.limits.count(waiting.message.sender.text, text, error=error, unknown=unknown, now=seconds)
+            if handled.session is not None:
+                self.place.sessions.keep(handled.session)
+            if handled.command is not None:
+                commands[handled.command] = commands.get(handled.command, 0) + 1
+            self._finish(waiting, handled.screen)
+        for name, parts in write.items():
+            self.outboxes[name].write(parts)
+        for name, parts in hold.items():
+            self.outboxes[name].hold(parts)
+        if any(handled.queued for handled in results):
+            self._poke()
+
+    def _finish(self, waiting: _Waiting, screen: Part | None) -> None:
+        repeats = self._repeats.get(waiting.message.link)
+        if repeats is not None and waiting.fingerprint is not None:
+            repeats.finished(waiting.fingerprint, waiting.written, self._clock.seconds(), committed=True)
+        waiting.safe.callback(screen)
+        waiting.written.callback(None)
+
+    def _failed(self, failure: Failure, batch: Sequence[_Waiting], slots: dict[str, Slots]) -> None:
+        """The engine failed: nobody's message is safe. A work failed: one of them did it, so each goes alone."""
+        self._unreserve(slots, {})
+        if is_engine_failure(failure.value):
+            self.log.error("the database did not take {count} messages: {error}", count=len(batch), error=failure.value)
+            for waiting in batch:
+                self._refuse(waiting, failure.value)
+            self._next()
+        elif len(batch) == 1:
+            self._quarantine(batch[0], failure)
+        else:
+            self._one_by_one(list(batch))
+
+    def _one_by_one(self, batch: list[_Waiting]) -> None:
+        if not batch:
+            self._next()
+            return
+        waiting, rest = batch[0], batch[1:]
+        slots = self._reserve([waiting])
+        done = self._database.run(
+            handle,
+            self.place,
+            (Taken(waiting.message, waiting.fingerprint, waiting.route),),
+            slots,
+            self._now(),
+            self._clock.seconds(),
+            queue=Queue.FIRST,
+        )
+
+        def alone(failure: Failure) -> None:
+            self._unreserve(slots, {})
+            if is_engine_failure(failure.value):
+                self._refuse(waiting, failure.value)
+            else:
+                self._quarantine(waiting, failure)
+
+        def handled(results: Sequence[Handled]) -> None:
+            self._settle(results, [waiting], slots)
+
+        done.addCallbacks(handled, alone)
+        done.addErrback(lambda failure: self.log.failure("the desk failed", failure))
+        done.addCallback(lambda _: self._one_by_one(rest))
+
+    def _quarantine(self, waiting: _Waiting, failure: Failure) -> None:
+        """It failed alone: kept aside, answered E09 and acknowledged, or it would come back for ever."""
+        self.counters.quarantined += 1
+        self.log.failure("message {id} is quarantined", failure, id=waiting.message.id)
+        done = self._database.run(
+            quarantine, self.place, waiting.message, repr(failure.value)[:500], self._now(), queue=Queue.FIRST
+        )
+
+        def kept(_: object) -> None:
+            self._finish(waiting, None)
+            self._poke()
+            self._next()
+
+        def refused(second: Failure) -> None:
+            self.log.failure("message {id} could not even be quarantined", second, id=waiting.message.id)
+            self._refuse(waiting, second.value)
+            self._next()
+
+        done.addCallbacks(kept, refused)
+
+    def _refuse(self, waiting: _Waiting, error: BaseException | None) -> None:
+        self.counters.refused += 1
+        repeats = self._repeats.get(waiting.message.link)
+        if repeats is not None and waiting.fingerprint is not None:
+            repeats.finished(waiting.fingerprint, waiting.written, self._clock.seconds(), committed=False)
+        waiting.safe.errback(NotTaken(str(error)))
+        waiting.written.errback(NotTaken(str(error)))
+        waiting.written.addErrback(lambda _: None)
+
+    def _next(self) -> None:
+        self._handling = False
+        if self._waiting:
+            self._handle_soon()
+        self._tell_if_idle()
+
+    # --- reports ----------------------------------------------------------------------------------------------
+
+    def _record_reports(self, link: str) -> None:
+        reports = self._reports.pop(link, [])
+        if not reports:
+            self._reporting.discard(link)
+            self._tell_if_idle()
+            return
+        some, rest = reports[:BATCH], reports[BATCH:]
+        if rest:
+            self._reports[link] = rest + self._reports.get(link, [])
+        done = self._database.run(messages.report, link, [report for report, _ in some], self.place.office.new_id)
+
+        def recorded(early: int) -> None:
+            self.counters.early_reports += early
+            for _, safe in some:
+                safe.callback(None)
+
+        def failed(failure: Failure) -> None:
+            self.log.failure("{link}: reports were not recorded", failure, link=link)
+            for _, safe in some:
+                safe.errback(NotTaken("not recorded"))
+
+        done.addCallbacks(recorded, failed)
+        done.addErrback(lambda failure: self.log.failure("{link}: the desk failed on reports", failure, link=link))
+        done.addCallback(lambda _: self._record_reports(link))
+
+    # --- what the gateway itself sends ------------------------------------------------------------------------
+
+    def submit(self, outbounds: Sequence[Outbound], *, actor: str) -> Deferred[list[int]]:
+        """Queue messages of other systems or staff; many callers share one commit. Fires with their ids."""
+        done: Deferred[list[int]] = Deferred()
+        routed = []
+        for outbound in outbounds:
+            link = outbound.link or choose(self.board, outbound.to)
+            if link is None:
+                done.errback(NotTaken("no link takes this number"))
+                return done
+            routed.append(outbound if outbound.link else _with_link(outbound, link))
+        if self._database.waiting > MOST_WAITING or len(self._submitted) > MOST_WAITING:
+            done.errback(Busy("too much waits"))
+            return done
+        self._submitted.append((routed, actor, done))
+        if not self._submitting:
+            self._submitting = True
+            self._clock.callLater(0, self._submit)
+        return done
+
+    def _submit(self) -> None:
+        submitted, self._submitted = self._submitted, []
+        if not submitted:
+            self._submitting = False
+            return
+        done = self._database.run(_queue_all, [(outbounds, actor) for outbounds, actor, _ in submitted], self._now())
+
+        def queued(_: object) -> None:
+            for outbounds, _actor, waiting in submitted:
+                waiting.callback([outbound.id for outbound in outbounds])
+            self._poke()
+
+        def failed(failure: Failure) -> None:
+            for _outbounds, _actor, waiting in submitted:
+                waiting.errback(NotTaken(str(failure.value)))
+
+        done.addCallbacks(queued, failed)
+        done.addErrback(lambda failure: self.log.failure("the desk failed on a submission", failure))
+        done.addCallback(lambda _: self._submit())
+
+    def _poke(self) -> None:
+        for outbox in self.outboxes.values():
+            outbox.poke()
+
+    def _tell_if_idle(self) -> None:
+        if self._idle is not None and not self._idle.called and not (self.waiting or self._handling or self._reporting):
+            self._idle.callback(None)
+
+
+def _queue_all(conn: Connection, submitted: list[tuple[list[Outbound], str]], now: datetime) -> None:
+    by_actor: dict[str, list[Outbound]] = {}
+    for outbounds, actor in submitted:
+        by_actor.setdefault(actor, []).extend(outbounds)
+    for actor, together in by_actor.items():
+        messages.queue(conn, together, now, actor=actor)
+
+
+def _with_link(outbound: Outbound, link: str) -> Outbound:
+    return replace(outbound, link=link)
+
+
+def _fired() -> Deferred[Part | None]:
+    done: Deferred[Part | None] = Deferred()
+    done.callback(None)
+    return done
+
+
+def _after(first: Deferred[None]) -> Deferred[Part | None]:
+    """Fires when the first of two equal messages is safe, and fails when it is not."""
+    done: Deferred[Part | None] = Deferred()
+
+    def safe(_: None) -> None:
+        done.callback(None)
+
+    def lost(failure: Failure) -> Failure:
+        done.errback(failure.value)
+        return failure
+
+    first.addCallbacks(safe, lost)
+    return done

@@ -1,0 +1,322 @@
+"""Where everything is joined: the database, the desk, the links, the console, the API and the timetable."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Collection, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, func, select
+from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.interfaces import IListeningPort
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+
+from commands import standard
+from commands.office import Office
+from commands.texts import Texts
+from config.model import Gateway
+from gateway.affairs import dues
+from gateway.console.app import Console
+from gateway.console.web import Extra
+from gateway.core import messages, parts, phone, search, upgrade
+from gateway.core.database import Database, Queue, upsert
+from gateway.core.ids import Ids
+from gateway.core.keys import Keys
+from gateway.core.model import Address, Inbound
+from gateway.core.tables.messages import message
+from gateway.core.tables.staff import timetable as slots
+from gateway.handling import Workplace
+from gateway.inbound import Desk
+from gateway.limits import Limits
+from gateway.links import Board, Link
+from gateway.outbox import Outbox
+from gateway.routing import choose
+from gateway.timetable import Job, Timetable
+from menus.engine import Engine
+from menus.sessions import Sessions
+from menus.tree import load as load_menus
+from menus.vendors import VENDORS
+from modems.link import ModemLink
+from modems.pins import PinFile
+from smpp.link import SmppLink
+
+PARTS = frozenset({"links", "console", "api"})  # what `--only` may name
+GRACE = 10.0  # seconds for what is on its way, when the gateway stops
+_MOVES_AFTER = timedelta(seconds=30)  # a reply waits that long for the link of its question
+
+
+class Muster:
+    """One gateway. `start` fires when it works, `stop` when it is safe to end the process."""
+
+    log = Logger()
+
+    def __init__(
+        self,
+        reactor: Any,
+        settings: Gateway,
+        *,
+        only: Collection[str] = PARTS,
+        demo: bool = False,
+        extras: Callable[[Muster], Sequence[Extra]] = lambda _: (),
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.settings = settings
+        self.reactor = reactor
+        self.now = now
+        self.demo = demo
+        self._only = frozenset(only)
+        self._extras = extras
+        self.keys = Keys.load(settings.security.key_file)
+        self.ids = Ids(lambda: now().timestamp())
+        self.random = random.SystemRandom()
+        self.database = Database(settings.database.url, reactor)
+        self.board = Board(reactor.seconds)
+        self.office = Office(
+            registry=standard.registry(settings.organisation),
+            texts=Texts.load(),
+            organisation=settings.organisation,
+            keys=self.keys,
+            new_id=self.ids,
+        )
+        self.place = Workplace(
+            office=self.office,
+            engine=_engine(self.office, settings),
+            sessions=Sessions(),
+            limits=Limits(),
+            random=self.random,
+        )
+        self.desk = Desk(self.place, self.database, self.board, reactor, now)
+        self.console: Console | None = None
+        self.api: Any = None
+        self._timetable = Timetable(reactor, self._jobs())
+        self._ports: list[IListeningPort] = []
+
+    # --- start ------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        self.database.start()
+        await self.database.run(upgrade.check, self.keys)
+        newest = await self.database.run(_newest)
+        self.ids.start_after(newest)
+        leased, unknown = await self.database.run(messages.recover)
+        if leased or unknown:
+            self.log.warn(
+                "after the last stop: {leased} queued again, {unknown} unknown", leased=leased, unknown=unknown
+            )
+        if "links" in self._only:
+            for link, kind, prefixes in self._links():
+                await self._add(link, kind, prefixes)
+        if "api" in self._only:
+            from gateway.api.site import Api
+
+            self.api = Api(self)
+            self.api.start()
+            await self._listen(self.settings.api.listen, self.api.site())
+        if "console" in self._only:
+            self.console = self._make_console()
+            self.console.startService()
+            await self._listen(self.settings.console.listen, self.console.site())
+        for entry in self.board:
+            self.desk.outboxes[entry.name].start()
+            entry.link.startService()
+        self._timetable.start()
+        self.log.info(
+            "{name}: ready, {links} links", name=self.settings.organisation.name, links=len(self.board.links())
+        )
+
+    def _links(self) -> list[tuple[Link, str, tuple[str, ...]]]:
+        country = self.settings.organisation.country
+
+        def address(text: str, ton: int | None = None, npi: int | None = None) -> Address:
+            return phone.address(text, country, ton, npi)
+
+        made: list[tuple[Link, str, tuple[str, ...]]] = []
+        for smpp in self.settings.smpp.values():
+            link = SmppLink(smpp, self.desk, reactor=self.reactor, random=self.random, new_id=self.ids, address=address)
+            made.append((link, "smpp", smpp.prefixes))
+        for modem in self.settings.modem.values():
+            pins = PinFile(self.settings.path.parent / "pins.json")
+            modem_link = ModemLink(
+                modem,
+                self.desk,
+                reactor=self.reactor,
+                random=self.random,
+                new_id=self.ids,
+                address=address,
+                pins=pins,
+            )
+            made.append((modem_link, "modem", modem.prefixes))
+        return made
+
+    async def _add(self, link: Link, kind: str, prefixes: tuple[str, ...]) -> None:
+        stored = kind == "modem"
+        since = self.now() - timedelta(days=7) if stored else None
+        found = await self.database.run(messages.fingerprints, link.name, since)
+        self.desk.add_link(link.name, stored=stored, fingerprints=found)
+        entry = self.board.add(link, kind=kind, prefixes=prefixes)
+        outbox = Outbox(
+            link,
+            self.database,
+            self.keys,
+            self.reactor,
+            self.now,
+            settled=lambda answers: None,
+            throttled=entry.throttled.add,
+            wrote=entry.went.add,
+        )
+        entry.counted = lambda: outbox.inflight
+        self.desk.outboxes[link.name] = outbox
+
+    def _make_console(self) -> Console:
+        return Console(
+            self.settings.console,
+            self.settings.organisation,
+            database=self.database,
+            board=self.board,
+            commands=_names(self.office),
+            keys=self.keys,
+            ids=self.ids,
+            reactor=self.reactor,
+            now=self.now,
+            demo=self.demo,
+            extras=self._extras(self),
+        )
+
+    async def _listen(self, endpoint: str, site: Any) -> None:
+        self._ports.append(await serverFromString(self.reactor, endpoint).listen(site))
+
+    def addresses(self) -> list[Any]:
+        """Where it listens."""
+        return [port.getHost() for port in self._ports]
+
+    # --- stop -------------------------------------------------------------------------------------------------
+
+    async def stop(self) -> None:
+        """Take nothing new, let what is on its way arrive, park the rest, close."""
+        await DeferredList([Deferred.fromCoroutine(_close(port)) for port in self._ports])
+        await self._timetable.stop()
+        if self.api is not None:
+            await self.api.stop()
+        if self.console is not None:
+            self.console.stopService()
+        outboxes = list(self.desk.outboxes.values())
+        drained = DeferredList([outbox.stop() for outbox in outboxes])
+        await _at_most(self.reactor, drained, GRACE - 3)
+        parked = sum(outbox.inflight for outbox in outboxes)
+        await _at_most(self.reactor, DeferredList([_maybe(entry.link.stopService()) for entry in self.board]), 3)
+        await _at_most(self.reactor, self.desk.idle(), 1)
+        await self.database.stop()
+        self.log.info("stopped, {parked} parts without an answer", parked=parked)
+
+    # --- by the clock -----------------------------------------------------------------------------------------
+
+    def _jobs(self) -> list[Job]:
+        def background(name: str, every: float, work: Callable[..., int], *args: Any) -> Job:
+            async def run() -> int:
+                return await self.database.run(
+                    work, *(arg() if callable(arg) else arg for arg in args), queue=Queue.BACKGROUND
+                )
+
+            return Job(name, every, run)
+
+        return [
+            background("due", 1.0, messages.due, self.now),
+            background("resend", 10.0, messages.resend_unknown, self.now),
+            background("forget reports", 3600.0, messages.forget_early_reports, self.now),
+            background("index", 2.0, search.index),
+            Job("move", 5.0, self._move),
+            Job("parts", 600.0, self._overdue_parts),
+            Job("assess", 60.0, self._assess),
+        ]
+
+    async def _move(self) -> int:
+        """What waits for a link that is away goes by another, if there is one that takes its number."""
+        moved = 0
+        now = self.now()
+        for entry in self.board:
+            if entry.ready or now - entry.state.since < _MOVES_AFTER:
+                continue
+            for number in await self.database.read(messages.waiting_numbers, entry.name, now - _MOVES_AFTER):
+                others = [other for other in self.board if other.ready]
+                name = choose(others, number)
+                if name is not None:
+                    moved += await self.database.run(
+                        messages.move, entry.name, name, number, now - _MOVES_AFTER, queue=Queue.BACKGROUND
+                    )
+        return moved
+
+    async def _overdue_parts(self) -> int:
+        found: list[Inbound] = await self.database.run(parts.overdue, self.keys, self.now(), queue=Queue.BACKGROUND)
+        for overdue in found:
+            await self.desk.accept(overdue)
+        return len(found)
+
+    async def _assess(self) -> int:
+        """The month's obligations of every member, in short pieces; once a month."""
+        month = self.office.month(self.now())
+        if await self.database.read(_has_run, "assess", str(month)):
+            return 0
+        after: int | None = 0
+        while after is not None:
+            after = await self.database.run(dues.assess_month, month, after, queue=Queue.BACKGROUND)
+        await self.database.run(_have_run, "assess", str(month), self.now())
+        return 1
+
+
+def _engine(office: Office, settings: Gateway) -> Engine:
+    """The USSD menus; a link that posts over HTTP has its vendor's manners."""
+    profiles = {name: VENDORS[name].profile for name in settings.ussd_http}
+    language = settings.organisation.language
+    return Engine(load_menus(), office.registry, office, language=language, profiles=profiles)
+
+
+def _names(office: Office) -> dict[str, dict[str, str]]:
+    """Each command's code, and what it is called by language: for the log."""
+    return {
+        command.code: {language: command.word(language) for language in office.texts.languages}
+        for command in office.registry
+    }
+
+
+def _newest(conn: Connection) -> int:
+    return conn.scalar(select(func.max(message.c.id))) or 0
+
+
+def _has_run(conn: Connection, job: str, slot: str) -> bool:
+    found = select(slots.c.job).where(slots.c.job == job, slots.c.slot == slot)
+    return conn.scalar(found) is not None
+
+
+def _have_run(conn: Connection, job: str, slot: str, now: datetime) -> None:
+    conn.execute(upsert(conn, slots).values(job=job, slot=slot, at=now).on_conflict_do_nothing())
+
+
+async def run(reactor: Any, settings: Gateway, *, only: Collection[str] | None = None) -> None:
+    """The daemon: start, then wait for the signal that ends it."""
+    muster = Muster(reactor, settings, only=PARTS if only is None else only)
+    await muster.start()
+    reactor.addSystemEventTrigger("before", "shutdown", lambda: Deferred.fromCoroutine(muster.stop()))
+    await Deferred()
+
+
+async def _close(port: IListeningPort) -> None:
+    await _maybe(port.stopListening())
+
+
+def _maybe(result: Any) -> Deferred[Any]:
+    if isinstance(result, Deferred):
+        return result
+    done: Deferred[Any] = Deferred()
+    done.callback(result)
+    return done
+
+
+async def _at_most(reactor: Any, work: Deferred[Any], seconds: float) -> None:
+    """Wait for `work`, and after `seconds` no longer."""
+    limit: Deferred[None] = deferLater(reactor, seconds)
+    limit.addErrback(lambda _: None)
+    await DeferredList([work, limit], fireOnOneCallback=True, consumeErrors=True)
+    limit.cancel()

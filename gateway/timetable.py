@@ -1,0 +1,62 @@
+"""What is due by the clock: short works that repeat, one after the other, in the background of the database."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+
+from gateway.core.tasks import Tasks
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """`run` does one short piece and says how much it found; while it finds something it is called again at once."""
+
+    name: str
+    every: float  # seconds
+    run: Callable[[], Awaitable[int]]
+
+
+class Timetable:
+    """Starts every job when its time has come; a job that fails is logged and tried again at its next time."""
+
+    log = Logger()
+
+    def __init__(self, clock: IReactorTime, jobs: Sequence[Job]) -> None:
+        self._clock = clock
+        self._jobs = jobs
+        self._calls: dict[str, IDelayedCall] = {}
+        self._tasks = Tasks()
+        self._running = False
+
+    def start(self) -> None:
+        self._running = True
+        for job in self._jobs:
+            self._later(job, min(job.every, 1.0))
+
+    def stop(self) -> Deferred[object]:
+        self._running = False
+        for call in self._calls.values():
+            if call.active():
+                call.cancel()
+        return self._tasks.stop()
+
+    def _later(self, job: Job, seconds: float) -> None:
+        if self._running:
+            self._calls[job.name] = self._clock.callLater(seconds, self._start, job)
+
+    def _start(self, job: Job) -> None:
+        self._tasks.start(self._run(job))
+
+    async def _run(self, job: Job) -> None:
+        found = 0
+        try:
+            found = await job.run()
+        except Exception:
+            self.log.failure("{job} failed", job=job.name)
+        # A little pause all the same: a job must not starve the reactor.
+        self._later(job, 0.005 if found else job.every)
