@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from commands import grammar, standard
+from config.model import Organisation
 from gateway.core import text as texts
 from gateway.core.model import Coding, Fragment
 from modems import tpdu
@@ -108,6 +110,27 @@ def text(line: str) -> Explanation:
         "parts": len(cut.parts),
         "texts": list(cut.texts),
     }
+
+
+def commands(language: str = "zh") -> Callable[[str], Explanation]:
+    """What a member's text means to the commands that every organisation starts with."""
+    registry = standard.registry(Organisation(name="", language=language))
+
+    def command(line: str) -> Explanation:
+        found = dict.fromkeys(("code", "command", "arguments", "missing"))
+        parsed = grammar.parse(line, registry, language=language)
+        known: Explanation = _jsonable(grammar.described(parsed))
+        return found | {"language": getattr(parsed, "language", None)} | known
+
+    return command
+
+
+def _jsonable(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _jsonable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_jsonable(item) for item in value]
+    return value if isinstance(value, str | int | float | bool | None) else str(value)
 
 
 def _octets(line: str) -> bytes:

@@ -81,16 +81,20 @@ def init(folder: Path, yes: bool, password_stdin: bool, user: str, **answers: st
 
 @main.command()
 @_CONFIG
-@click.option("--only", metavar="ROLES", help="Comma-separated: links, console, api; all without it.")
+@click.option("--only", metavar="PARTS", help="Comma-separated: links, console, api. All, without it.")
 @click.option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def run(config: Path, only: str | None, log_format: str) -> None:
     """Run the gateway until SIGTERM."""
     from config.load import load
     from gateway import service
+    from gateway.cli import logs
 
     gateway = load(config)
-    roles = frozenset(filter(None, (role.strip() for role in only.split(",")))) if only else None
-    react(lambda reactor: service.run(reactor, gateway, only=roles, log_format=log_format))
+    parts = frozenset(filter(None, map(str.strip, only.split(",")))) if only else service.PARTS
+    if unknown := sorted(parts - service.PARTS):
+        raise Problem(f"there is no {unknown[0]}; --only takes {', '.join(sorted(service.PARTS))}")
+    logs.begin(log_format)
+    react(lambda reactor: service.run(reactor, gateway, only=parts))
 
 
 @main.command()
@@ -322,28 +326,52 @@ def simulate() -> None:
     """The simulators on their own."""
 
 
-@simulate.command("operator")
-@click.option("--port", default=2775, show_default=True, help="Where the SMSC listens, on this machine only.")
-@click.option("--system-id", default="muster", show_default=True)
-@click.option("--password", default="secret", show_default=True)
-@click.option("--delay", default=0.0, show_default=True, help="Seconds until it answers a submit_sm.")
-@click.option("--receipt-delay", default=0.5, show_default=True, help="Seconds until it reports the delivery.")
-@click.option("--throttle", default=0.0, show_default=True, help="Messages a second it takes, 0 for no limit.")
-def simulate_operator(**options: Any) -> None:
-    """An SMPP operator. `NUMBER TEXT` on standard input is a text from that phone; what it hears is printed."""
-    from gateway.cli import simulating
+class _FromFields(click.Command):
+    """A command whose further options are the fields of a dataclass, read only when it is asked for."""
 
-    react(lambda reactor: simulating.operator(reactor, tell=click.echo, **options))
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        from dataclasses import fields
+
+        from smpp.simulator import Options
+
+        made: list[click.Parameter] = [
+            click.Option(
+                [_option_name(field.name, switch=isinstance(field.default, bool))],
+                default=field.default,
+                show_default=field.default != "",
+                help=field.metadata["help"],
+            )
+            for field in fields(Options)
+        ]
+        return [*super().get_params(ctx), *made]
+
+
+def _option_name(field: str, *, switch: bool) -> str:
+    name = field.replace("_", "-")
+    return f"--{name}/--no-{name}" if switch else f"--{name}"
+
+
+@simulate.command("operator", cls=_FromFields)
+@click.option("--port", default=2775, show_default=True, help="Where it listens, on this machine only.")
+def simulate_operator(port: int, **options: Any) -> None:
+    """An SMPP operator. `NUMBER TEXT` on standard input is a text from that phone, `NUMBER *CODE#` dials."""
+    from gateway.cli import simulating
+    from smpp.simulator import Options
+
+    react(lambda reactor: simulating.operator(reactor, port, Options(**options), tell=click.echo))
 
 
 @simulate.command("modem")
 @click.option("--link", type=_FILE, help="A symbolic link to the device, made here.")
-@click.option("--make", default="generic", show_default=True, help="Whose quirks it has.")
-def simulate_modem(link: Path | None, make: str) -> None:
+@click.option("--pin", default="", help="The SIM asks for this PIN.")
+@click.option("--delay", default=0.0, show_default=True, help="Seconds before every answer.")
+@click.option("--registration", default=1, show_default=True, help="1 home, 2 searching, 5 roaming.")
+def simulate_modem(link: Path | None, **behaviour: Any) -> None:
     """A modem on a pty. `NUMBER TEXT` on standard input is a text from that phone; what it sends is printed."""
     from gateway.cli import simulating
+    from modems.emulated import Behaviour
 
-    react(lambda reactor: simulating.modem(reactor, link, make=make, tell=click.echo))
+    react(lambda reactor: simulating.modem(reactor, link, Behaviour(**behaviour), tell=click.echo))
 
 
 def _explain(explaining: Callable[[str], dict[str, Any]], words: tuple[str, ...]) -> None:
@@ -351,7 +379,7 @@ def _explain(explaining: Callable[[str], dict[str, Any]], words: tuple[str, ...]
 
     from gateway.explain import explained
 
-    out = click.get_binary_stream("stdout")
+    out = sys.stdout.buffer
     for line in _stdin_lines() if words == ("-",) else (" ".join(words),):
         out.write(json.dumps(explained(explaining, line), ensure_ascii=False).encode() + b"\n")
         out.flush()
@@ -363,4 +391,4 @@ def _stdin_lines() -> Iterator[str]:
 
 
 def _password_line() -> str:
-    return click.get_text_stream("stdin").readline().rstrip("\r\n")
+    return sys.stdin.readline().rstrip("\r\n")

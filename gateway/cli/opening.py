@@ -47,9 +47,14 @@ def opened(path: Path) -> Iterator[Opened]:
     keys = Keys.load(gateway.security.key_file)
     with closing_engine(gateway.database.url) as made, made.begin() as conn:
         database_upgrade.check(conn, keys)
-        new_id = Ids(time.time, slot=SLOT)
-        new_id.start_after(conn.scalar(select(func.max(audit.c.id))) or 0)
-        yield Opened(gateway=gateway, conn=conn, keys=keys, new_id=new_id, now=datetime.now(UTC))
+        yield Opened(gateway=gateway, conn=conn, keys=keys, new_id=ids(conn), now=datetime.now(UTC))
+
+
+def ids(conn: Connection) -> Ids:
+    """Ids of a command beside a running gateway."""
+    made = Ids(time.time, slot=SLOT)
+    made.start_after(conn.scalar(select(func.max(audit.c.id))) or 0)
+    return made
 
 
 def upgrade(path: Path) -> str:

@@ -42,10 +42,11 @@ def sentence_of(error: Exception) -> str | None:
 
     from config.load import ConfigError
     from gateway.affairs import branches, roles, staff
+    from gateway.affairs.sheets import SheetProblem
     from gateway.core.database import DatabaseProblem
     from gateway.core.keys import KeyProblem
 
-    refused = branches.Refused | roles.Refused | staff.Refused
+    refused = branches.Refused | roles.Refused | staff.Refused | SheetProblem
     if isinstance(error, refused | ConfigError | DatabaseProblem | KeyProblem):
         return str(error)
     if isinstance(error, DBAPIError):

@@ -1,0 +1,75 @@
+"""Where the daemon's log goes: standard error, for a person or as JSON. It holds no text and no whole number."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from datetime import UTC, datetime
+from typing import Any, TextIO
+
+from twisted.logger import (
+    FilteringLogObserver,
+    ILogObserver,
+    LogEvent,
+    LogLevel,
+    LogLevelFilterPredicate,
+    eventAsText,
+    formatEvent,
+    globalLogBeginner,
+)
+from zope.interface import implementer
+
+_NUMBER = re.compile(r"(?<![\w.+-])(\+?\d{2,5})\d{4}(\d{4})(?![\w.])")
+_PLAIN = (str, int, float, bool, type(None))
+
+
+def begin(form: str, out: TextIO = sys.stderr) -> None:
+    """Send everything from information upwards to `out`, in the form "text" or "json"."""
+    observer: ILogObserver = JsonLines(out) if form == "json" else Lines(out)
+    threshold = LogLevelFilterPredicate(defaultLogLevel=LogLevel.info)
+    globalLogBeginner.beginLoggingTo([FilteringLogObserver(observer, [threshold])], redirectStandardIO=False)
+
+
+def masked(text: str) -> str:
+    """`text` with the middle of every phone number hidden, for what others wrote into the log."""
+    return _NUMBER.sub(r"\1****\2", text)
+
+
+@implementer(ILogObserver)
+class Lines:
+    """A line an event, with its traceback if it has one."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+
+    def __call__(self, event: LogEvent) -> None:
+        self._out.write(masked(eventAsText(event, includeTimestamp=True, includeSystem=False)) + "\n")
+        self._out.flush()
+
+
+@implementer(ILogObserver)
+class JsonLines:
+    """An object an event: time, level, system, message, and the fields it was formatted with."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+
+    def __call__(self, event: LogEvent) -> None:
+        line: dict[str, Any] = {
+            "time": datetime.fromtimestamp(event["log_time"], UTC).isoformat(timespec="milliseconds"),
+            "level": event["log_level"].name,
+            "system": event["log_namespace"],
+            "message": masked(formatEvent(event)),
+        }
+        for key, value in event.items():
+            if not key.startswith("log_") and key not in ("format", "time", "system", "message", "isError"):
+                line.setdefault(key, masked(value) if isinstance(value, str) else _shown(value))
+        if (failure := event.get("log_failure")) is not None:
+            line["traceback"] = masked(failure.getTraceback())
+        self._out.write(json.dumps(line, ensure_ascii=False) + "\n")
+        self._out.flush()
+
+
+def _shown(value: object) -> object:
+    return value if isinstance(value, _PLAIN) else masked(repr(value))
