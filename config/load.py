@@ -32,7 +32,8 @@ from config.model import (
 )
 from config.table import Problem, Reader, Table, nearest
 
-USSD_PROFILES = ("its",)
+USSD_PROFILES = ("its", "tata", "6d", "mica")
+MESSAGE_IDS = ("exact", "int", "hex>dec", "dec>hex", "strip")
 USSD_VENDORS = ("africastalking",)
 PERMISSIONS = ("send", "notices", "approve")
 
@@ -256,7 +257,7 @@ def _smpp(name: str, table: Table) -> SmppLink:
         enquire_every=table.number("enquire_every", 30, least=1, most=3600),
         response_timeout=table.number("response_timeout", 30, least=1, most=600),
         long=table.choice("long", "udh16", ("udh16", "udh8", "sar", "payload")),
-        message_ids=table.choice("message_ids", "exact", ("exact", "int", "hex>dec", "dec>hex", "strip")),
+        message_ids=table.choice("message_ids", "exact", MESSAGE_IDS),
         default_alphabet=table.choice("default_alphabet", "gsm", ("gsm", "latin1")),
         reports=table.flag("reports", True),
     )

@@ -17,6 +17,7 @@ from config import load as loading
 from config import model
 from config.load import ConfigError, load
 from config.table import Reader, Table
+from smpp import receipt, ussd
 
 EXAMPLE = Path(loading.__file__).with_name("example.toml")
 SMALLEST = '[organisation]\nname = "Anhe"\n'
@@ -160,7 +161,7 @@ def test_what_is_wrong_with_a_secret_is_said_without_it(file: Path) -> None:
         (SMALLEST + SMPP + "window = true\n", "[smpp.mobile]: window: is a whole number"),
         (SMALLEST + SMPP + "rate = -1\n", "[smpp.mobile]: rate: is 0 to 100000, not -1"),
         (SMALLEST + SMPP + "rate = nan\n", "[smpp.mobile]: rate: is 0 to 100000, not nan"),
-        (SMALLEST + SMPP + 'ussd = "itz"\n', "[smpp.mobile]: ussd: is one of its"),
+        (SMALLEST + SMPP + 'ussd = "restcomm"\n', "[smpp.mobile]: ussd: is one of its, tata, 6d, mica"),
         (
             SMALLEST + SMPP + 'ussd = "its"\nbind = "receiver"\n',
             '[smpp.mobile]: ussd: needs bind = "transceiver"',
@@ -334,6 +335,11 @@ def test_files_that_are_none(file: Path) -> None:
     assert problems(file, "[organisation\n") == [
         "is not TOML: Expected ']' at the end of a table declaration (at line 1, column 14)"
     ]
+
+
+def test_the_choices_are_those_the_link_knows() -> None:
+    assert set(loading.USSD_PROFILES) == set(ussd.PROFILES)
+    assert set(loading.MESSAGE_IDS) == set(receipt.MESSAGE_IDS)
 
 
 values = st.recursive(
