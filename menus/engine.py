@@ -19,6 +19,8 @@ from menus.tree import ROOT, MenuError, Tree
 from menus.vendors import Profile
 from menus.view import Joined
 
+__all__ = ["Engine", "Screen"]
+
 MOST_TOKENS = 16  # of a dialled path
 LONGEST = 2000  # characters of an input; a vendor that repeats all of them needs more than a screen
 

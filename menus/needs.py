@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from enum import Enum
 from typing import Any, Protocol
 
@@ -30,6 +30,8 @@ class Command(Protocol):
     @property
     def code(self) -> str: ...
     @property
+    def name(self) -> str: ...
+    @property
     def parameters(self) -> Iterable[Parameter]: ...
     @property
     def confirm(self) -> Enum: ...
@@ -50,14 +52,11 @@ class Conduct(Protocol):
     def value(self, command: Any, parameter: Any, text: str) -> Any | None:
         """The value of `parameter` as somebody typed it, None when it is none."""
 
-    def asking(self, command: Any, parameter: Any, request: Request) -> Reply:
-        """The SMS that asks for `parameter`; its `ask` is the dialogue that takes the next text for it."""
+    def reply(self, request: Request, key: str) -> Reply:
+        """One of the texts for members, in the language of `request`."""
 
     def perform(self, conn: Connection, command: Any, request: Request) -> Reply:
         """Do it: `request.arguments` are complete, and who asked for it has confirmed it."""
-
-    def prepare(self, conn: Connection, command: Any, request: Request) -> Mapping[str, Any] | Reply:
-        """What a command that wants a confirmation will be given once it is confirmed, or why it cannot be."""
 
     def challenge(self, conn: Connection, command: Any, request: Request) -> Reply:
         """The SMS with the code that confirms it, or the error that there can be none."""

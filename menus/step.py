@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Connection
@@ -19,6 +20,7 @@ from menus.vendors import Profile
 from menus.view import Joined, View, node_of
 
 WRONG_IN_A_ROW = 3
+WRITING = timedelta(minutes=10)  # how long the SMS that a session asked for is waited for
 HELP, LANGUAGE = "0", "91"  # the two commands that every screen has a key for
 
 BACK, HOME, MORE, LANGUAGES = "0", "00", "98", "99"
@@ -225,27 +227,22 @@ class Step:
         if item is None:
             _, item = self._tree.ways(code) or ((), None)
         only_reads = item is not None and item.read
-        if wants_code(command) and self._request.trusted:
-            # The operator's word for who is calling stands for the code; what is asked is the same.
-            prepared = self._joined.conduct.prepare(self._conn, command, self._view.asked(arguments))
-            if isinstance(prepared, Reply):
-                self._answered(command, prepared)
-                return True
-            return self._ask_if_sure(command, prepared, dialled=dialled)
-        if not only_reads and (dialled or (item is not None and item.sure)):
-            return self._ask_if_sure(command, arguments, dialled=dialled)
+        # The operator's word for who is calling stands for a code, but it is asked all the same.
+        vouched = wants_code(command) and self._request.trusted
+        if not only_reads and (dialled or vouched or (item is not None and item.sure)):
+            place = Confirmation(command=code, arguments=arguments, sealed=is_sealed(command))
+            self._go([*self.stack, place])
+            return not dialled
         return self._do(code, arguments)
-
-    def _ask_if_sure(self, command: Command, arguments: Mapping[str, Any], *, dialled: bool) -> bool:
-        place = Confirmation(command=command.code, arguments=arguments, sealed=is_sealed(command))
-        self._go([*self.stack, place])
-        return not dialled
 
     def _write_instead(self, command: Command, parameter: Parameter, arguments: Mapping[str, Any]) -> None:
         """Free text is written as an SMS: no session lasts as long as it takes to type it on nine keys."""
         self._done = command
-        self._follow_up = self._joined.conduct.asking(command, parameter, self._view.asked(arguments, Channel.SMS))
-        self._dialog = self._follow_up.ask
+        by_sms = self._view.asked(arguments, Channel.SMS)
+        self._follow_up = self._joined.conduct.reply(by_sms, f"{command.name}.{parameter.name}")
+        self._dialog = Ask(
+            expires=self._request.now + WRITING, command=command.code, parameter=parameter.name, arguments=arguments
+        )
         self._end(self._view.text("write_by_sms"))
 
     def _fill(self, place: Question, token: str) -> bool:

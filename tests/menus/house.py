@@ -53,17 +53,14 @@ class House:
             return parameter.choices.get(text)
         return text if text.isdecimal() and parameter.length[0] <= len(text) <= parameter.length[1] else None
 
-    def asking(self, command: Command, parameter: Parameter, request: Request) -> Reply:
-        ask = Ask(expires=request.now + timedelta(minutes=10), command=command.code, parameter=parameter.name)
-        return Reply(text="请回复您的问题", ask=ask)
+    def reply(self, request: Request, key: str) -> Reply:
+        assert key == "c71.question"
+        return Reply(text="请回复您的问题", key=key)
 
     def perform(self, conn: Connection, command: Command, request: Request) -> Reply:
-        return command.function(conn, request)
-
-    def prepare(self, conn: Connection, command: Command, request: Request) -> Mapping[str, Any] | Reply:
-        if self.refuses:
+        if self.refuses and command.confirm is Confirm.CODE:
             return Reply(text="码不对", error="E07")
-        return {"member": 1, **request.arguments}
+        return command.function(conn, request)
 
     def challenge(self, conn: Connection, command: Command, request: Request) -> Reply:
         if self.refuses:
