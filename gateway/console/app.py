@@ -25,7 +25,7 @@ from twisted.web.server import Site
 
 from gateway.console import cases, front, links, live, log, sessions, signin
 from gateway.console.events import Events, Stream
-from gateway.console.language import Languages
+from gateway.console.language import N_, Languages
 from gateway.console.passwords import Passwords
 from gateway.console.static import Static
 from gateway.console.templates import FOLDER, Templates
@@ -36,10 +36,6 @@ from gateway.core.keys import Keys
 from gateway.links import Board
 
 TOPICS = ("messages", "cases", "links")
-
-
-def N_(message: str) -> str:  # the usual name of "translate this later"
-    return message
 
 
 _ENTRIES = (

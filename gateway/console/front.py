@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Mapping
 from http import HTTPStatus
 from ipaddress import ip_address, ip_network
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import parse_qs, quote, urlsplit
 
 from klein import Klein
@@ -19,11 +19,13 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel
+from twisted.web.iweb import IRequest
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import Request, Site
 from werkzeug.exceptions import HTTPException
 
 from gateway.console import sessions
+from gateway.console.language import N_
 from gateway.console.web import Answer, Content, Fields, Page, Redirect, Refused, Route, Streaming, Visit
 
 if TYPE_CHECKING:
@@ -55,8 +57,8 @@ class Front:
         self._klein = Klein()
 
         @self._klein.handle_errors(HTTPException)
-        def no_such_page(request: Request, failure: Failure) -> Deferred[bytes]:
-            return Deferred.fromCoroutine(self._no_such_page(request, failure))
+        def no_such_page(request: IRequest, failure: Failure) -> Deferred[bytes]:
+            return Deferred.fromCoroutine(self._no_such_page(cast("Request", request), failure))
 
         self._origin = _origin(public_url)
         self._secure = public_url.startswith("https:")
@@ -164,10 +166,10 @@ class Front:
         origin = visit.request.getHeader("origin") or visit.request.getHeader("referer")
         host = visit.request.getHeader("host") or ""
         if origin is not None and _origin(origin) != self._origin and urlsplit(origin).netloc != host:
-            raise Refused(HTTPStatus.FORBIDDEN, "The form came from another site.")
+            raise Refused(HTTPStatus.FORBIDDEN, N_("The form came from another site."))
         sent = visit.form("csrf") or visit.request.getHeader("x-csrf") or ""
         if not hmac.compare_digest(sent.encode(), visit.csrf.encode()):
-            raise Refused(HTTPStatus.FORBIDDEN, "The form was too old. Go back, reload the page and send it again.")
+            raise Refused(HTTPStatus.FORBIDDEN, N_("The form was too old. Go back, reload the page and send it again."))
 
     def _address(self, request: Request) -> str:
         """The nearest address that is no proxy of ours."""

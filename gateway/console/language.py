@@ -42,6 +42,11 @@ class Languages:
         return accepted(accept or "") or self.default
 
 
+def N_(message: str) -> str:
+    """Mark a message that is translated later."""
+    return message
+
+
 def tag(language: str) -> str:
     """What <html lang> says."""
     return _TAGS.get(language, language)

@@ -11,7 +11,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from gateway.affairs import staff
 from gateway.console import passwords, sessions
-from gateway.console.language import LANGUAGES
+from gateway.console.language import LANGUAGES, N_
 from gateway.console.web import Answer, Page, Redirect, Refused, Route, Visit
 
 _TRIES = 20  # of one address within _WINDOW, right ones not counted
@@ -58,7 +58,9 @@ async def sign_in(visit: Visit) -> Answer:
     try:
         right = await console.passwords.fits(visit.form.text("password"), known.password_hash)
     except passwords.Busy:
-        raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "Many people are signing in. Try again in a minute.") from None
+        raise Refused(
+            HTTPStatus.SERVICE_UNAVAILABLE, N_("Many people are signing in. Try again in a minute.")
+        ) from None
     if known.id is None or not right or known.locked or console.tries.too_many(visit.address):
         console.tries.failed(visit.address)
         if known.id is not None and not known.locked:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from sqlalchemy import Connection
 from twisted.internet import reactor as the_reactor
@@ -27,7 +28,11 @@ from gateway.links import Board
 
 KEYS = Keys(bytes(range(32)))
 ORGANISATION = Organisation(
-    name="安河县组织部", signature={"zh": "安河组织", "en": "Anhe"}, country="CN", time_zone="Asia/Shanghai", language="zh"
+    name="安河县组织部",
+    signature={"zh": "安河组织", "en": "Anhe"},
+    country="CN",
+    time_zone="Asia/Shanghai",
+    language="zh",
 )
 COMMANDS = {
     "0": {"zh": "帮助", "en": "Help"},
@@ -94,12 +99,16 @@ def main(url: str, public_url: str, demo: str) -> None:
     reactor: object = the_reactor
     clock = Clock()
     database = Database(url, reactor)  # type: ignore[arg-type]  # the reactor module provides what it needs
-    board = Board(the_reactor.seconds)  # type: ignore[attr-defined]
+    board = Board(the_reactor.seconds)
     mobile = StillLink("mobile", LinkState(link="mobile", status=LinkStatus.READY, since=clock() - timedelta(hours=5)))
     village = StillLink(
         "village",
         LinkState(
-            link="village", status=LinkStatus.DOWN, since=clock() - timedelta(minutes=7), detail="no network", signal=-87
+            link="village",
+            status=LinkStatus.DOWN,
+            since=clock() - timedelta(minutes=7),
+            detail="no network",
+            signal=-87,
         ),
         window=1,
     )
@@ -120,16 +129,16 @@ def main(url: str, public_url: str, demo: str) -> None:
     database.start()
     console.startService()
 
-    def listening(port: object) -> None:
-        sys.stdout.write(f"{port.getHost().port}\n")  # type: ignore[attr-defined]
+    def listening(port: Any) -> None:
+        sys.stdout.write(f"{port.getHost().port}\n")
         sys.stdout.flush()
         StandardIO(Orders(database, board, clock))
 
     endpoint = TCP4ServerEndpoint(the_reactor, 0, interface="127.0.0.1")
     endpoint.listen(console.site()).addCallback(listening)
-    the_reactor.addSystemEventTrigger("before", "shutdown", console.stopService)  # type: ignore[attr-defined]
-    the_reactor.addSystemEventTrigger("during", "shutdown", database.stop)  # type: ignore[attr-defined]
-    the_reactor.run()  # type: ignore[attr-defined]
+    the_reactor.addSystemEventTrigger("before", "shutdown", console.stopService)
+    the_reactor.addSystemEventTrigger("during", "shutdown", database.stop)
+    the_reactor.run()
 
 
 if __name__ == "__main__":

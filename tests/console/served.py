@@ -113,7 +113,9 @@ class Served:
         assert self.port, "the console did not start"
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._process.terminate()
         self._process.wait(20)
         self.engine.dispose()
@@ -204,7 +206,9 @@ def logged_at(moment: datetime) -> Callable[[], int]:
     return lambda: first_of(moment) + 5
 
 
-def asked(conn: Connection, ids: Ids, who: Member | None, text: str, *, language: str = "zh", ago: int = 60) -> cases.Case:
+def asked(
+    conn: Connection, ids: Ids, who: Member | None, text: str, *, language: str = "zh", ago: int = 60
+) -> cases.Case:
     """A question, with its row of the log."""
     now = datetime.now(UTC) - timedelta(seconds=ago)
     id_ = logged(
