@@ -131,6 +131,7 @@ class Dialogue:
         self._quote: list[str] = []  # a +CUSD whose quote is still open
         self._loose_since = 0.0
         self._probes = 0
+        self._mute = False  # the last AT was not answered at all: perhaps it went into a prompt
 
     def start(self, now: float) -> None:
         """Begin with whatever a former user of the modem left: a prompt, half an answer, other people's echo."""
@@ -205,11 +206,9 @@ class Dialogue:
                 events.append(self._run_out(now))
             case _State.QUIET:
                 self._probe(now)
-            case _State.PROBE if self._probes >= self._most_probes:
-                self._state, self._deadline = _State.DEAD, None
-                events.append(Condition.SILENT)
             case _State.PROBE:
-                self._state, self._since, self._deadline = _State.QUIET, now, None
+                self._mute = True
+                events.extend(self._once_more(now))
             case _State.SETTLE:
                 self._state, self._deadline = _State.IDLE, None
                 events.append(Condition.RECOVERED)
@@ -235,7 +234,7 @@ class Dialogue:
             if self._asked is not None:
                 yield from self._answer(line, final, now)
             elif final and self._state in (_State.PROBE, _State.SETTLE):
-                self._probed(clean=self._state is _State.PROBE and line == "OK", now=now)
+                yield from self._probed(clean=self._state is _State.PROBE and line == "OK", now=now)
             elif line != "AT" and not (final and self._state is _State.QUIET):
                 yield from self._notice(line, now)
 
@@ -319,21 +318,29 @@ class Dialogue:
     def _resync(self, now: float, *, escape: bool) -> None:
         if escape:
             self._out.append(ESCAPE)
-        self._state, self._since, self._heard, self._deadline, self._probes = _State.QUIET, now, now, None, 0
+        self._state, self._since, self._heard, self._deadline = _State.QUIET, now, now, None
+        self._probes, self._mute = 0, False
 
     def _probe(self, now: float) -> None:
-        stuck = self._probes > 0 or self._buffer.lstrip().startswith(b">")
+        in_prompt = self._mute or self._buffer.lstrip().startswith(b">")
         self._buffer = b""
-        self._out.append((ESCAPE if stuck else b"") + b"AT\r")
-        self._probes += 1
+        self._out.append((ESCAPE if in_prompt else b"") + b"AT\r")
+        self._probes, self._mute = self._probes + 1, False
         self._state, self._deadline = _State.PROBE, now + self._probe_limit
 
-    def _probed(self, *, clean: bool, now: float) -> None:
+    def _probed(self, *, clean: bool, now: float) -> Iterator[Event]:
         if clean:
             self._state, self._deadline = _State.SETTLE, now + self._settle
         else:
             # A second result, or an error: somebody else's answer is still under way.
+            yield from self._once_more(now)
+
+    def _once_more(self, now: float) -> Iterator[Event]:
+        if self._probes < self._most_probes:
             self._state, self._since, self._deadline = _State.QUIET, now, None
+        else:
+            self._state, self._deadline = _State.DEAD, None
+            yield Condition.SILENT
 
 
 def prefix_of(command: str) -> str:

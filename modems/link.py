@@ -68,6 +68,7 @@ class Timing:
     busy: float = 2.0
     quiet: float = 0.6
     settle: float = 0.3
+    probe: float = 2.0
     reopen: float = 1.0
     lost_network: float = 600.0  # without network before the radio is switched off and on
 
@@ -220,7 +221,7 @@ class ModemLink(Service):
     def _conversation(self) -> Conversation:
         conversation = Conversation(
             self._reactor,
-            dialogue=Dialogue(quiet=self._timing.quiet, settle=self._timing.settle),
+            dialogue=Dialogue(quiet=self._timing.quiet, settle=self._timing.settle, probe_limit=self._timing.probe),
             opened=lambda: self._opened(conversation),
             noticed=self._noticed,
             condition=self._condition,

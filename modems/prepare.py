@@ -11,6 +11,7 @@ from modems.at import Command, Patience
 from modems.makes import ANY, Make, recognise
 from modems.pins import Pins
 from modems.port import Conversation, Refused, Unanswered
+from modems.refusals import Remedy, meaning
 
 NOTICES = ((2, 1, 0, 2, 0), (2, 1, 0, 1, 0), (1, 1, 0, 1, 0))  # AT+CNMI when the modem does not say what it can
 PATIENT = 10  # tries of what a SIM that wakes up refuses (515, 302, "SIM busy" before "SMS Ready")
@@ -154,8 +155,7 @@ async def _pin_state(modem: Modem) -> str:
         try:
             lines = await modem.ask("AT+CPIN?", limit=15.0, settles=2.0)
         except Refused as error:
-            busy = error.refusal.code == 14 or error.refusal.text.lower() == "sim busy"
-            if busy and left:
+            if meaning(error.refusal).remedy is Remedy.AGAIN and left:
                 await modem.sleep(2.0)
                 continue
             raise Unfit(_no_sim(error)) from None
@@ -164,16 +164,8 @@ async def _pin_state(modem: Modem) -> str:
 
 
 def _no_sim(error: Refused) -> str:
-    words = {
-        10: "no SIM card",
-        11: "the SIM asks for its PIN",
-        12: "the SIM asks for its PUK",
-        13: "failure of the SIM",
-    }
-    refusal = error.refusal
-    if refusal.code in words:
-        return words[refusal.code]
-    return f"the SIM card is not ready: {refusal}"
+    known = meaning(error.refusal)
+    return known.words if known.remedy is Remedy.PREPARE else f"the SIM is not ready: {error}"
 
 
 async def _card(modem: Modem, found: Identity) -> Identity:
