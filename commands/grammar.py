@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from commands.normal import behind, letters, normal, plain, says_nothing
-from commands.parameters import BadAmount, Unreadable, read
+from commands.parameters import BadAmount, Unreadable, is_numeral, read
 from commands.privacy import withheld
 from commands.registry import Command, Confirm, Kind, Parameter, Registry, Word
 from commands.suggest import is_han
@@ -249,7 +249,7 @@ class _Reading:
         command, rest = word.commands[-1], self.said[length:]
         joined = not word.text.isdecimal() and is_han(word.text[-1]) and is_han(rest[:1])
         prose = len(rest.split()) > 1 and not any(char.isdecimal() for char in rest)
-        if amount and not joined:
+        if amount and (not joined or is_numeral(rest[0])):
             return self._problem("E11", command=command)
         if not command.parameters or joined or (prose and not word.text.isdecimal()):
             shown = word.text if not word.text.isdecimal() else word.commands[0].word(self.language or "")

@@ -6,6 +6,8 @@ import unicodedata
 
 _BLANKS = "#*+/,，、;；:：。!！【】[]<>《》\t\n\v\f\r\x1c\x1d\x1e\x1f\x85\u2028\u2029"
 _TRIM = " .?\"'`´‘’“”„«»「」『』"
+_JOINTS = "#*:：,，、;；】]>》)）"  # 71#..., 【咨询】..., right behind a keyword
+_SEPARATORS = " \t\r\n\u3000\xa0:：,，"
 _UNSEEN = (0xFE0E, 0xFE0F, 0x20E3)  # variation selectors and the keycap: "1" as an emoji is still a 1
 # Where there are control and format characters, blanks and digits; the rest of Unicode would cost half a second.
 _RANGES = ((0, 0x3001), (0xA600, 0xAC00), (0xFE00, 0x10000), (0x10D00, 0x11100), (0x1D173, 0x1D17B), (0xE0000, 0xE0080))
@@ -44,17 +46,16 @@ def plain(text: str) -> str:
 
 
 def behind(text: str, front: str) -> str:
-    """What of `text` stands behind its beginning `front` (in normal form), as sent but for blanks around it."""
+    """What of `text` stands behind its beginning `front` (in normal form), as sent but for what joins the two."""
     left = sum(1 for char in front if char != " ")
     begun = False
     for index, char in enumerate(text):
-        seen = plain(char).strip()
-        if not seen or (not begun and not seen.strip(_TRIM)):
-            continue
         if left <= 0:
-            return text[index:].strip()
-        begun = True
-        left -= len(seen.upper())
+            return text[index:].lstrip(_JOINTS).lstrip(_SEPARATORS).rstrip()
+        seen = plain(char).strip()
+        if seen and (begun or seen.strip(_TRIM)):
+            begun = True
+            left -= len(seen.upper())
     return ""
 
 

@@ -154,6 +154,11 @@ def amount(text: str, decimals: int = 2) -> int:
     return int(minor)
 
 
+def is_numeral(char: str) -> bool:
+    """Whether it may begin an amount in characters."""
+    return char in _NUMERALS or char in _POWERS
+
+
 def _parted(text: str, marks: str) -> tuple[str, str, str]:
     for index, char in enumerate(text):
         if char in marks:
