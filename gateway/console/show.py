@@ -19,6 +19,11 @@ _HIDDEN = frozenset(
     "\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180e\u200b\u2060\u2061\u2062\u2063\u2064\u2028\u2029\u3164\ufeff\uffa0"
 )
 _KEPT = frozenset("\t\n")
+# The names of the C0 controls; fonts on old machines have no pictures for them.
+_CONTROLS = (
+    "NUL SOH STX ETX EOT ENQ ACK BEL BS HT LF VT FF CR SO SI DLE DC1 DC2 DC3 DC4 NAK SYN ETB CAN EM SUB ESC FS GS RS US"
+)
+_ABBREVIATIONS = dict(enumerate(_CONTROLS.split())) | {0x7F: "DEL"}
 _LOCALES = {"zh": "zh_Hans_CN", "en": "en_GB"}
 
 
@@ -51,16 +56,10 @@ def _sign(character: str) -> str:
     """A visible stand-in that says on hovering what it stands for."""
     code = ord(character)
     name = f"U+{code:04X} {unicodedata.name(character, '')}".strip()
-    if character == "\n":
-        shown = "\u23ce"
-    elif character == "\ufffd":
-        shown = "\ufffd"
-    elif code < 0x20:
-        shown = chr(0x2400 + code)
-    elif code == 0x7F:
-        shown = "\u2421"
+    if character in "\n\ufffd":
+        shown = "\u23ce" if character == "\n" else character
     else:
-        shown = f"U+{code:04X}"
+        shown = _ABBREVIATIONS.get(code, f"U+{code:04X}")
     return f'<span class="sign" title="{escape(name)}">{shown}</span>'
 
 
