@@ -52,7 +52,7 @@ class Conduct(Protocol):
     def value(self, command: Any, parameter: Any, text: str) -> Any | None:
         """The value of `parameter` as somebody typed it, None when it is none."""
 
-    def reply(self, request: Request, key: str) -> Reply:
+    def reply(self, request: Request, key: str, /) -> Reply:
         """One of the texts for members, in the language of `request`."""
 
     def perform(self, conn: Connection, command: Any, request: Request) -> Reply:

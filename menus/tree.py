@@ -17,7 +17,7 @@ TEXTS = frozenset(
     {
         *("back", "leave", "home", "more", "language", "which_language", "nothing", "goodbye"),
         *("wrong", "wrong_alone", "not_this", "wrong_thrice", "wrong_thrice_help", "rest_by_sms", "code_by_sms"),
-        *("write_by_sms", "unfinished", "go_on", "start_over", "sure", "yes", "late"),
+        *("write_by_sms", "unfinished", "go_on", "start_over", "sure", "yes", "busy", "late"),
     }
 )
 _ROW = 20  # columns of a small display; a Chinese character takes two

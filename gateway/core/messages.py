@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, Text, bindparam, delete, func, insert, literal_column, select, update
 
+from gateway.core import deliveries
+from gateway.core.bulk import Bulk
 from gateway.core.database import wake
 from gateway.core.ids import first_of
 from gateway.core.keys import Keys
@@ -56,21 +58,33 @@ class Released:
 
 # --- in -------------------------------------------------------------------------------------------------------
 
-_INSERT = insert(message)
-_INSERT_PART = insert(part)
-_INSERT_UNINDEXED = insert(unindexed)
+Row = tuple[Any, ...]  # a row to be written, in the order of the Bulk it is for
+
+# Rows of inbound messages, as `gateway.handling` makes them.
+log_in = Bulk(
+    insert(message).values(direction=literal_column("'in'")),
+    (
+        "id", "state", "channel", "link", "number", "own", "at", "sent_at", "member_id", "branch_path", "command",
+        "log_class", "text", "damaged", "fingerprint", "case_id", "session", "error",
+    ),
+)  # fmt: skip
+# Rows of outbound messages, as `row` makes them.
+log_out = Bulk(
+    insert(message).values(direction=literal_column("'out'")),
+    (
+        "id", "state", "channel", "link", "number", "own", "at", "member_id", "branch_path", "command", "log_class",
+        "text", "sealed", "answers", "case_id", "session", "lane", "resend", "not_before", "expires", "actor",
+        "sender",
+    ),
+)  # fmt: skip
+# Rows of parts, as `part_row` makes them.
+insert_parts = Bulk(insert(part), ("message_id", "number", "total", "link", "reference", "state", "attempt", "at"))
+_index_later = Bulk(insert(unindexed), ("message_id",))
 
 
-def log(conn: Connection, rows: list[dict[str, Any]]) -> None:
-    """Insert rows of the log; all must have the same keys."""
-    if rows:
-        conn.execute(_INSERT, rows)
-
-
-def index_later(conn: Connection, ids: list[int]) -> None:
+def index_later(conn: Connection, ids: Sequence[int]) -> None:
     """Let the background indexer take these texts into the search."""
-    if ids:
-        conn.execute(_INSERT_UNINDEXED, [{"message_id": id_} for id_ in ids])
+    _index_later(conn, [(id_,) for id_ in ids])
 
 
 def known(conn: Connection, ids: Sequence[int]) -> set[int]:
@@ -128,51 +142,38 @@ def row(
     branch_path: str | None = None,
     answers: int | None = None,
     actor: str | None = None,
-) -> dict[str, Any]:
+) -> Row:
     """The log row of an outbound message."""
-    return {
-        "id": outbound.id,
-        "direction": "out",
-        "state": state.value,
-        "channel": outbound.channel.value,
-        "link": link,
-        "number": outbound.to,
-        "own": outbound.sender,
-        "at": now,
-        "member_id": member_id,
-        "branch_path": branch_path,
-        "command": command,
-        "log_class": log_class,
-        "text": text,
-        "sealed": sealed,
-        "answers": answers,
-        "case_id": outbound.case,
-        "session": outbound.session,
-        "lane": int(outbound.lane),
-        "resend": outbound.resend.value,
-        "not_before": outbound.not_before,
-        "expires": outbound.expires,
-        "actor": actor,
-        "sender": outbound.sender,
-    }
+    return (
+        outbound.id,
+        state.value,
+        outbound.channel.value,
+        link,
+        outbound.to,
+        outbound.sender,
+        now,
+        member_id,
+        branch_path,
+        command,
+        log_class,
+        text,
+        sealed,
+        answers,
+        outbound.case,
+        outbound.session,
+        int(outbound.lane),
+        outbound.resend.value,
+        outbound.not_before,
+        outbound.expires,
+        actor,
+        outbound.sender,
+    )
 
 
-def part_row(part_: Part, link: str, state: State, now: datetime, *, attempt: int = 1) -> dict[str, Any]:
-    return {
-        "message_id": part_.outbound,
-        "number": part_.number,
-        "total": part_.total,
-        "link": link,
-        "reference": part_.reference,
-        "state": state.value,
-        "attempt": attempt,
-        "at": now,
-    }
-
-
-def insert_parts(conn: Connection, rows: list[dict[str, Any]]) -> None:
-    if rows:
-        conn.execute(_INSERT_PART, rows)
+def part_row(part_: Part, link: str, state: State, now: datetime, *, attempt: int = 1) -> Row:
+    return (
+        part_.outbound, part_.number, part_.total, link, part_.reference, state.value, attempt, now
+    )  # fmt: skip
 
 
 def queue(
@@ -196,8 +197,8 @@ def queue(
         )
         for outbound in outbounds
     ]
-    log(conn, rows)
-    ids = [found["id"] for found in rows]
+    log_out(conn, rows)
+    ids = [found[0] for found in rows]
     index_later(conn, ids)
     wake(conn, "queue")
     wake(conn, "messages")
@@ -237,10 +238,11 @@ _CANCEL = (
 _PARTS_OF = select(part.c.message_id, part.c.number, part.c.state, part.c.attempt).where(
     part.c.message_id.in_(bindparam("ids", expanding=True))
 )
-_MARK = (
+_mark = Bulk(
     update(part)
     .where(part.c.message_id == bindparam("b_id"), part.c.number == bindparam("b_number"))
-    .values(state=bindparam("b_state"), at=bindparam("b_at"))
+    .values(state=bindparam("b_state"), at=bindparam("b_at")),
+    ("b_id", "b_number", "b_state", "b_at"),
 )
 
 
@@ -265,10 +267,10 @@ def release(
     allowed, gone = _gate(conn, [(p.outbound, p.to, p.lane, p.expires) for p in chosen], now)
     write = [p for p in chosen if p.outbound in allowed]
     if write:
-        conn.execute(_MARK, [_marked(p, State.INFLIGHT, now) for p in write])
+        _mark(conn, [_marked(p, State.INFLIGHT, now) for p in write])
     if gone:
         stopped = [_marked(p, gone[p.outbound][0], now) for p in chosen if p.outbound in gone]
-        conn.execute(_MARK, stopped)
+        _mark(conn, stopped)
         _cancel(conn, gone)
     if wanted.room <= 0:
         return Released(tuple(write), ())
@@ -311,6 +313,7 @@ def _cancel(conn: Connection, gone: Mapping[int, tuple[State, str]]) -> None:
         by_reason.setdefault(reason, []).append(id_)
     for (state, why), ids in by_reason.items():
         conn.execute(_CANCEL, {"ids": ids, "new_state": state.value, "why": why})
+        deliveries.note(conn, state, ids)
 
 
 def _lease(
@@ -361,21 +364,22 @@ def on_hold(conn: Connection) -> bool:
 _HOLD = select(fact.c.value).where(fact.c.name == "hold")
 
 
-def _marked(part_: Part, state: State, now: datetime) -> dict[str, Any]:
-    return {"b_id": part_.outbound, "b_number": part_.number, "b_state": state.value, "b_at": now}
+def _marked(part_: Part, state: State, now: datetime) -> Row:
+    return part_.outbound, part_.number, state.value, now
 
 
 # --- out: what became of it -----------------------------------------------------------------------------------
 
-_RECORD = (
+_record = Bulk(
     update(part)
     .where(part.c.message_id == bindparam("b_id"), part.c.number == bindparam("b_number"))
     .values(
         state=bindparam("b_state"),
-        remote_id=func.coalesce(bindparam("b_remote_id"), part.c.remote_id),
+        remote_id=func.coalesce(bindparam("b_remote_id", type_=Text), part.c.remote_id),
         error=bindparam("b_error"),
         at=bindparam("b_at"),
-    )
+    ),
+    ("b_id", "b_number", "b_state", "b_remote_id", "b_error", "b_at"),
 )
 _SETTLE = (
     update(message)
@@ -405,21 +409,12 @@ def record(conn: Connection, link: str, answers: Sequence[Answer]) -> None:
         found = early.get((answer.remote_id, answer.part.to)) if answer.remote_id else None
         if found is not None and state is State.SENT:
             state, error = found
-        rows.append(
-            {
-                "b_id": answer.part.outbound,
-                "b_number": answer.part.number,
-                "b_state": state.value,
-                "b_remote_id": answer.remote_id,
-                "b_error": error,
-                "b_at": answer.at,
-            }
-        )
+        rows.append((answer.part.outbound, answer.part.number, state.value, answer.remote_id, error, answer.at))
         if state is State.QUEUED:
             _retry(conn, link, answer)
         elif state is not State.LEASED:
             settled.append((answer.part, state, error))
-    conn.execute(_RECORD, rows)
+    _record(conn, rows)
     settle(conn, settled)
 
 
@@ -466,6 +461,7 @@ def settle(conn: Connection, parts: Sequence[tuple[Part, State, str | None]]) ->
     for (state, error), ids in by_state.items():
         statement = _UNSETTLE if state is State.UNKNOWN else _SETTLE
         conn.execute(statement, {"ids": ids, "new_state": state.value, "why": error})
+        deliveries.note(conn, state, ids)
     if by_state:
         wake(conn, "messages")
 
@@ -493,7 +489,7 @@ def report(conn: Connection, link: str, reports: Sequence[Report], new_id: Calla
     """Delivery reports of one link; the result counts those that wait for their part. Twice the same is once."""
     rows = conn.execute(_MATCH, {"link": link, "ids": list({r.remote_id for r in reports})}).all()
     parts = {(r.remote_id, r.to): r for r in rows}  # in order of id: the newest of a reused id wins
-    updates: dict[_Key, dict[str, Any]] = {}
+    updates: dict[_Key, Row] = {}
     settled: dict[_Key, tuple[Part, State, str | None]] = {}
     early = []
     for found in reports:
@@ -515,17 +511,10 @@ def report(conn: Connection, link: str, reports: Sequence[Report], new_id: Calla
         before = settled[key][1] if key in settled else State(match.state)
         if before in _FINAL or (found.state is State.SENT and before is not State.UNKNOWN):
             continue  # a final state stays final, whatever comes late
-        updates[key] = {
-            "b_id": match.message_id,
-            "b_number": match.number,
-            "b_state": found.state.value,
-            "b_remote_id": None,
-            "b_error": found.error,
-            "b_at": found.at,
-        }
+        updates[key] = (*key, found.state.value, None, found.error, found.at)
         settled[key] = (_stub(match.message_id, match.number, match.total, found.to), found.state, found.error)
     if updates:
-        conn.execute(_RECORD, list(updates.values()))
+        _record(conn, list(updates.values()))
         settle(conn, list(settled.values()))
     if early:
         conn.execute(insert(early_report), early)

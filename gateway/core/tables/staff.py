@@ -122,6 +122,13 @@ callback = Table(
     Column("message_id", Id, primary_key=True, autoincrement=False),
     Column("account", Text, nullable=False),
     Column("url", Text, nullable=False),
+    Column("state", Text),  # what is to be told of it; NULL when there is nothing new
+    Index(
+        "ix_callback_news",
+        "message_id",
+        sqlite_where=text("state IS NOT NULL"),
+        postgresql_where=text("state IS NOT NULL"),
+    ),
 )
 
 # What other systems are still to be told, retried for 24 hours.

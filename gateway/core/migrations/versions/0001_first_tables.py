@@ -59,8 +59,18 @@ def upgrade() -> None:
         ),
         sa.Column("account", sa.Text(), nullable=False),
         sa.Column("url", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("message_id", name=op.f("pk_callback")),
     )
+    with op.batch_alter_table("callback", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_callback_news",
+            ["message_id"],
+            unique=False,
+            sqlite_where=sa.text("state IS NOT NULL"),
+            postgresql_where=sa.text("state IS NOT NULL"),
+        )
+
     op.create_table(
         "challenge",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
@@ -579,6 +589,13 @@ def downgrade() -> None:
         batch_op.drop_index("ix_challenge_open", sqlite_where=sa.text("NOT done"), postgresql_where=sa.text("NOT done"))
 
     op.drop_table("challenge")
+    with op.batch_alter_table("callback", schema=None) as batch_op:
+        batch_op.drop_index(
+            "ix_callback_news",
+            sqlite_where=sa.text("state IS NOT NULL"),
+            postgresql_where=sa.text("state IS NOT NULL"),
+        )
+
     op.drop_table("callback")
     with op.batch_alter_table("branch", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_branch_parent_id"))

@@ -1,0 +1,152 @@
+"""Tells other systems what became of their messages: signed, with a time-out, retried for a day."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import treq
+from twisted.internet.defer import CancelledError, Deferred, DeferredList
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.protocol import Protocol
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+from twisted.web.client import Agent
+from twisted.web.iweb import IAgent, IResponse
+
+from config.model import ApiKey
+from gateway.core import deliveries
+from gateway.core.database import Queue, Runs
+from gateway.core.deliveries import Delivery
+from gateway.core.tasks import Tasks
+
+TIMEOUT = 10.0  # seconds for an answer
+CONNECT_TIMEOUT = 5.0
+GONE = 410  # whoever answers this wants to hear no more of it
+_POLL = 1.0  # seconds: waking is a hint, the rows are the truth
+
+
+class Callbacks:
+    """A worker: `start` it with the API and `stop` it before the database."""
+
+    log = Logger()
+
+    def __init__(
+        self,
+        database: Runs,
+        clock: IReactorTime,
+        *,
+        accounts: Mapping[str, ApiKey],
+        new_id: Callable[[], int],
+        now: Callable[[], datetime],
+        agent: IAgent | None = None,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._accounts = accounts
+        self._new_id = new_id
+        self._now = now
+        # A redirect is not followed: a signed body goes to the address it was meant for and nowhere else.
+        self._agent = agent if agent is not None else Agent(clock, connectTimeout=CONNECT_TIMEOUT)
+        self._tasks = Tasks()
+        self._resting: Deferred[None] | None = None
+        self._unsubscribe: Callable[[], None] = lambda: None
+        self.told = 0
+        self.failed = 0
+
+    def start(self) -> None:
+        self._unsubscribe = self._database.subscribe(deliveries.TOPIC, self._wake)
+        self._tasks.start(self._run())
+
+    def stop(self) -> Deferred[Any]:
+        self._unsubscribe()
+        return self._tasks.stop()
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                if await self.turn():
+                    continue
+            except CancelledError:
+                raise
+            except Exception:
+                self.log.failure("what other systems are to be told was not looked at")
+            await self._rest()
+
+    async def turn(self) -> int:
+        """Tell what is due; how much it was."""
+        await self._database.run(deliveries.collect, self._new_id, self._now(), queue=Queue.BACKGROUND)
+        found = await self._database.run(deliveries.due, self._now(), queue=Queue.BACKGROUND)
+        if not found:
+            return 0
+        outcomes: Any = await DeferredList([Deferred.fromCoroutine(self._tell(each)) for each in found])
+        await self._record([(each, bool(taken)) for each, (_, taken) in zip(found, outcomes, strict=True)])
+        return len(found)
+
+    async def _record(self, outcomes: Sequence[tuple[Delivery, bool]]) -> None:
+        taken = [each.id for each, was_taken in outcomes if was_taken]
+        failed = [each for each, was_taken in outcomes if not was_taken]
+        self.told += len(taken)
+        self.failed += len(failed)
+        if taken:
+            await self._database.run(deliveries.told, taken)
+        if failed:
+            given_up = await self._database.run(deliveries.not_told, failed, self._now())
+            if given_up:
+                self.log.warn("{count} reports to other systems are given up after a day", count=given_up)
+
+    async def _tell(self, each: Delivery) -> bool:
+        """Whether the other side took it; nothing that it does is our failure."""
+        account = self._accounts.get(each.account)
+        if account is None:  # no longer in the configuration
+            return True
+        headers = {
+            "Content-Type": "application/json",
+            "User-Agent": "muster",
+            "Muster-Delivery": str(each.id),
+            "Muster-Signature": signature(account.key, each.body, self._now()),
+        }
+        try:
+            response = await treq.post(
+                each.url, data=each.body, headers=headers, agent=self._agent, allow_redirects=False, reactor=self._clock
+            ).addTimeout(TIMEOUT, self._clock)
+        except CancelledError:
+            raise
+        except Exception as error:
+            self.log.info("{account}: not told: {error}", account=each.account, error=type(error).__name__)
+            return False
+        _hang_up(response)
+        return 200 <= response.code < 300 or response.code == GONE
+
+    def _wake(self) -> None:
+        if self._resting is not None:
+            self._resting.cancel()
+
+    async def _rest(self) -> None:
+        self._resting = deferLater(self._clock, _POLL)
+        self._resting.addErrback(lambda failure: failure.trap(CancelledError) and None)
+        await self._resting
+        self._resting = None
+
+
+def signature(key: str, body: bytes, at: datetime) -> str:
+    """`t=SECONDS,v1=HEX`: HMAC-SHA256 with the account's own API key over the seconds, a dot and the body."""
+    seconds = int(at.timestamp())
+    mac = hmac.new(key.encode(), b"%d." % seconds + body, hashlib.sha256)
+    return f"t={seconds},v1={mac.hexdigest()}"
+
+
+class _Deaf(Protocol):
+    """The status is all we want; a body could be endless."""
+
+    def connectionMade(self) -> None:
+        transport: Any = self.transport
+        transport.loseConnection()
+
+
+def _hang_up(response: IResponse) -> None:
+    # treq's response wraps Twisted's own.
+    getattr(response, "original", response).deliverBody(_Deaf())

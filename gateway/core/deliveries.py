@@ -1,0 +1,127 @@
+"""What other systems are still to be told about their messages: noted where a state changes, told by a worker.
+
+A message whose sender gave an address has a row in `callback`; the change is noted there in the transaction that made
+it. `collect` makes rows of `delivery` of the notes, which wait there until they are told, or for a day.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+import orjson
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
+
+from gateway.core.database import wake
+from gateway.core.model import State
+from gateway.core.tables.messages import message
+from gateway.core.tables.staff import callback, delivery
+
+TOPIC = "deliveries"
+LIFE = timedelta(hours=24)
+LEASE = timedelta(minutes=2)  # a row in hand is not taken again before
+FIRST_RETRY, LONGEST_RETRY = timedelta(seconds=5), timedelta(hours=1)
+
+_TOLD = frozenset({State.SENT, State.DELIVERED, State.FAILED, State.EXPIRED, State.CANCELLED, State.UNKNOWN})
+_LAST = frozenset({State.DELIVERED, State.FAILED, State.EXPIRED, State.CANCELLED})
+
+_NOTE = (
+    update(callback)
+    .where(callback.c.message_id.in_(bindparam("ids", expanding=True)))
+    .values(state=bindparam("new_state"))
+)
+_ANYBODY = select(callback.c.message_id).limit(1)
+
+
+class Delivery(NamedTuple):
+    """One thing to tell."""
+
+    id: int
+    account: str
+    url: str
+    body: bytes
+    attempts: int
+    created: datetime
+
+
+def note(conn: Connection, state: State, ids: Sequence[int]) -> None:
+    """These messages are now in `state`; whoever wants to know will be told."""
+    if state not in _TOLD or not ids or conn.scalar(_ANYBODY) is None:
+        return
+    if conn.execute(_NOTE, {"ids": ids, "new_state": state.value}).rowcount:
+        wake(conn, TOPIC)
+
+
+def collect(conn: Connection, new_id: Callable[[], int], now: datetime, limit: int = 500) -> int:
+    """Make deliveries of what was noted; how many."""
+    rows = conn.execute(
+        select(callback.c.message_id, callback.c.account, callback.c.url, callback.c.state, message.c.number)
+        .add_columns(message.c.error)
+        .join(message, message.c.id == callback.c.message_id)
+        .where(callback.c.state.is_not(None))
+        .order_by(callback.c.message_id)
+        .limit(limit)
+    ).all()
+    if not rows:
+        return 0
+    conn.execute(
+        insert(delivery),
+        [
+            {
+                "id": new_id(),
+                "account": row.account,
+                "url": row.url,
+                "body": _body(row.message_id, row.number, row.state, row.error, now),
+                "due": now,
+                "attempts": 0,
+                "created": now,
+            }
+            for row in rows
+        ],
+    )
+    over = [row.message_id for row in rows if State(row.state) in _LAST]
+    told = [row.message_id for row in rows if State(row.state) not in _LAST]
+    if over:
+        conn.execute(delete(callback).where(callback.c.message_id.in_(over)))
+    if told:
+        conn.execute(update(callback).where(callback.c.message_id.in_(told)).values(state=None))
+    return len(rows)
+
+
+def due(conn: Connection, now: datetime, limit: int = 50) -> list[Delivery]:
+    """What is to be told now, taken in hand for a while."""
+    rows = conn.execute(
+        select(delivery).where(delivery.c.due <= now).order_by(delivery.c.due, delivery.c.id).limit(limit)
+    ).all()
+    if rows:
+        ids = [row.id for row in rows]
+        conn.execute(update(delivery).where(delivery.c.id.in_(ids)).values(due=now + LEASE))
+    return [Delivery(row.id, row.account, row.url, row.body.encode(), row.attempts, row.created) for row in rows]
+
+
+def told(conn: Connection, ids: Iterable[int]) -> None:
+    """They were taken, or nobody is left to tell."""
+    conn.execute(delete(delivery).where(delivery.c.id.in_(list(ids))))
+
+
+def not_told(conn: Connection, failed: Sequence[Delivery], now: datetime) -> int:
+    """Try these again later; how many are given up because a day has passed."""
+    given_up = [each.id for each in failed if now - each.created >= LIFE]
+    if given_up:
+        told(conn, given_up)
+    for each in failed:
+        if each.id not in given_up:
+            values = {"due": now + retry_after(each.attempts), "attempts": each.attempts + 1}
+            conn.execute(update(delivery).where(delivery.c.id == each.id).values(values))
+    return len(given_up)
+
+
+def retry_after(attempts: int) -> timedelta:
+    """5 s, 15 s, 45 s ... 1 h."""
+    return min(LONGEST_RETRY, FIRST_RETRY * 3 ** min(attempts, 10))
+
+
+def _body(message_id: int, number: str, state: str, error: str | None, at: datetime) -> str:
+    said = {"id": str(message_id), "to": number, "state": state, "error": error, "at": at.isoformat()}
+    return orjson.dumps(said).decode()
