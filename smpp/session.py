@@ -119,7 +119,7 @@ class Session:
         self._bad: deque[float] = deque()
         self._receives = self._transmits = False
         self._heard = self._answered = self._since = 0.0
-        self._enquiry = 0  # sequence of the enquire_link that waits, 0 for none
+        self._enquiry: int | None = None  # sequence of the enquire_link that waits
         self._enquired = 0.0
         self._missed = 0
         self._unbind: int | None = None  # sequence of the peer's unbind, to be answered when drained
@@ -259,9 +259,9 @@ class Session:
             case pdu.EnquireLink():
                 self._out.append(pdu.encode(pdu.EnquireLinkResp(), sequence))
             case pdu.EnquireLinkResp() if sequence == self._enquiry:
-                self._enquiry = 0
+                self._enquiry = None
             case pdu.GenericNack() if sequence == self._enquiry:
-                self._enquiry = 0  # it lives, if badly
+                self._enquiry = None  # it lives, if badly
             case pdu.BindResp() | pdu.GenericNack() if self.state is State.BINDING and sequence == self._own:
                 self._bind_answered(body, code, now, events)
             case pdu.Unbind():
@@ -352,14 +352,14 @@ class Session:
     def _enquire(self, now: float, events: list[Event]) -> None:
         if self.state is not State.BOUND:
             return
-        if self._enquiry and now - self._enquired >= self._timing.enquire_timeout:
-            self._enquiry = 0
+        if self._enquiry is not None and now - self._enquired >= self._timing.enquire_timeout:
+            self._enquiry = None
             if self._heard <= self._enquired:
                 self._missed += 1
             if self._missed >= 2:
                 self._end(f"no sign of life for {now - self._heard:.0f} s", events, dead=True)
                 return
-        elif self._enquiry or now - self._heard < self._timing.enquire_every:
+        elif self._enquiry is not None or now - self._heard < self._timing.enquire_every:
             return
         if self._missed or now - self._heard >= self._timing.enquire_every:
             self._enquiry = self._next()
