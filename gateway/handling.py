@@ -46,6 +46,7 @@ from menus.step import Screen
 
 # How long a reply is worth sending (SERVICES 7.4).
 _LIFE = {Lane.CODE: timedelta(minutes=10), Lane.ANSWER: timedelta(hours=24)}
+_STATE, _ERROR = (messages.log_in.names.index(name) for name in ("state", "error"))
 HELP, STOP = "0", "92"  # go first, and STOP is always answered
 
 
@@ -115,9 +116,9 @@ class _Batch:
         self.seconds = seconds
         self._free = {name: [slot.granted, slot.room] for name, slot in slots.items()}
         self._slots = slots
-        self._in: list[dict[str, Any]] = []
-        self._out: list[dict[str, Any]] = []
-        self._parts: list[dict[str, Any]] = []
+        self._in: list[list[Any]] = []
+        self._out: list[messages.Row] = []
+        self._parts: list[messages.Row] = []
         self._index: list[int] = []
         self._dialogs: dict[str, Ask] = {}
         self._changed: dict[str, Ask | None] = {}
@@ -184,15 +185,15 @@ class _Batch:
             prepared = self._prepare(message)
         if prepared is None:
             return self._answered(taken, sender, self._no_text(sender, message))
-        request = self._request(sender, message, prepared)
         command = prepared.command
         found = read.get(command.code, {}).get(sender.number) if command is not None else None
+        request = self._request(sender, message, prepared, found)
         unknown = self.place.limits.unknowns(sender.number, self.seconds)
         return self._answered(
-            taken, sender, answer(self.conn, self.office, prepared, request, read=found, unknown=unknown), request
+            taken, sender, answer(self.conn, self.office, prepared, request, unknown=unknown), request
         )
 
-    def _request(self, sender: Sender, message: Inbound, prepared: Prepared | None = None) -> Request:
+    def _request(self, sender: Sender, message: Inbound, prepared: Prepared | None = None, read: Any = None) -> Request:
         office = self.office
         if prepared is None:
             language = sender.language or office.organisation.language
@@ -212,6 +213,7 @@ class _Batch:
             message=message.id,
             trusted=message.trusted,
             text=message.text or "",
+            read=read,
             desk=office,
         )
 
@@ -235,7 +237,7 @@ class _Batch:
         if reply.lane is not Lane.CODE and answered.command != STOP:
             verdict = self.place.limits.judge(sender.number, text, error=error, now=self.seconds)
             if verdict is Verdict.SILENT:
-                self._in[-1]["error"] = "not answered: limit"
+                self._in[-1][_ERROR] = "not answered: limit"
                 return handled
             if verdict is Verdict.LAST:
                 last = self.office.say("errors.limit", request.language, sender.member)
@@ -256,7 +258,7 @@ class _Batch:
         message = taken.message
         text = withheld(message.text) if message.text is not None else None
         self._log(taken, None, None, LogClass.A, text, None)
-        self._in[-1]["error"] = "not answered: no phone number"
+        self._in[-1][_ERROR] = "not answered: no phone number"
         return Handled()
 
     def _ussd(self, taken: Taken, sender: Sender) -> Handled:
@@ -398,34 +400,33 @@ class _Batch:
         message = taken.message
         member = sender.member if sender is not None else None
         self._in.append(
-            {
-                "id": message.id,
-                "direction": "in",
-                "state": State.RECEIVED.value,
-                "channel": message.channel.value,
-                "link": message.link,
-                "number": message.sender.text,
-                "own": message.recipient.text,
-                "at": message.received,
-                "sent_at": message.sent_at,
-                "member_id": member.id if member else None,
-                "branch_path": member.branch_path if member else None,
-                "command": command,
-                "log_class": log_class.value,
-                "text": text,
-                "damaged": message.damaged,
-                "fingerprint": taken.fingerprint,
-                "case_id": case,
-                "session": message.session,
-                "error": None,
-            }
+            [
+                message.id,
+                State.RECEIVED.value,
+                message.channel.value,
+                message.link,
+                message.sender.text,
+                message.recipient.text,
+                message.received,
+                message.sent_at,
+                member.id if member else None,
+                member.branch_path if member else None,
+                command,
+                log_class.value,
+                text,
+                message.damaged,
+                taken.fingerprint,
+                case,
+                message.session,
+                None,
+            ]
         )
         if text and message.channel is Channel.SMS and log_class in (LogClass.A, LogClass.D):
             self._index.append(message.id)
 
     def _flush(self) -> None:
-        messages.log(self.conn, self._in)
-        messages.log(self.conn, self._out)
+        messages.log_in(self.conn, [tuple(row) for row in self._in])
+        messages.log_out(self.conn, self._out)
         messages.insert_parts(self.conn, self._parts)
         messages.index_later(self.conn, self._index)
         dialogs.save(self.conn, self._changed)
@@ -450,7 +451,7 @@ def quarantine(conn: Connection, place: Workplace, message: Inbound, exception: 
     batch = _Batch(conn, place, {}, now, 0.0)
     sender = Sender(message.sender.text)
     batch._log(Taken(message, None, None), sender, "E09", LogClass.C, None, None)
-    batch._in[-1]["state"] = State.QUARANTINED.value
+    batch._in[-1][_STATE] = State.QUARANTINED.value
     if message.sender.kind is AddressKind.E164 and message.channel is Channel.SMS:
         request = batch._request(sender, message)
         reply = place.office.error(request, "E09")
