@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Coroutine, Iterator
 from datetime import date, datetime
@@ -40,6 +41,7 @@ def main() -> None:
 
     `muster demo` shows everything on this machine, with nothing to set up. `muster init DIR` begins a real gateway.
     """
+    os.umask(0o077 | os.umask(0o077))  # databases, reports and backups are for their owner alone
 
 
 @main.command()

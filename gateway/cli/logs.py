@@ -21,6 +21,8 @@ from twisted.logger import (
 from zope.interface import implementer
 
 _NUMBER = re.compile(r"(?<![\w.+-])(\+?\d{2,5})\d{4}(\d{4})(?![\w.])")
+_REQUEST = re.compile(r"\b(GET|POST|PUT|HEAD|DELETE) (/[^/? ]*)[/?][^ ]* HTTP")  # in an access log
+_LEGACY = frozenset({"format", "time", "system", "message", "isError", "failure", "why"})  # of Twisted's older log
 _PLAIN = (str, int, float, bool, type(None))
 
 
@@ -32,8 +34,8 @@ def begin(form: str, out: TextIO = sys.stderr) -> None:
 
 
 def masked(text: str) -> str:
-    """`text` with the middle of every phone number hidden, for what others wrote into the log."""
-    return _NUMBER.sub(r"\1****\2", text)
+    """`text` without what others write into a log: whole phone numbers, what was looked for, one-time links."""
+    return _NUMBER.sub(r"\1****\2", _REQUEST.sub(r"\1 \2/... HTTP", text))
 
 
 @implementer(ILogObserver)
@@ -63,7 +65,7 @@ class JsonLines:
             "message": masked(formatEvent(event)),
         }
         for key, value in event.items():
-            if not key.startswith("log_") and key not in ("format", "time", "system", "message", "isError"):
+            if not key.startswith("log_") and key not in _LEGACY:
                 line.setdefault(key, masked(value) if isinstance(value, str) else _shown(value))
         if (failure := event.get("log_failure")) is not None:
             line["traceback"] = masked(failure.getTraceback())

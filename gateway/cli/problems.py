@@ -39,6 +39,7 @@ def said_plainly() -> Iterator[None]:
 def sentence_of(error: Exception) -> str | None:
     """What to tell a person of `error`; None when it is a bug of ours."""
     from sqlalchemy.exc import DBAPIError
+    from twisted.internet.error import CannotListenError
 
     from config.load import ConfigError
     from gateway.affairs import branches, roles, staff
@@ -52,6 +53,9 @@ def sentence_of(error: Exception) -> str | None:
     if isinstance(error, DBAPIError):
         reason = str(error.orig).strip().splitlines() or [type(error).__name__]
         return f"the database refused: {reason[0]}; see that it runs and that [database] url is right"
+    if isinstance(error, CannotListenError):
+        reason = getattr(error.socketError, "strerror", None) or error.socketError
+        return f"cannot listen on {error.interface or '*'}:{error.port}: {reason}; see [console] and [api] listen"
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     return None
