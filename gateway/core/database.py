@@ -355,6 +355,7 @@ def _sqlite(path: str | None, *, read_only: bool, create: bool) -> Engine:
             f"cache_size = -{cache}",
             "wal_autocheckpoint = 4000",
             "busy_timeout = 5000",
+            "secure_delete = ON",  # some builds leave erased texts in free pages
             *(("query_only = ON",) if read_only else ()),
         ):
             connection.execute(f"PRAGMA {pragma}")
