@@ -19,7 +19,8 @@ from twisted.python.failure import Failure
 
 from gateway.core import messages
 from gateway.core.database import Queue, Runs, is_engine_failure
-from gateway.core.model import Busy, Event, Inbound, LinkState, LinkStatus, NotTaken, Outbound, Part, Report
+from gateway.core.model import Busy, Event, Inbound, LinkState, LinkStatus, NotTaken, Outbound, Part, Report, State
+from gateway.figures import Latency
 from gateway.handling import Handled, Slots, Taken, Workplace, handle, quarantine
 from gateway.links import Board
 from gateway.outbox import Outbox
@@ -36,6 +37,7 @@ class _Waiting:
     fingerprint: int | None
     safe: Deferred[Part | None]
     written: Deferred[None]  # what a repeat of it waits for
+    since: float = 0.0
     route: str | None = None  # of its reply
 
 
@@ -51,6 +53,12 @@ class Counters:
     batches: int = 0
     early_reports: int = 0
     commands: dict[str, int] = field(default_factory=dict)
+    parts: dict[tuple[str, str], int] = field(default_factory=dict)  # link and state
+    latency: Latency = field(default_factory=Latency)  # from arrival to commit
+
+    def part(self, link: str, state: State) -> None:
+        key = (link, state.value)
+        self.parts[key] = self.parts.get(key, 0) + 1
 
 
 class Desk:
@@ -111,7 +119,7 @@ class Desk:
             if repeated:
                 self.counters.repeats += 1
                 return _after(repeated) if isinstance(repeated, Deferred) else _fired()
-        waiting = _Waiting(message, fingerprint, safe, Deferred())
+        waiting = _Waiting(message, fingerprint, safe, Deferred(), self._clock.seconds())
         if repeats is not None and fingerprint is not None:
             repeats.taken(fingerprint, waiting.written)
         self._waiting.append(waiting)
@@ -127,6 +135,7 @@ class Desk:
         safe: Deferred[None] = Deferred()
         self._reports.setdefault(report.link, []).append((report, safe))
         self.counters.reports += 1
+        self.counters.part(report.link, report.state)
         if report.link not in self._reporting:
             self._reporting.add(report.link)
             self._clock.callLater(0, self._record_reports, report.link)
@@ -242,12 +251,13 @@ class Desk:
         for name, parts in hold.items():
             self.outboxes[name].hold(parts)
         if any(handled.queued for handled in results):
-            self._poke()
+            self.poke()
 
     def _finish(self, waiting: _Waiting, screen: Part | None) -> None:
         repeats = self._repeats.get(waiting.message.link)
         if repeats is not None and waiting.fingerprint is not None:
             repeats.finished(waiting.fingerprint, waiting.written, self._clock.seconds(), committed=True)
+        self.counters.latency.observe(self._clock.seconds() - waiting.since)
         waiting.safe.callback(screen)
         waiting.written.callback(None)
 
@@ -304,7 +314,7 @@ class Desk:
 
         def kept(_: object) -> None:
             self._finish(waiting, None)
-            self._poke()
+            self.poke()
             self._next()
 
         def refused(second: Failure) -> None:
@@ -387,7 +397,7 @@ class Desk:
         def queued(_: object) -> None:
             for outbounds, _actor, waiting in submitted:
                 waiting.callback([outbound.id for outbound in outbounds])
-            self._poke()
+            self.poke()
 
         def failed(failure: Failure) -> None:
             for _outbounds, _actor, waiting in submitted:
@@ -397,7 +407,8 @@ class Desk:
         done.addErrback(lambda failure: self.log.failure("the desk failed on a submission", failure))
         done.addCallback(lambda _: self._submit())
 
-    def _poke(self) -> None:
+    def poke(self) -> None:
+        """Something was queued."""
         for outbox in self.outboxes.values():
             outbox.poke()
 

@@ -124,6 +124,7 @@ class Muster:
         for entry in self.board:
             self.desk.outboxes[entry.name].start()
             entry.link.startService()
+        self.database.subscribe("queue", self.desk.poke)
         self._timetable.start()
         self.log.info(
             "{name}: ready, {links} links", name=self.settings.organisation.name, links=len(self.board.links())

@@ -184,7 +184,7 @@ def answer(conn: Connection, new_id: Callable[[], int], person: Staff, answering
         branch_path=case.branch_path,
         actor=person.actor,
     )
-    messages.log(conn, [row])
+    messages.log_out(conn, [row])
     audit.record(conn, id=new_id(), at=now, actor=person.actor, action="answer", object=f"case:{case.case_no}")
     wake(conn, "queue")
     wake(conn, "messages")

@@ -55,11 +55,9 @@ class Bulk:
         compiled = self._statement.compile(dialect=dialect, column_keys=keys)
         order = [self.names.index(name) for name in compiled.positiontup or ()]
         converters = [
-            (position, _remembered(converter))
+            (position, _remembered(partial(_converted, dialect=dialect)))
             for position, name in enumerate(self.names)
-            if sqlite
-            and (converter := compiled._bind_processors.get(name)) is not None
-            and "Binary" not in type(compiled.binds[name].type).__name__
+            if isinstance(compiled.binds[name].type, Time)
         ]
         sql, values = str(compiled), None
         if sqlite and isinstance(self._statement, Insert):
