@@ -8,12 +8,14 @@ import difflib
 import io
 import os
 import unicodedata
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, TextIO
+from typing import NamedTuple, TextIO
 
 _BLOCK = 1 << 20
+_LONGEST = 6  # lines of a record: people break lines inside a cell
 _DELIMITERS = ",;\t"
 _DAMAGED = "\N{REPLACEMENT CHARACTER}"
 _CJK = "\N{CJK RADICAL REPEAT}"  # the first of them
@@ -51,33 +53,21 @@ class Sheet:
             raise SheetProblem(f"{path}: the file is empty")
         self._delimiter = max(_DELIMITERS, key=header.count)
         with self._open() as file:
-            try:
-                titles = next(row for row in self._reader(file) if any(cell.strip() for cell in row))
-            except csv.Error as error:
-                raise SheetProblem(f"{path}: the first line is no header: {error}") from None
+            titles = next((cells for _, cells in self._records(file) if cells is not None and any(cells)), [])
         self._names = _names(path, titles, columns)
         self._empty = {column.name: "" for column in columns}
         self.ignored = tuple(title for title, name in zip(titles, self._names, strict=True) if name is None and title)
 
     def __iter__(self) -> Iterator[Row]:
         with self._open() as file:
-            reader = self._reader(file)
             header = True
-            while True:
-                line = reader.line_num + 1
-                try:
-                    cells = next(reader)
-                except StopIteration:
-                    return
-                except csv.Error:
+            for line, cells in self._records(file):
+                if cells is None:
                     yield Row(line, self._empty, "unreadable")
-                    continue
-                if not any(cells) or not any(cell.strip() for cell in cells):
-                    continue
-                if header:
+                elif any(cells) and any(cell.strip() for cell in cells):
+                    if not header:
+                        yield self._row(line, cells)
                     header = False
-                    continue
-                yield self._row(line, cells)
 
     def _row(self, line: int, cells: list[str]) -> Row:
         values = dict(self._empty)
@@ -94,8 +84,34 @@ class Sheet:
     def _open(self) -> io.TextIOWrapper:
         return self._path.open(encoding=self.encoding, errors=self._errors, newline="")
 
-    def _reader(self, file: Iterable[str]) -> Any:  # typeshed has no public name for it
-        return csv.reader(file, delimiter=self._delimiter)
+    def _records(self, file: Iterable[str]) -> Iterator[tuple[int, list[str] | None]]:
+        """Each record with the line it begins in; None for one whose quotes do not end within a few lines.
+
+        The csv module alone would take a forgotten quote for a cell that holds the next thousand rows.
+        """
+        lines = enumerate(file, start=1)
+        waiting: deque[tuple[int, str]] = deque()
+        while first := waiting.popleft() if waiting else next(lines, None):
+            number, text = first
+            if '"' not in text:
+                yield number, text.rstrip("\r\n").split(self._delimiter)
+                continue
+            record = [first]
+            while text.count('"') % 2 and len(record) < _LONGEST:
+                more = waiting.popleft() if waiting else next(lines, None)
+                if more is None:
+                    break
+                record.append(more)
+                text += more[1]
+            if text.count('"') % 2:
+                yield number, None
+                waiting.extendleft(reversed(record[1:]))
+                continue
+            try:
+                for cells in csv.reader([line for _, line in record], delimiter=self._delimiter):
+                    yield number, cells
+            except csv.Error:
+                yield number, None
 
 
 class Report:
@@ -154,8 +170,10 @@ def _examine(path: Path) -> tuple[str, str, int]:
             if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
                 return "utf-16", "replace", _count_lines(path, "utf-16")
             file.seek(0)
+            last = b"\n"
             while block := file.read(_BLOCK):
                 lines += block.count(b"\n")
+                last = block[-1:]
                 if as_utf8:
                     try:
                         text = utf8.decode(block)
@@ -168,6 +186,7 @@ def _examine(path: Path) -> tuple[str, str, int]:
                         gb18030.decode(block)
                     except UnicodeDecodeError:
                         as_gb18030 = False
+            lines += last != b"\n"
             as_utf8 = as_utf8 and _ends(utf8)
             as_gb18030 = as_gb18030 and _ends(gb18030)
     except OSError as error:

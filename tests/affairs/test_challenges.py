@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, select, update
+
+from gateway.affairs import challenges
+from gateway.affairs.challenges import Confirmed, Locked, Nothing, Wrong
+from gateway.core.ids import Ids
+from gateway.core.keys import Keys
+from gateway.core.tables.organisation import challenge
+from tests.affairs.people import LI, NOW, ZHANG
+
+Issue = Callable[..., str]
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+def issue(conn: Connection, ids: Ids, keys: Keys) -> Issue:
+    chance = random.Random(4)
+
+    def issue(number: str = ZHANG, **others: Any) -> str:
+        return challenges.issue(
+            conn, ids, keys, chance, number, **{"action": "81", "arguments": {"to": "4107"}, "now": NOW, **others}
+        )
+
+    return issue
+
+
+def other(code: str) -> str:
+    return f"{(int(code) + 1) % 10_000:04d}"
+
+
+def test_the_right_code_confirms_once(conn: Connection, keys: Keys, issue: Issue) -> None:
+    code = issue()
+    assert len(code) == 4
+    assert code.isdecimal()
+    assert challenges.check(conn, keys, ZHANG, code, NOW) == Confirmed("81", {"to": "4107"})
+    assert challenges.check(conn, keys, ZHANG, code, NOW) == Nothing()
+
+
+def test_a_code_belongs_to_its_number(conn: Connection, keys: Keys, issue: Issue) -> None:
+    code = issue()
+    assert challenges.check(conn, keys, LI, code, NOW) == Nothing()
+
+
+def test_three_wrong_codes_lock_for_a_quarter_of_an_hour(conn: Connection, keys: Keys, issue: Issue) -> None:
+    code = issue()
+    until = NOW + challenges.LOCK
+    assert challenges.check(conn, keys, ZHANG, other(code), NOW) == Wrong(2)
+    assert challenges.check(conn, keys, ZHANG, "", NOW) == Wrong(1)
+    assert challenges.check(conn, keys, ZHANG, other(code), NOW) == Locked(until)
+    assert challenges.check(conn, keys, ZHANG, code, NOW) == Locked(until)
+    assert challenges.locked(conn, ZHANG, until - MINUTE) == until
+    assert challenges.locked(conn, ZHANG, until) is None
+    assert challenges.check(conn, keys, ZHANG, code, until) == Nothing()
+
+
+def test_a_new_request_voids_the_old_code(conn: Connection, keys: Keys, issue: Issue) -> None:
+    old, new = issue(), issue(arguments={"to": "5000"})
+    assert old != new
+    assert challenges.check(conn, keys, ZHANG, old, NOW) == Wrong(2)
+    assert challenges.check(conn, keys, ZHANG, new, NOW) == Confirmed("81", {"to": "5000"})
+
+
+def test_a_code_lasts_ten_minutes(conn: Connection, keys: Keys, issue: Issue) -> None:
+    code = issue()
+    assert challenges.check(conn, keys, ZHANG, code, NOW + 10 * MINUTE) == Nothing()
+    code = issue(life=timedelta(hours=24))
+    assert isinstance(challenges.check(conn, keys, ZHANG, code, NOW + 600 * MINUTE), Confirmed)
+
+
+def test_a_no_voids_the_code(conn: Connection, keys: Keys, issue: Issue) -> None:
+    code = issue()
+    assert challenges.cancel(conn, ZHANG) is True
+    assert challenges.cancel(conn, ZHANG) is False
+    assert challenges.check(conn, keys, ZHANG, code, NOW) == Nothing()
+
+
+def test_the_database_holds_no_code_and_its_row_cannot_be_bent(conn: Connection, keys: Keys, issue: Issue) -> None:
+    code = issue()
+    row = conn.execute(select(challenge)).one()
+    assert code not in (row.code_hash, row.arguments, row.action)
+    conn.execute(update(challenge).values(arguments='{"to":"6666"}'))
+    assert challenges.check(conn, keys, ZHANG, code, NOW) == Wrong(2)
+
+
+def test_what_is_over_is_erased(conn: Connection, keys: Keys, issue: Issue) -> None:
+    issue()
+    code = issue(LI, now=NOW + timedelta(days=1))
+    assert challenges.forget(conn, NOW + timedelta(days=1)) == 1
+    assert isinstance(challenges.check(conn, keys, LI, code, NOW + timedelta(days=1)), Confirmed)
