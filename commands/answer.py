@@ -33,9 +33,10 @@ from gateway.core.text import fits_gsm7
 
 LIFE = timedelta(minutes=10)  # of a dialogue
 _QUESTION = 6  # characters that may be a question
-_HELP = "0"
+_MENU = "0"
 _ASK = "71"
 _CONFIRM = "Y"
+_UNKNOWN = "unknown"  # the kind of a case that nobody asked for
 
 
 class Dialog(Enum):
@@ -235,39 +236,26 @@ def _not_understood(
     text, case, dialog, reply = prepared.text, None, None, None
     kept = privacy.unknown(text) if problem.withhold else privacy.blank(text)
     command = problem.command
-    if command is not None and not command.allows(request.member):
-        command = None
-    if command is not None:
+    if command is not None and command.allows(request.member):
         reply = _suggestion(office, request, problem, command)
         dialog = reply.ask
-    elif not problem.withhold and (thread := _thread(conn, request, text)) is not None:
-        cases.ask_again(conn, office.new_id, thread, text=kept, message_id=request.message or None, now=request.now)
-        reply, case = office.reply(request, "ask.again", case_no=thread.case_no, case=thread.id), thread.id
-        return Answered(
-            reply=reply,
-            command=_ASK,
-            log_class=LogClass.D,
-            log_text=None,
-            reply_text=reply.text,
-            dialog=None,
-            case=case,
-        )
-    elif unknown > 0:
-        opened = cases.open(
-            conn,
-            office.new_id,
-            office.keys,
-            number=request.number,
-            member=request.member,
-            language=request.language,
-            text=kept,
-            message_id=request.message or None,
-            now=request.now,
-            kind="unknown",
-        )
-        case = opened.id
     else:
-        reply = _plainly(office, request, problem, text)
+        thread = cases.thread(conn, request.number, request.now)
+        if thread is not None and _goes_on(thread, problem, text):
+            cases.ask_again(conn, office.new_id, thread, text=kept, message_id=request.message or None, now=request.now)
+            reply = office.reply(request, "ask.again", case_no=thread.case_no, case=thread.id)
+            return Answered(
+                reply=reply,
+                command=_ASK,
+                log_class=LogClass.D,
+                log_text=None,
+                reply_text=reply.text,
+                case=thread.id,
+            )
+        if unknown > 0:
+            case = _handed_over(conn, office, request, thread, kept)
+        else:
+            reply = _plainly(office, request, problem, text)
     return Answered(
         reply=reply,
         command="E01",
@@ -279,9 +267,30 @@ def _not_understood(
     )
 
 
-def _thread(conn: Connection, request: Request, text: str) -> cases.Case | None:
-    """The case that this goes on with: an answer of the staff is answered like any other SMS."""
-    return cases.thread(conn, request.number, request.now) if len(text.strip()) >= _QUESTION else None
+def _goes_on(thread: cases.Case, problem: Problem, text: str) -> bool:
+    """Whether a free text belongs to what was asked before: an answer of the staff is answered like any other SMS."""
+    spoken = thread.kind != _UNKNOWN or thread.state == cases.ANSWERED
+    return spoken and not problem.withhold and len(text.strip()) >= _QUESTION
+
+
+def _handed_over(conn: Connection, office: Office, request: Request, thread: cases.Case | None, kept: str) -> int:
+    """Put a text that nobody understood before the staff, beside the one before it; the case's id."""
+    message = request.message or None
+    if thread is not None and thread.kind == _UNKNOWN:
+        cases.ask_again(conn, office.new_id, thread, text=kept, message_id=message, now=request.now)
+        return thread.id
+    return cases.open(
+        conn,
+        office.new_id,
+        office.keys,
+        number=request.number,
+        member=request.member,
+        language=request.language,
+        text=kept,
+        message_id=message,
+        now=request.now,
+        kind=_UNKNOWN,
+    ).id
 
 
 def _suggestion(office: Office, request: Request, problem: Problem, command: Command) -> Reply:
@@ -296,7 +305,7 @@ def _suggestion(office: Office, request: Request, problem: Problem, command: Com
         reply = office.error(request, "E01", "E01_unheard", word=word)
     else:
         reply = office.error(request, "E01", word=word, heard=problem.heard)
-    ask = Ask(expires=request.now + LIFE, choices={"Y": (command.code, problem.arguments)})
+    ask = Ask(expires=request.now + LIFE, choices={"Y": (command.code, problem.arguments), "N": (_MENU, {})})
     return replace(reply, ask=ask)
 
 
@@ -306,7 +315,9 @@ def _plainly(office: Office, request: Request, problem: Problem, text: str) -> R
     if request.member is None and bind is not None and digits.isdecimal() and len(digits) == 8:
         example = office.example(bind, request.language, None)  # an invitation, sent as it is printed
         return office.error(request, "E01", "E01_again", word=bind.word(request.language), example=example)
-    if request.member is not None and len(text.strip()) >= _QUESTION and not problem.withhold:
+    if problem.withhold:
+        return office.error(request, "E01", "E01_withheld")
+    if request.member is not None and len(text.strip()) >= _QUESTION:
         return office.error(request, "E01", "E01_question")
     gsm = office.texts.template("errors.E01_alone", request.language).gsm
     if not problem.heard or (gsm and not fits_gsm7(problem.heard)):

@@ -9,6 +9,7 @@ from commands.office import office
 from commands.registry import Command, Confirm, Kind, Parameter, Question
 from commands.texts import Named
 from gateway.affairs import invitations, members
+from gateway.core import audit
 from gateway.core.model import LogClass, Reply, Request
 
 _DIGITS = 8
@@ -23,10 +24,11 @@ def check(conn: Connection, request: Request) -> Question | Reply:
     match invitations.check(conn, at.new_id, at.keys, request.number, code, request.now):
         case invitations.Locked(until=until):
             return at.wait(request, until)
-        case invitations.Wrong(left=0):
-            return at.error(request, "E08", "E08_day")
-        case invitations.Wrong(left=left):
-            return at.error(request, "E07", left=left)
+        case invitations.Wrong(left=left, alarm=alarm):
+            if alarm:
+                who = f"number:{request.number}"
+                audit.record(conn, id=at.new_id(), at=request.now, actor=who, action="guessed invitations", object=who)
+            return at.error(request, "E07", left=left) if left else at.error(request, "E08", "E08_day")
         case invitations.Invited(member_id=member_id, reference=reference):
             found = members.by_id(conn, member_id, at.today(request.now))
     if found is None:

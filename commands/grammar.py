@@ -18,8 +18,8 @@ from commands.suggest import is_han
 from gateway.core.model import Ask
 
 CODE = "code"  # the parameter of a dialogue that waits for a challenge code
-YES = frozenset({"Y", "YES", "是", "属实", "S"})
-NO = frozenset({"N", "NO", "否", "F"})
+YES = frozenset({"Y", "YES", "是", "是的", "属实", "S"})
+NO = frozenset({"N", "NO", "否", "不是", "F"})
 _POLITE = (" THANK YOU", " THANKS", " PLEASE", "谢谢")
 _ECHO = 6
 _NOTHING: Mapping[str, Any] = {}

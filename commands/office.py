@@ -53,8 +53,8 @@ class Office:
             command = self.registry.get(code)
             return command is not None and command.allows(member)
 
-        organisation = self.organisation
-        return self.texts(key, language, may=may, hotline=organisation.hotline, ussd=organisation.ussd_code, **values)
+        values["hotline"], values["ussd"] = self.organisation.hotline, self.organisation.ussd_code
+        return self.texts.template(key, language).render(values, may)
 
     def reply(
         self, request: Request, key: str, /, *, lane: Lane = Lane.ANSWER, case: int | None = None, **values: Any

@@ -13,7 +13,7 @@ _CARD = range(15, 20)
 _BETWEEN = " -\u00a0\u3000"
 _SPARE = 12  # digits in a run: more than any number of ours
 _CODE = range(4, 9)
-_FIGURES = re.compile(r"\d+\.\d+|\d{4,}(?!-\d\d\b|年)|尾\d+|\d+(?=元| [A-Z]{3}\b)")
+_FIGURES = re.compile(r"\d+\.\d+|\d{4,}(?!-\d\d\b|年)|(?<=尾)\d+|\d+(?=元| [A-Z]{3}\b)")
 
 
 def kept(text: str, log_class: LogClass) -> str | None:

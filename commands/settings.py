@@ -61,7 +61,7 @@ STOP = Command(
     code="92",
     name="stop",
     words={
-        "zh": ("退订", "不要再发"),
+        "zh": ("退订", "退訂", "不要再发"),
         "en": ("STOP", "STOPALL", "UNSUBSCRIBE", "QUIT", "END"),
         "pinyin": ("TD", "T", "TDING"),
     },

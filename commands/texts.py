@@ -43,6 +43,7 @@ class Template:
     source: str
     pieces: tuple[Piece, ...]
     gsm: bool  # all its own characters are in GSM 03.38: it must stay so
+    widest: Mapping[str, str]  # of its values; a name that is longer is cut
 
     @property
     def values(self) -> frozenset[str]:
@@ -52,22 +53,24 @@ class Template:
         return frozenset(named | asked)
 
     def render(self, values: Mapping[str, Any], may: Callable[[str], bool]) -> str:
+        """The text for one reader, who may use the commands that `may` says."""
         found: list[str] = []
         for condition, parts in self.pieces:
-            if condition is not None:
-                shown = may(condition) if condition.isdecimal() else bool(values.get(condition))
-                if not shown:
-                    continue
-            for literal, value in parts:
+            if condition is not None and not (may(condition) if condition.isdecimal() else values.get(condition)):
+                continue
+            for literal, name in parts:
                 found.append(literal)
-                if value is not None:
-                    found.append(self._shown(values[value]))
+                if name is not None:
+                    value = values[name]
+                    found.append(self._called(name, value) if type(value) is Named else str(value))
         return "".join(found)
 
-    def _shown(self, value: Any) -> str:
-        if isinstance(value, Named):
-            return value.name if not self.gsm or fits_gsm7(value.name) else value.code
-        return str(value)
+    def _called(self, name: str, value: Named) -> str:
+        """A name that this text can carry, else the code."""
+        if self.gsm and not fits_gsm7(value.name):
+            return value.code
+        most = len(self.widest.get(name, value.name))
+        return value.name if len(value.name) <= most else _cut(value.name, most)
 
 
 class Texts:
@@ -81,7 +84,7 @@ class Texts:
             self.widest[language] = {name: str(value) for name, value in tables.get("widest", {}).items()}
             self.groups[language] = {digit: str(name) for digit, name in tables.get("groups", {}).items()}
             self._templates[language] = {
-                f"{table}.{key}": _template(language, f"{table}.{key}", source)
+                f"{table}.{key}": _template(language, f"{table}.{key}", source, self.widest[language])
                 for table, texts in tables.items()
                 if table not in ("widest", "groups")
                 for key, source in texts.items()
@@ -121,12 +124,7 @@ class Texts:
         self, key: str, language: str, /, *, may: Callable[[str], bool] = lambda code: False, **values: Any
     ) -> str:
         """The text for one reader, who may use the commands that `may` says."""
-        template = self.template(key, language)
-        limits = self.widest.get(language, {})
-        for name, value in values.items():
-            if isinstance(value, Named) and name in limits and len(value.name) > len(limits[name]):
-                values[name] = Named(_cut(value.name, len(limits[name])), value.code)
-        return template.render(values, may)
+        return self.template(key, language).render(values, may)
 
 
 def _cut(name: str, most: int) -> str:
@@ -134,7 +132,7 @@ def _cut(name: str, most: int) -> str:
     return name[: most - len(_ELLIPSIS)].rstrip() + _ELLIPSIS
 
 
-def _template(language: str, key: str, source: str) -> Template:
+def _template(language: str, key: str, source: str, widest: Mapping[str, str]) -> Template:
     pieces: list[Piece] = []
     rest = source
     while rest:
@@ -147,7 +145,8 @@ def _template(language: str, key: str, source: str) -> Template:
             if not closed or not bar or not condition:
                 raise TextProblem(f"texts: {language}: {key}: a piece is written [71|text]")
             pieces.append(Piece(condition, _parts(language, key, shown)))
-    return Template(source, tuple(pieces), fits_gsm7("".join(lit for piece in pieces for lit, _ in piece.parts)))
+    gsm = fits_gsm7("".join(literal for piece in pieces for literal, _ in piece.parts))
+    return Template(source, tuple(pieces), gsm, widest)
 
 
 def _parts(language: str, key: str, source: str) -> tuple[tuple[str, str | None], ...]:

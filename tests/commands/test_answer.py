@@ -15,7 +15,7 @@ from commands.answer import KEEP, prepare
 from commands.registry import Command, Confirm, Kind, Parameter, Question, Registry
 from gateway.affairs import cases, consent, invitations, members
 from gateway.affairs.members import Sender
-from gateway.core import dialogs
+from gateway.core import audit, dialogs
 from gateway.core.model import Ask, Channel, Lane, LogClass, Reply, Request
 from gateway.core.tables.organisation import number
 from gateway.core.tables.staff import staff
@@ -338,6 +338,8 @@ def test_a_slip_and_its_yes(member: Phone) -> None:
     assert member.says("會費") == "没看懂“會費”。您是想要“会费”吗？是回Y，不是回0看菜单"
     assert member.last.command == "E01"
     assert member.says("是") == "您没有应交的会费。有疑问回71"
+    member.says("會費")
+    assert (member.says("N") or "").startswith("1会费7咨询")
 
 
 def test_a_slip_towards_what_is_not_allowed(stranger: Phone) -> None:
@@ -358,6 +360,12 @@ def test_a_hint_then_a_person(member: Phone) -> None:
     case = cases.of_number(member.conn, NUMBER)[0]
     assert (case.kind, member.last.case) == ("unknown", case.id)
     assert cases.entries(member.conn, case.id)[0].text == "请不要再发了！"
+    assert member.says("真的不要再发了") is None  # beside the other, and not a case for each
+    assert [entry.text for entry in cases.entries(member.conn, case.id)] == ["请不要再发了！", "真的不要再发了"]
+    assert len(cases.of_number(member.conn, NUMBER)) == 1
+    member.conn.execute(insert(staff), {"id": 5, "name": "wang", "created": NOW})
+    cases.answer(member.conn, member.office.new_id, case.id, staff_id=5, text="好", message_id=None, now=member.now)
+    assert (member.says("谢谢你们了再见") or "").startswith(f"已续{case.case_no}")
 
 
 def test_a_person_does_not_see_what_may_be_a_secret(member: Phone) -> None:
@@ -365,6 +373,21 @@ def test_a_person_does_not_see_what_may_be_a_secret(member: Phone) -> None:
     assert member.says("4821") is None
     case = cases.of_number(member.conn, NUMBER)[0]
     assert cases.entries(member.conn, case.id)[0].text == "<unknown> 4"
+
+
+def test_what_was_not_kept_is_asked_for_again(member: Phone) -> None:
+    assert member.says("4821") == "没看懂，这条短信未保存。请写明要办什么再发一次。看菜单回0，人工12345"
+    assert member.last.log_text == "<unknown> 4"
+
+
+def test_guessed_invitations_are_audited(conn: Connection) -> None:
+    join(conn)
+    for last in range(4):
+        phone = Phone(conn, number=f"+861380000010{last}")
+        for guess in range(5):
+            phone.says(f"81 1234567{guess}")
+    entry = audit.listing(conn)[0]
+    assert (entry.action, entry.object) == ("guessed invitations", "number:+8613800000103")
 
 
 def test_without_asking_there_is_no_hint(conn: Connection) -> None:
