@@ -10,6 +10,7 @@ from gateway.core.model import LogClass
 _WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)  # GB 11643-1999
 _CHECKS = "10X98765432"
 _CARD = range(15, 20)
+_TENS = frozenset("xXｘＸ")  # the check digit that stands for ten
 _BETWEEN = " -\u00a0\u3000"
 _SPARE = 12  # digits in a run: more than any number of ours
 _CODE = range(4, 9)
@@ -96,7 +97,9 @@ def _runs(text: str) -> list[list[list[int]]]:
             place += 1
             continue
         start = place
-        while place < len(text) and (text[place].isdecimal() or (text[place] in "xXＸｘ" and place - start == 17)):
+        while place < len(text) and text[place].isdecimal():
+            place += 1
+        if place - start >= 17 and text[place : place + 1] in _TENS:
             place += 1
         group = list(range(start, place))
         if start - end == 1 and text[end] in _BETWEEN:

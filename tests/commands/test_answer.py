@@ -298,6 +298,17 @@ def test_a_question_in_one_line(member: Phone) -> None:
     assert case.branch_path == "/530102017/"
 
 
+@pytest.mark.parametrize(
+    "question",
+    ["'; DROP TABLE member; --", "<script>alert(1)</script>", "=1+1", "%s %(x)s {x}", "\u202etxt", "(a+)+$" * 40],
+)
+def test_a_question_is_only_text(member: Phone, question: str) -> None:
+    member.says(f"71 {question}")
+    case = cases.of_number(member.conn, NUMBER)[0]
+    assert cases.entries(member.conn, case.id)[0].text == question
+    assert members.by_number(member.conn, NUMBER, member.office.today(NOW)).member is not None
+
+
 def test_a_question_step_by_step(stranger: Phone) -> None:
     assert stranger.says("7") == "请用短信直接回复您的问题，10分钟内有效。勿发身份证号和密码"
     assert (stranger.says("会费怎么交") or "").startswith("问题已收")

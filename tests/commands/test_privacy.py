@@ -1,0 +1,86 @@
+"""What is never written down: ID-card and bank-card numbers, codes, amounts."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from commands.privacy import blank, kept, masked, masked_reply, unknown
+from gateway.core.model import LogClass
+
+ID = "11010519491231002X"  # the standard's own example
+CARD = "6222021234567890128"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ID,
+        ID.lower(),
+        f"身份证{ID}，",
+        f"a{ID}b",
+        CARD,
+        "6222 0212 3456 7890 128",
+        "4111-1111-1111-1111",
+        "378282246310005",
+        "４１１１１１１１１１１１１１１１",
+    ],
+)
+def test_numbers_of_identity_and_bank_cards(text: str) -> None:
+    assert not any(char.isdecimal() for char in blank(text))
+    assert len(blank(text)) == len(text)
+
+
+def test_what_stands_beside_stays() -> None:
+    assert blank(f"给我查 {ID} 和 {CARD} 的事，2026年") == f"给我查 {'*' * 18} 和 {'*' * 19} 的事，2026年"
+    assert blank(f"1{ID}") == "1" + "*" * 18
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "没有数字",
+        "13800000007",
+        "13800000001 13900000002 13700000003",
+        "4111111111111112",
+        "110105194912310021",
+        "700153020",
+        "1" * 16,
+    ],
+)
+def test_other_numbers_stay(text: str) -> None:
+    assert blank(text) == text
+
+
+def test_classes() -> None:
+    assert kept(f"HELP {ID}", LogClass.A) == "HELP " + "*" * 18
+    assert kept("44 482913", LogClass.B) == "44 ******"
+    assert kept("签到482913", LogClass.B) == "签到******"
+    assert kept("12#9.5", LogClass.B) == "12#*.*"
+    assert kept("81 83720156", LogClass.C) is None
+    assert kept("71 水费", LogClass.D) is None
+    assert unknown("83720156") == "<unknown> 8"
+
+
+def test_masks() -> None:
+    assert masked("8月交9块5") == "*月交*块*"
+    assert (
+        masked_reply("8月会费3.00元，另欠2个月，共9.00元。有疑问回71")
+        == "8月会费*.**元，另欠2个月，共*.**元。有疑问回71"
+    )
+    assert masked_reply("成员号尾4107，会费交至2025年12月") == "成员号尾****，会费交至2025年12月"
+    assert masked_reply("Member ..4107, dues to 2026-08, 900 UGX") == "Member ..****, dues to 2026-08, *** UGX"
+
+
+@given(st.text(max_size=120))
+def test_any_text(text: str) -> None:
+    assert len(blank(text)) == len(text)
+    assert blank(blank(text)) == blank(text)
+    assert not any(char.isdecimal() for char in masked(text)[3:])
+
+
+def test_long_runs_of_digits_cost_little() -> None:
+    assert len(blank("12 " * 20_000)) == 60_000
+    assert len(blank("9" * 60_000)) == 60_000
