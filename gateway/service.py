@@ -6,6 +6,7 @@ import gc
 import random
 from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, func, select
@@ -166,12 +167,16 @@ class Muster:
             self.keys,
             self.reactor,
             self.now,
-            settled=lambda answers: None,
+            settled=partial(self._count, link.name),
             throttled=entry.throttled.add,
             wrote=entry.went.add,
         )
         entry.counted = lambda: outbox.inflight
         self.desk.outboxes[link.name] = outbox
+
+    def _count(self, link: str, answers: Sequence[messages.Answer]) -> None:
+        for answer in answers:
+            self.desk.counters.part(link, answer.state)
 
     def _make_console(self) -> Console:
         return Console(

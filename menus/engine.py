@@ -39,6 +39,7 @@ class Engine:
     ) -> None:
         known = language if language in tree.languages else next(iter(tree.languages))
         self.tree = tree
+        self.language = known
         self._joined = Joined(tree=tree, registry=registry, conduct=conduct, language=known)
         self._profiles = dict(profiles or {})
         self._default = Profile()

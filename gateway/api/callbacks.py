@@ -103,7 +103,7 @@ class Callbacks:
         account = self._accounts.get(each.account)
         if account is None:  # no longer in the configuration
             return True
-        headers = {
+        headers: dict[bytes | str, bytes | str] = {
             "Content-Type": "application/json",
             "User-Agent": "muster",
             "Muster-Delivery": str(each.id),
@@ -111,7 +111,7 @@ class Callbacks:
         }
         try:
             response = await treq.post(
-                each.url, data=each.body, headers=headers, agent=self._agent, allow_redirects=False, reactor=self._clock
+                each.url, data=each.body, headers=headers, agent=self._agent, allow_redirects=False
             ).addTimeout(TIMEOUT, self._clock)
         except CancelledError:
             raise
@@ -119,7 +119,8 @@ class Callbacks:
             self.log.info("{account}: not told: {error}", account=each.account, error=type(error).__name__)
             return False
         _hang_up(response)
-        return 200 <= response.code < 300 or response.code == GONE
+        code: int = response.code
+        return 200 <= code < 300 or code == GONE
 
     def _wake(self) -> None:
         if self._resting is not None:

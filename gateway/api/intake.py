@@ -54,7 +54,7 @@ class Submission:
 class Intake:
     """`submit` what one request asks for; the answer comes after the commit.
 
-    `route` names the link that takes a number; `queued` is told after each commit that brought something.
+    `route` names the link that takes a number.
     """
 
     log = Logger()
@@ -67,14 +67,12 @@ class Intake:
         route: Callable[[str], str | None],
         new_id: Callable[[], int],
         now: Callable[[], datetime],
-        queued: Callable[[], None],
     ) -> None:
         self._database = database
         self._clock = clock
         self._route = route
         self._new_id = new_id
         self._now = now
-        self._queued = queued
         self._waiting: deque[Submission] = deque()
         self._count = 0  # messages, in `_waiting` and in the work
         self._working = False
@@ -136,8 +134,6 @@ class Intake:
         done.addCallback(lambda _: self._work())
 
     def _taken(self, answers: Sequence[Answer], batch: Sequence[Submission]) -> None:
-        if any(answer.queued for answer in answers):
-            self._queued()
         for submission, answer in zip(batch, answers, strict=True):
             self._count -= len(submission.outbounds)
             submission.done.callback(answer)

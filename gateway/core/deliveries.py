@@ -119,7 +119,7 @@ def not_told(conn: Connection, failed: Sequence[Delivery], now: datetime) -> int
 
 def retry_after(attempts: int) -> timedelta:
     """5 s, 15 s, 45 s ... 1 h."""
-    return min(LONGEST_RETRY, FIRST_RETRY * 3 ** min(attempts, 10))
+    return min(LONGEST_RETRY, FIRST_RETRY * float(3 ** min(attempts, 10)))
 
 
 def _body(message_id: int, number: str, state: str, error: str | None, at: datetime) -> str:

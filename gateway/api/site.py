@@ -1,0 +1,296 @@
+"""The HTTP surface for other systems: messages, USSD vendors, health, figures, and its own description."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, Protocol
+from zoneinfo import ZoneInfo
+
+import orjson
+from klein import Klein
+from sqlalchemy import Connection, delete, insert, select
+from twisted.internet.defer import Deferred
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web.resource import IResource
+from twisted.web.server import Request, Site
+from werkzeug.exceptions import HTTPException
+
+from config.model import ApiKey, Gateway
+from gateway.api import intake, messages, metrics, openapi
+from gateway.api.accounts import Accounts, Daily, sent_since
+from gateway.api.callbacks import Callbacks
+from gateway.api.intake import Intake, error
+from gateway.api.messages import Messages
+from gateway.api.ussd import Ussd
+from gateway.core.database import Queue, Runs
+from gateway.core.messages import on_hold
+from gateway.core.tables.staff import fact
+from gateway.routing import choose
+from menus.vendors import NotUnderstood
+
+MOST_OCTETS = 4 << 20  # of a body: a thousand messages of ten parts in Chinese
+MOST_FORM_OCTETS = 16 << 10  # of a vendor's
+READY_SECONDS = 2.0
+KEYS_KEPT = timedelta(hours=24)  # idempotency keys
+
+_JSON = "application/json"
+
+
+class Joined(Protocol):
+    """What the API needs of the gateway."""
+
+    settings: Gateway
+    reactor: Any
+    now: Callable[[], datetime]
+    ids: Any
+    database: Any
+    board: Any
+    desk: Any
+    place: Any
+
+
+class Api:
+    """`start` it, serve its `site()`, `stop` it before the database."""
+
+    log = Logger()
+    app = Klein()
+
+    def __init__(self, gateway: Joined, *, callbacks: Callbacks | None = None) -> None:
+        settings = gateway.settings
+        self._gateway = gateway
+        self._database: Runs = gateway.database
+        self._figures = metrics.Figures()
+        self._accounts = Accounts(settings.api.keys.values())
+        self._daily = Daily(ZoneInfo(settings.organisation.time_zone), gateway.now)
+        self._ussd = Ussd(gateway, settings.ussd_http, self._figures)
+        self.callbacks = callbacks or Callbacks(
+            gateway.database, gateway.reactor, accounts=settings.api.keys, new_id=gateway.ids, now=gateway.now
+        )
+        self._intake = Intake(
+            gateway.database,
+            gateway.reactor,
+            route=partial(choose, gateway.board),
+            new_id=gateway.ids,
+            now=gateway.now,
+        )
+        self._messages = Messages(
+            self._accounts,
+            self._daily,
+            self._intake,
+            self._figures,
+            country=settings.organisation.country,
+            now=gateway.now,
+        )
+        self._housekeeping = LoopingCall(self._tidy)
+        self._housekeeping.clock = gateway.reactor
+
+    def start(self) -> None:
+        self.callbacks.start()
+        self._housekeeping.start(3600, now=False).addErrback(
+            lambda failure: self.log.failure("housekeeping of the API ended", failure)
+        )
+        limited = [key.name for key in self._gateway.settings.api.keys.values() if key.per_day]
+        if limited:
+            counted = self._database.read(sent_since, limited, self._daily.begun())
+            counted.addCallbacks(
+                self._daily.restore,
+                lambda failure: self.log.failure("what was sent today could not be counted", failure),
+            )
+
+    async def stop(self) -> None:
+        if self._housekeeping.running:
+            self._housekeeping.stop()
+        await self.callbacks.stop()
+
+    def site(self) -> Site:
+        return _Site(self._messages, self.app.resource())
+
+    def _tidy(self) -> Deferred[None]:
+        async def tidy() -> None:
+            before = self._gateway.now() - KEYS_KEPT
+            while await self._database.run(intake.forget, before, queue=Queue.BACKGROUND):
+                pass
+
+        done = Deferred.fromCoroutine(tidy())
+        done.addErrback(lambda failure: self.log.failure("old idempotency keys were not forgotten", failure))
+        return done
+
+    # --- messages -------------------------------------------------------------------------------------------------
+
+    @app.route("/v1/messages/<id_>", methods=["GET"])
+    async def message(self, request: Request, id_: str) -> bytes:
+        account = self._account(request)
+        if account is None:
+            request.setHeader(b"www-authenticate", b"Bearer")
+            return self._refuse(request, 401, "key", "a right key is missing: Authorization: Bearer ...")
+        found = None
+        if id_.isascii() and id_.isdecimal() and len(id_) < 20 and int(id_) < 1 << 63:
+            found = await self._database.read(messages.standing, account.name, int(id_))
+        if found is None:
+            return self._refuse(request, 404, "unknown", "you have sent no such message")
+        return self._answer(request, 200, found)
+
+    def _account(self, request: Request) -> ApiKey | None:
+        return self._accounts.of(request.requestHeaders.getRawHeaders(b"authorization", [None])[0])
+
+    # --- USSD -----------------------------------------------------------------------------------------------------
+
+    @app.route("/ussd/<name>/<path_key>", methods=["POST"])
+    async def ussd(self, request: Request, name: str, path_key: str) -> bytes:
+        vendor = self._ussd.vendor(name, path_key)
+        if vendor is None:
+            return self._refuse(request, 404, "unknown", "there is nothing here")
+        if request.content is None or request.content.seek(0, 2) > MOST_FORM_OCTETS:
+            return self._refuse(request, 413, "size", "a form of a USSD step is smaller")
+        try:
+            form = {key.decode(): [value.decode() for value in values] for key, values in request.args.items()}
+            text = await self._ussd.answer(vendor, form)
+        except UnicodeDecodeError:
+            return self._refuse(request, 400, "invalid", "the form is not UTF-8")
+        except NotUnderstood as problem:
+            return self._refuse(request, 400, "invalid", str(problem))
+        self._figures.request(f"/ussd/{name}", 200)
+        request.setHeader("content-type", vendor.content_type)
+        return text.encode()
+
+    # --- how it is ------------------------------------------------------------------------------------------------
+
+    @app.route("/healthz", methods=["GET"])
+    def healthz(self, request: Request) -> bytes:
+        return self._answer(request, 200, {"status": "ok"})
+
+    @app.route("/readyz", methods=["GET"])
+    async def readyz(self, request: Request) -> bytes:
+        """Whether messages can come and go: what a load balancer and `systemctl` want to know."""
+        database, held = "ok", False
+        try:
+            working: Deferred[bool] = self._database.run(_probe, self._gateway.now(), queue=Queue.FIRST)
+            held = await working.addTimeout(READY_SECONDS, self._gateway.reactor)
+        except Exception as problem:
+            database = type(problem).__name__
+        links = {entry.name: entry.state.status.value for entry in self._gateway.board}
+        ready = database == "ok" and not held and any(entry.ready for entry in self._gateway.board)
+        found = {"status": "ready" if ready else "not ready", "database": database, "on_hold": held, "links": links}
+        return self._answer(request, 200 if ready else 503, found)
+
+    @app.route("/metrics", methods=["GET"])
+    async def metrics(self, request: Request) -> bytes:
+        if not _is_here(request) and self._account(request) is None:
+            return self._refuse(request, 403, "key", "figures are told on this machine, or with a key")
+        found = await self._database.read(metrics.stored)
+        request.setHeader("content-type", metrics.CONTENT_TYPE)
+        return metrics.exposition(self._gateway, self._figures, found)
+
+    @app.route("/openapi.json", methods=["GET"])
+    def openapi(self, request: Request) -> bytes:
+        return self._answer(request, 200, openapi.document())
+
+    # --- answers --------------------------------------------------------------------------------------------------
+
+    @app.handle_errors(HTTPException)
+    def _no_route(self, request: Any, failure: Failure) -> bytes:
+        problem: Any = failure.value
+        status = problem.code or 500
+        if status == 405:
+            request.setHeader(b"allow", ", ".join(sorted(problem.valid_methods or ())).encode())
+            return self._refuse(request, 405, "method", "not with this method")
+        return self._refuse(request, 404 if status < 500 else 500, "unknown", "there is nothing here")
+
+    @app.handle_errors(Exception)
+    def _failed(self, request: Any, failure: Failure) -> bytes:
+        self.log.failure("an API request failed", failure)
+        return self._refuse(request, 500, "failed", "this went wrong here; it is in the gateway's log")
+
+    def _answer(self, request: Request, status: int, found: Any) -> bytes:
+        request.setResponseCode(status)
+        request.setHeader("content-type", _JSON)
+        request.setHeader("cache-control", "no-store")
+        return orjson.dumps(found)
+
+    def _refuse(self, request: Request, status: int, code: str, message: str) -> bytes:
+        self._figures.request("other", status)
+        request.setResponseCode(status)
+        request.setHeader("content-type", _JSON)
+        return error(code, message)
+
+
+def _probe(conn: Connection, now: datetime) -> bool:
+    """Write a row and take it away again; whether everything is on hold after a restore."""
+    conn.execute(delete(fact).where(fact.c.name == "probe"))
+    conn.execute(insert(fact), {"name": "probe", "value": now.isoformat()})
+    assert conn.scalar(select(fact.c.value).where(fact.c.name == "probe")) is not None
+    conn.execute(delete(fact).where(fact.c.name == "probe"))
+    return on_hold(conn)
+
+
+def _is_here(request: Request) -> bool:
+    """Whether it was asked for on this machine, and not through a proxy that runs on it."""
+    if request.requestHeaders.hasHeader(b"x-forwarded-for") or request.requestHeaders.hasHeader(b"forwarded"):
+        return False
+    try:
+        return ipaddress.ip_address(getattr(request.getClientAddress(), "host", "")).is_loopback
+    except ValueError:
+        return False
+
+
+# --- the server ---------------------------------------------------------------------------------------------------
+
+
+class _Request(Request):
+    """A request whose body is never larger than we want to hold."""
+
+    _taken = 0
+    _refused = False
+
+    def gotLength(self, length: int | None) -> None:
+        super().gotLength(None if length is None else min(length, MOST_OCTETS))
+        if length is not None and length > MOST_OCTETS:
+            self._refuse()
+
+    def handleContentChunk(self, data: bytes) -> None:
+        self._taken += len(data)
+        if self._taken > MOST_OCTETS:
+            self._refuse()
+        if not self._refused:
+            super().handleContentChunk(data)
+
+    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
+        if not self._refused:
+            super().requestReceived(command, path, version)
+
+    def _refuse(self) -> None:
+        """Say so at once and hang up: reading to the end is what the sender wants of us."""
+        if self._refused:
+            return
+        self._refused = True
+        body = error("size", f"a body has at most {MOST_OCTETS} octets")
+        head = b"HTTP/1.1 413 Content Too Large\r\ncontent-type: %s\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
+        channel: Any = self.channel
+        channel.transport.write(head % (_JSON.encode(), len(body)) + body)
+        channel.loseConnection()
+
+
+class _Site(Site):
+    """Sends the messages' route straight to its resource and everything else through Klein."""
+
+    def __init__(self, hot: IResource, others: IResource) -> None:
+        super().__init__(others, requestFactory=_Request, timeout=60)
+        self._hot = hot
+        self._others = others
+
+    def getResourceFor(self, request: Request) -> IResource:
+        if request.path == b"/v1/messages":
+            return self._hot
+        try:
+            b"/".join(request.postpath or ()).decode()
+        except UnicodeDecodeError:
+            request.postpath = [b"?"]  # no route of ours; Klein would log it as an error of ours
+        return self._others
+
+    def log(self, request: object) -> None:
+        """No access log: addresses of vendors hold their keys, and the message log says the rest."""
