@@ -52,8 +52,10 @@ def demo(listen: str, keep: Path | None) -> None:
 
     Prints one-time sign-in links, one a role. Ctrl-C ends it, and all is forgotten but with --keep.
     """
+    from gateway.cli import logs
     from gateway.demo.main import run as run_demo
 
+    logs.begin("text", least="warn")
     react(lambda reactor: run_demo(reactor, listen=listen, keep=keep))
 
 

@@ -26,10 +26,10 @@ _LEGACY = frozenset({"format", "time", "system", "message", "isError", "failure"
 _PLAIN = (str, int, float, bool, type(None))
 
 
-def begin(form: str, out: TextIO = sys.stderr) -> None:
-    """Send everything from information upwards to `out`, in the form "text" or "json"."""
+def begin(form: str, *, least: str = "info", out: TextIO = sys.stderr) -> None:
+    """Send everything from `least` upwards to `out`, in the form "text" or "json"."""
     observer: ILogObserver = JsonLines(out) if form == "json" else Lines(out)
-    threshold = LogLevelFilterPredicate(defaultLogLevel=LogLevel.info)
+    threshold = LogLevelFilterPredicate(defaultLogLevel=LogLevel.levelWithName(least))
     globalLogBeginner.beginLoggingTo([FilteringLogObserver(observer, [threshold])], redirectStandardIO=False)
 
 
