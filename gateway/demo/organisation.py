@@ -1,0 +1,244 @@
+"""The sample organisation: a county, its towns and villages, members with dues in every state, and staff.
+
+It comes in as a real one does, from two CSV files, through the import and the functions of the affairs.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from random import Random
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection
+
+from config.model import Organisation
+from gateway.affairs import branches, dues, invitations, members, roles, staff
+from gateway.affairs.importing import Import, What, run_import
+from gateway.console import sessions
+from gateway.core.keys import Keys
+from gateway.demo.network import Carrier, Handset
+
+COUNTY = "5301"
+NEWCOMER = "A0006"  # in the register, without a phone: holds an invitation
+SIGN_IN_LASTS = timedelta(days=1)
+
+_TOWNS = {
+    "530101": ("河口镇", ("河口村", "柳树湾", "东桥")),
+    "530102": ("青山乡", ("青山村", "茶园", "上坪")),
+    "530103": ("石桥镇", ("石桥村", "新塘", "竹林")),
+}
+_FAMILIES = "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗"
+_GIVEN = ("秀英", "建国", "桂兰", "志强", "玉梅", "文华", "春花", "国平", "小红", "德明", "秀珍", "永福", "丽华")
+_ORDINARY = 12  # members of a village beside those with a phone in the demo
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """A member whose phone is in the demo. `behind`: months of dues not paid, negative when paid ahead."""
+
+    member_no: str
+    number: str
+    name: str
+    branch: str
+    language: str
+    behind: int
+    carrier: Carrier
+    story: dict[str, str]
+
+
+PEOPLE = (
+    Person(
+        member_no="A0001",
+        number="+8613800000001",
+        name="李秀英",
+        branch="53010101",
+        language="zh",
+        behind=1,
+        carrier=Carrier.OPERATOR,
+        story={
+            "zh": "本月会费未交。发“会费”，或拨 *123#",
+            "en": "Owes this month. Text 会费 or DUES, or dial *123#",
+        },
+    ),
+    Person(
+        member_no="A0002",
+        number="+8613800000002",
+        name="王建国",
+        branch="53010202",
+        language="zh",
+        behind=-2,
+        carrier=Carrier.OPERATOR,
+        story={
+            "zh": "会费已预交。发“82”看自己的登记，发“帮助”看能做什么",
+            "en": "Has paid ahead. Text 82 for his own record, 帮助 or HELP for what there is",
+        },
+    ),
+    Person(
+        member_no="A0003",
+        number="+254712345678",
+        name="Grace Wanjiru",
+        branch="53010301",
+        language="en",
+        behind=3,
+        carrier=Carrier.OPERATOR,
+        story={
+            "zh": "英文成员，国外号码，欠三个月。发 DUES 或 LANG ZH",
+            "en": "Reads English, a foreign number, three months behind. Text DUES, or LANG ZH",
+        },
+    ),
+    Person(
+        member_no="A0004",
+        number="+8615700000004",
+        name="陈桂香",
+        branch="53010303",
+        language="zh",
+        behind=5,
+        carrier=Carrier.MODEM,
+        story={
+            "zh": "经村里的短信猫收发。发“咨询 水渠什么时候修”，在队列里答复她",
+            "en": "Reached through the village's modem. Text ASK and a question, then answer it in the queue",
+        },
+    ),
+    Person(
+        member_no="A0005",
+        number="+8613800000005",
+        name="刘志强",
+        branch="53010101",
+        language="zh",
+        behind=0,
+        carrier=Carrier.OPERATOR,
+        story={
+            "zh": "支部书记。发“退订”停收群发短信，发“恢复”再收",
+            "en": "A branch secretary. Text STOP to end bulk messages, START to have them again",
+        },
+    ),
+)
+_STRANGER = "+8613800000006"
+FIRST_TEXTS = (
+    ("+8613800000001", "会费"),
+    ("+254712345678", "DUES"),
+    ("+8615700000004", "咨询 村东的水渠什么时候修？"),
+)
+STAFF = {"lead": "赵敏", "agent": "周婷", "auditor": "孙立", "secretary": "刘志强", "admin": "高峰"}
+
+
+def exists(conn: Connection) -> bool:
+    """Whether the sample organisation is in this database already."""
+    return branches.by_code(conn, COUNTY) is not None
+
+
+def found(
+    conn: Connection,
+    organisation: Organisation,
+    folder: Path,
+    *,
+    new_id: Callable[[], int],
+    random: Random,
+    now: datetime,
+) -> None:
+    """Write the registers to `folder` and import them; then roles and staff."""
+    today = now.astimezone(ZoneInfo(organisation.time_zone)).date()
+    for what, rows in ((What.BRANCHES, _branches()), (What.MEMBERS, _members(random, dues.month_of(today)))):
+        file = folder / f"{what}.csv"
+        with file.open("w", encoding="utf-8", newline="") as out:
+            csv.writer(out).writerows(rows)
+        job = Import(what=what, file=file, organisation=organisation, actor="system:demo")
+        counts = run_import(conn, job, new_id=new_id, random=random, now=now)
+        if counts.errors:
+            raise RuntimeError(f"{counts.errors} rows of the sample {what} were refused")
+    with conn.begin():
+        _appoint(conn, new_id, now, today)
+
+
+def links(conn: Connection, keys: Keys, now: datetime) -> dict[str, str]:
+    """A one-time sign-in token for each role."""
+    tokens = {}
+    for role, name in STAFF.items():
+        account = staff.find(conn, name)
+        if account is not None and not account.disabled:
+            tokens[role] = sessions.make_link(conn, keys, account.id, now, lasts=SIGN_IN_LASTS)
+    return tokens
+
+
+def handsets(conn: Connection, keys: Keys, *, random: Random, now: datetime, today: date) -> list[Handset]:
+    """The phones of the demo. The stranger's story holds the invitation, as long as it has not been used."""
+    phones = [
+        Handset(number=person.number, owner=person.name, carrier=person.carrier, story=person.story)
+        for person in PEOPLE
+    ]
+    story = {"zh": "新手机，还不认识。发“帮助”", "en": "A new phone that nobody knows. Text HELP"}
+    newcomer = members.by_member_no(conn, NEWCOMER, today)
+    if newcomer is not None and not members.numbers_of(conn, newcomer.id):
+        code = invitations.create(conn, keys, random, [newcomer.id], now)[newcomer.id]
+        story = {
+            "zh": f"新手机，支部给了邀请码 {code}。发“绑定 {code}”",
+            "en": f"A new phone; the branch has given an invitation, {code}. Text BIND {code}",
+        }
+    phones.append(Handset(number=_STRANGER, owner="张伟", carrier=Carrier.OPERATOR, story=story))
+    return phones
+
+
+def _branches() -> Iterator[tuple[str, ...]]:
+    yield "code", "name", "parent_code"
+    yield COUNTY, "安河县", ""
+    for code, (town, villages) in _TOWNS.items():
+        yield code, town, COUNTY
+        for number, village in enumerate(villages, 1):
+            yield f"{code}{number:02}", f"{village}支部", code
+
+
+def _members(random: Random, month: int) -> Iterator[tuple[str, ...]]:
+    yield "member_no", "phone", "branch_code", "name", "language", "dues_class", "monthly_amount", "joined", "paid_to"
+    for person in PEOPLE:
+        yield _row(person.member_no, person.number, person.branch, person.name, person.language, person.behind, month)
+    yield _row(NEWCOMER, "", "53010203", "张伟", "zh", 0, month)
+    count = 0
+    for town, (_, villages) in _TOWNS.items():
+        for village in range(1, len(villages) + 1):
+            for _ in range(_ORDINARY):
+                count += 1
+                name = random.choice(_FAMILIES) + random.choice(_GIVEN)
+                behind = random.choice((0, 0, 0, 0, 1, 1, 2, 6, -1, -3))
+                yield _row(
+                    f"M{count:04}", f"+86139{count:08}", f"{town}{village:02}", name, "zh", behind, month, random
+                )
+
+
+def _row(
+    member_no: str,
+    phone: str,
+    branch: str,
+    name: str,
+    language: str,
+    behind: int,
+    month: int,
+    random: Random | None = None,
+) -> tuple[str, ...]:
+    amount = random.choice(("3.00", "3.00", "5.00", "10.00")) if random else "5.00"
+    paid_to = dues.show_month(dues.following(month, -behind))
+    return member_no, phone, branch, name, language, "full", amount, "2019-07-01", paid_to
+
+
+def _appoint(conn: Connection, new_id: Callable[[], int], now: datetime, today: date) -> None:
+    """Staff for every role that has work in the console; a secretary's reach is one town."""
+    town = branches.by_code(conn, "530101")
+    for role, name in STAFF.items():
+        person = staff.add(conn, new_id, name, now=now)
+        within = town.id if role == "secretary" and town is not None else None
+        roles.grant(conn, new_id, role, staff_id=person, branch_id=within, by="system:demo", now=now, today=today)
+    secretary = members.by_member_no(conn, "A0005", today)
+    if secretary is not None:
+        roles.grant(
+            conn,
+            new_id,
+            "secretary",
+            member_id=secretary.id,
+            branch_id=secretary.branch_id,
+            by="system:demo",
+            now=now,
+            today=today,
+        )
