@@ -36,6 +36,10 @@ from smpp.session import (
 
 TICK = 1.0
 FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0
+STEADY = (
+    60.0  # seconds bound, or a message either way: then the next loss is a new story and the first wait short again
+)
+GOODBYE = 2.0  # for a peer that reads no more to take what we wrote last
 AFTER_REFUSAL = 300.0  # our credentials are wrong: asking again each second locks the account at many an operator
 REFUSALS = frozenset(
     {status.BIND_FAILED, status.INVALID_PASSWORD, status.INVALID_SYSTEM_ID, status.INVALID_SYSTEM_TYPE}
@@ -64,6 +68,7 @@ class Connection(Protocol):
         self._clock = clock
         self._ticking: IDelayedCall | None = None
         self._flushing: IDelayedCall | None = None
+        self._closed_at: float | None = None
 
     def connectionMade(self) -> None:
         transport = cast(Any, self.transport)
@@ -114,6 +119,7 @@ class Connection(Protocol):
 
     def close(self, dead: bool) -> None:
         self.flush()
+        self._closed_at = self._clock.seconds()
         transport = cast(Any, self.transport)
         if dead:
             transport.abortConnection()
@@ -138,7 +144,12 @@ class Connection(Protocol):
 
     def _tick(self) -> None:
         self._ticking = self._clock.callLater(TICK, self._tick)
-        self._bind.happened(self, self.session.tick(self._clock.seconds()))
+        now = self._clock.seconds()
+        if self._closed_at is not None:
+            if now - self._closed_at >= GOODBYE:
+                cast(Any, self.transport).abortConnection()
+            return
+        self._bind.happened(self, self.session.tick(now))
         self.flush()
 
 
@@ -177,6 +188,7 @@ class Bind:
         self._running = False
         self._attempts = 0
         self._refused = 0  # status of the last refusal to bind
+        self._bound_at: float | None = None
         self._connecting: Deferred[Any] | None = None
         self._connection: Connection | None = None
         self._waiting: IDelayedCall | None = None
@@ -199,6 +211,7 @@ class Bind:
 
     def start(self) -> None:
         self._running = True
+        self.detail = "connecting"
         self._connect()
 
     def stop(self) -> Deferred[None]:
@@ -231,6 +244,7 @@ class Bind:
                 case Unanswered():
                     owner.unanswered(event)
                 case Bound():
+                    self._bound_at = self._clock.seconds()
                     self._moved(f"bound to {event.system_id or 'the operator'}")
                 case Draining():
                     self._moved(event.reason)
@@ -245,6 +259,9 @@ class Bind:
 
     def disconnected(self, connection: Connection) -> None:
         self._connection = None
+        if self._bound_at is not None and self._clock.seconds() - self._bound_at >= STEADY:
+            self._attempts = 0
+        self._bound_at = None
         if self._running:
             self._rest()
         self._owner.moved()
@@ -257,7 +274,7 @@ class Bind:
         self._refused = 0
         factory = _Once(Connection(self, Session(self._timing), self._hello, self._clock))
         self._connecting = self._endpoint().connect(factory)
-        self._moved("connecting")
+        self._owner.moved()  # what went wrong last time stays in view
         self._connecting.addCallbacks(self._connected, self._not_connected)
 
     def _connected(self, connection: Connection) -> None:
@@ -291,7 +308,7 @@ class Bind:
         self.detail = detail
         now = self._clock.seconds()
         said, when = self._said
-        if detail != "connecting" and (detail != said or now - when >= SAY_AGAIN_AFTER):
+        if detail != said or now - when >= SAY_AGAIN_AFTER:
             self._said = (detail, now)
             self.log.info("{link}: {detail}", link=self._owner.name, detail=detail)
         self._owner.moved()

@@ -96,6 +96,7 @@ class SmppLink(Service):
         hello = _HELLO[settings.bind](
             system_id=settings.system_id, password=settings.password, system_type=settings.system_type
         )
+        pdu.encode(hello, 1)  # what does not fit shall be known now
         connect = endpoint or (lambda: clientFromString(reactor, settings.endpoint))
         self._binds = [Bind(self, connect, hello, timing, reactor, random) for _ in range(settings.binds)]
 
@@ -121,7 +122,9 @@ class SmppLink(Service):
 
     def send(self, part: Part) -> Deferred[str]:
         """Write `part` in this turn of the reactor; fires with the operator's id."""
-        connection = self._least_busy()
+        return self._send(part, self._least_busy())
+
+    def _send(self, part: Part, connection: Connection | None) -> Deferred[str]:
         if connection is None:
             return fail(LinkDown(self._state.detail or "not bound"))
         done: Deferred[str] = Deferred()
@@ -238,7 +241,8 @@ class SmppLink(Service):
     ) -> None:
         connection.answer(sequence, _response(body))
         if screen is not None:
-            self.send(screen).addErrback(self._screen_lost)
+            same = connection if connection.session.transmits else self._least_busy()
+            self._send(screen, same).addErrback(self._screen_lost)
 
     def _not_taken(
         self, failure: Failure, connection: Connection, sequence: int, body: pdu.Message | pdu.DataSm
