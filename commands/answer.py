@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from enum import Enum
 from typing import Any, Final, Literal
 
@@ -24,14 +23,13 @@ from sqlalchemy import Connection
 
 from commands import privacy
 from commands.grammar import CODE, Confirmed, Missing, Parsed, Problem, Silent, Understood, parse
-from commands.office import Office
+from commands.office import LIFE, Office
 from commands.registry import Command, Confirm, Kind
 from gateway.affairs import cases, challenges
 from gateway.affairs.members import Sender
 from gateway.core.model import Ask, Channel, Lane, LogClass, Reply, Request
 from gateway.core.text import fits_gsm7
 
-LIFE = timedelta(minutes=10)  # of a dialogue
 _QUESTION = 6  # characters that may be a question
 _MENU = "0"
 _ASK = "71"
@@ -81,7 +79,8 @@ def prepare(office: Office, text: str, sender: Sender, dialog: Ask | None = None
     """What `text` means when `sender` says it while `dialog` is open. Pure."""
     parsed = parse(text, office.registry, dialog=dialog)
     heard = None if isinstance(parsed, Silent) else parsed.language
-    language = sender.language or heard or office.organisation.language
+    asked = None if dialog is None else dialog.language
+    language = sender.language or heard or asked or office.organisation.language
     if not isinstance(parsed, Understood):
         return Prepared(text, parsed, language)
     command = parsed.command
@@ -127,6 +126,7 @@ def missing(office: Office, request: Request, lacking: Missing) -> Reply:
         command=command.code,
         parameter=parameter.name,
         arguments=lacking.arguments,
+        language=request.language,
     )
     return replace(office.reply(request, f"{command.name}.{parameter.name}"), ask=ask)
 
@@ -236,7 +236,11 @@ def _not_understood(
     text, case, dialog, reply = prepared.text, None, None, None
     kept = privacy.unknown(text) if problem.withhold else privacy.blank(text)
     command = problem.command
-    if command is not None and command.allows(request.member):
+    if command is not None:
+        refused = office.refused(command, request)
+        if refused is not None and request.member is None:
+            return replace(_answered(prepared, command, refused), log_class=LogClass.A, log_text=kept)
+    if command is not None and refused is None:
         reply = _suggestion(office, request, problem, command)
         dialog = reply.ask
     else:
@@ -305,7 +309,8 @@ def _suggestion(office: Office, request: Request, problem: Problem, command: Com
         reply = office.error(request, "E01", "E01_unheard", word=word)
     else:
         reply = office.error(request, "E01", word=word, heard=problem.heard)
-    ask = Ask(expires=request.now + LIFE, choices={"Y": (command.code, problem.arguments), "N": (_MENU, {})})
+    choices: dict[str, tuple[str, Mapping[str, Any]]] = {"Y": (command.code, problem.arguments), "N": (_MENU, {})}
+    ask = Ask(expires=request.now + LIFE, choices=choices, language=request.language)
     return replace(reply, ask=ask)
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sqlalchemy import Connection
 
 from commands import shown
-from commands.office import office
+from commands.office import LIFE, office
 from commands.registry import Command, Confirm, Kind, Parameter, Question
 from commands.texts import Named
 from gateway.affairs import invitations, members
 from gateway.core import audit
-from gateway.core.model import LogClass, Reply, Request
+from gateway.core.model import Ask, LogClass, Reply, Request
 
 _DIGITS = 8
 
@@ -28,7 +30,10 @@ def check(conn: Connection, request: Request) -> Question | Reply:
             if alarm:
                 who = f"number:{request.number}"
                 audit.record(conn, id=at.new_id(), at=request.now, actor=who, action="guessed invitations", object=who)
-            return at.error(request, "E07", left=left) if left else at.error(request, "E08", "E08_day")
+            if not left:
+                return at.error(request, "E08", "E08_day")
+            ask = Ask(expires=request.now + LIFE, command="81", parameter="invitation", language=request.language)
+            return replace(at.error(request, "E07", left=left), ask=ask)
         case invitations.Invited(member_id=member_id, reference=reference):
             found = members.by_id(conn, member_id, at.today(request.now))
     if found is None:

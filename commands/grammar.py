@@ -151,7 +151,7 @@ class _Reading:
     def _stop(self) -> Parsed | None:
         """Only the whole message says STOP; "Stop. Thank you" is one."""
         said, stops = self.said, self.registry.stops
-        word = stops.get(said)
+        word = stops.get(said) or stops.get(said.replace(" ", ""))
         if word is None:
             for polite in _POLITE:
                 if said.endswith(polite):

@@ -26,6 +26,7 @@ from gateway.core.keys import Keys
 from gateway.core.model import Ask, Coding, Lane, Member, Reply, Request
 from gateway.core.text import units
 
+LIFE = timedelta(minutes=10)  # of a dialogue
 SIGNATURE = {Coding.UCS2: 7, Coding.GSM7: 16}  # the widest there may be
 SEGMENT = {Coding.UCS2: 70, Coding.GSM7: 160}
 
@@ -182,7 +183,8 @@ class Office:
             now=request.now,
         )
         text = self.say(question.key, request.language, request.member, code=code, **question.values)
-        ask = Ask(expires=request.now + challenges.LIFE, command=command.code, parameter=CODE)
+        expires = request.now + challenges.LIFE
+        ask = Ask(expires=expires, command=command.code, parameter=CODE, language=request.language)
         return Reply(text=text, key=question.key, lane=Lane.CODE, ask=ask, secret=True)
 
 

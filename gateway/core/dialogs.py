@@ -58,6 +58,7 @@ def written(ask: Ask) -> str:
         "command": ask.command,
         "parameter": ask.parameter,
         "arguments": dict(ask.arguments),
+        "language": ask.language,
     }
     return orjson.dumps(content).decode()
 
@@ -70,4 +71,5 @@ def _read(content: str, expires: datetime) -> Ask:
         command=found["command"],
         parameter=found["parameter"],
         arguments=found["arguments"],
+        language=found.get("language"),
     )

@@ -185,6 +185,7 @@ class Ask:
     command: str | None = None
     parameter: str | None = None
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    language: str | None = None  # it was asked in; a digit tells none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -148,6 +148,18 @@ def test_binding_step_by_step(invited: tuple[Phone, str]) -> None:
     assert (phone.says(f"是{code}") or "").startswith("绑定成功")
 
 
+def test_a_wrong_invitation_may_be_corrected_at_once(invited: tuple[Phone, str]) -> None:
+    phone, invitation = invited
+    assert phone.says("join") == "Please reply the 8-digit code from your branch"
+    wrong = f"{(int(invitation) + 1) % 10**8:08}"
+    assert phone.says(wrong) == "Wrong or expired code, 4 tries left. Please check it and send it again"
+    assert re.fullmatch(
+        r"Check: 530102017, member no ending 4107. If that is you reply Y \d{4}, if not N \d{4}",
+        phone.says(invitation) or "",
+    )
+    assert (phone.says("Y") or "").startswith("Please reply Y and the 4-digit code")
+
+
 def test_no_is_no(conn: Connection, invited: tuple[Phone, str]) -> None:
     phone, invitation = invited
     code = _code(phone.says(f"81 {invitation}"))
@@ -354,8 +366,8 @@ def test_a_slip_and_its_yes(member: Phone) -> None:
 
 
 def test_a_slip_towards_what_is_not_allowed(stranger: Phone) -> None:
-    assert stranger.says("DUSE") == '"DUSE" not understood. Menu: 0. Staff: 12345'
-    assert stranger.last.dialog is None
+    assert (stranger.says("DUSE") or "").startswith("This number is not linked to a member. You may use 0 HELP")
+    assert (stranger.last.command, stranger.last.dialog) == ("E02", None)
 
 
 def test_a_sealed_suggestion_keeps_no_text(member: Phone) -> None:

@@ -127,6 +127,8 @@ def test_commands(text: str, code: str, arguments: dict[str, Any]) -> None:
         "退订谢谢",
         "TDING",
         "stop!",
+        "STOP ALL",
+        "退 订",
     ],
 )
 @pytest.mark.parametrize("registry", [ALL, OURS], ids=["all", "ours"])
