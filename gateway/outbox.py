@@ -105,7 +105,7 @@ class Pace:
             elif not self._configured and self._rate > 20_000:
                 self._rate = 0.0
                 return
-        burst = max(1.0, self._rate / 20)  # 50 ms worth
+        burst = max(1.0, self._rate / 4)  # what a quarter of a second brings
         self._tokens = min(burst, self._tokens + passed * self._rate)
 
 

@@ -57,7 +57,7 @@ class Bulk:
         converters = [
             (position, _remembered(partial(_converted, dialect=dialect)))
             for position, name in enumerate(self.names)
-            if isinstance(compiled.binds[name].type, Time)
+            if sqlite and isinstance(compiled.binds[name].type, Time)
         ]
         sql, values = str(compiled), None
         if sqlite and isinstance(self._statement, Insert):

@@ -1,0 +1,263 @@
+"""The way out of one link, on a clock of the test's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import Connection, select
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+
+from gateway.core import messages
+from gateway.core.database import Inline, engine
+from gateway.core.ids import Ids
+from gateway.core.keys import Keys
+from gateway.core.model import Lane, LinkDown, LinkState, LinkStatus, Outbound, Part, Rejected, Throttled, Unknown
+from gateway.core.tables.everything import METADATA
+from gateway.core.tables.messages import message, part
+from gateway.outbox import Outbox, Pace
+from tests.core.test_messages import split
+
+START = datetime(2026, 8, 20, 8, 0, tzinfo=UTC)
+
+
+class Line:
+    """A link that the test answers for."""
+
+    def __init__(self, *, window: int = 3, rate: float = 0.0) -> None:
+        self.name = "a"
+        self.window = window
+        self.rate = rate
+        self.status = LinkStatus.READY
+        self.unanswered: list[tuple[Part, Deferred[str]]] = []
+        self.written: list[str] = []
+
+    @property
+    def state(self) -> LinkState:
+        return LinkState(link="a", status=self.status, since=START)
+
+    def split(self, outbound: Outbound) -> tuple[Part, ...]:
+        return split(outbound)
+
+    def send(self, part: Part) -> Deferred[str]:
+        done: Deferred[str] = Deferred()
+        if self.status is LinkStatus.DOWN:
+            done.errback(LinkDown("down"))
+            return done
+        self.written.append(part.octets.decode())
+        self.unanswered.append((part, done))
+        return done
+
+    def answer(self, count: int = 1) -> None:
+        for _ in range(count):
+            part, done = self.unanswered.pop(0)
+            done.callback(f"id-{part.outbound}-{part.number}")
+
+    def refuse(self, error: Exception) -> None:
+        _, done = self.unanswered.pop(0)
+        done.errback(error)
+
+    def startService(self) -> None: ...
+
+    def stopService(self) -> None: ...
+
+
+class House:
+    """A database, a link and its outbox."""
+
+    def __init__(self, conn: Connection, line: Line) -> None:
+        self.conn = conn
+        self.line = line
+        self.clock = Clock()
+        self.ids = Ids()
+        self.outbox = Outbox(line, Inline(conn), Keys(bytes(32)), self.clock, self.now)
+        self.outbox.start()
+
+    def now(self) -> datetime:
+        return START + timedelta(seconds=self.clock.seconds())
+
+    def queue(self, *texts: str, lane: Lane = Lane.NOTICE) -> None:
+        outbounds = [
+            Outbound(id=self.ids(), to=f"+86138000{i:05}", text=text, link="a", lane=lane)
+            for i, text in enumerate(texts)
+        ]
+        with self.conn.begin():
+            messages.queue(self.conn, outbounds, self.now(), actor="test")
+        self.outbox.poke()
+        self.turn()
+
+    def turn(self, seconds: float = 0.0) -> None:
+        self.clock.advance(seconds)
+        for _ in range(5):
+            self.clock.advance(0)
+
+    def states(self) -> list[str]:
+        with self.conn.begin():
+            return sorted(self.conn.scalars(select(message.c.state)))
+
+    def inflight(self) -> int:
+        with self.conn.begin():
+            return len(self.conn.execute(select(part.c.number).where(part.c.state == "inflight")).all())
+
+
+@pytest.fixture
+def house() -> Iterator[House]:
+    made = engine("sqlite://")
+    METADATA.create_all(made)
+    with made.connect() as conn:
+        yield House(conn, Line())
+    made.dispose()
+
+
+def test_a_window_and_no_more_is_written(house: House) -> None:
+    house.queue(*"abcdefg")
+    assert house.line.written == ["a", "b", "c"]
+    assert house.inflight() == 3
+    house.line.answer()
+    house.turn()
+    assert house.line.written == ["a", "b", "c", "d"]
+    assert house.inflight() == 3
+
+
+def test_everything_is_sent_once_and_in_order(house: House) -> None:
+    house.queue(*"abcdefghij")
+    while house.line.unanswered:
+        house.line.answer()
+        house.turn()
+    assert house.line.written == list("abcdefghij")
+    assert house.states() == ["sent"] * 10
+
+
+def test_a_code_overtakes_what_is_held(house: House) -> None:
+    house.queue(*"abcdefghijklmnopqrstuvwxyz", lane=Lane.BULK)
+    assert house.line.written == ["a", "b"]  # 80 % of three
+    house.queue("code", lane=Lane.CODE)
+    assert house.line.written[-1] == "code"
+
+
+def test_throttling_slows_down_keeps_order_and_counts_no_attempt(house: House) -> None:
+    house.queue(*"abcdef")
+    house.line.answer()
+    house.line.refuse(Throttled("0x58", code=0x58))
+    house.line.refuse(Throttled("0x58", code=0x58))
+    house.turn()
+    assert house.line.written == ["a", "b", "c"]
+    for _ in range(300):
+        house.turn(0.1)
+        while house.line.unanswered:
+            house.line.answer()
+    assert house.line.written == ["a", "b", "c", "b", "c", "d", "e", "f"]
+    assert house.states() == ["sent"] * 6
+
+
+def test_unknown_is_parked(house: House) -> None:
+    house.queue("a")
+    house.line.refuse(Unknown("no answer in 60 s"))
+    house.turn()
+    assert house.states() == ["unknown"]
+    house.turn(5)
+    assert house.line.written == ["a"]
+
+
+def test_a_refusal_that_may_pass_is_tried_again_later_and_one_for_good_is_not(house: House) -> None:
+    house.queue("a", "b")
+    house.line.refuse(Rejected("system error", code=8, retry_after=5.0))
+    house.line.refuse(Rejected("bad address", code=11))
+    house.turn()
+    assert house.states() == ["failed", "queued"]
+    house.turn(6)
+    with house.conn.begin():
+        messages.due(house.conn, house.now())
+    house.turn(1)
+    assert house.line.written == ["a", "b", "a"]
+
+
+def test_it_gives_up_after_some_attempts(house: House) -> None:
+    house.queue("a")
+    for _ in range(20):
+        if house.line.unanswered:
+            house.line.refuse(Rejected("system error", code=8, retry_after=1.0))
+        house.turn(200)
+        with house.conn.begin():
+            messages.due(house.conn, house.now())
+        house.turn(1)
+    assert house.states() == ["failed"]
+    assert len(house.line.written) == messages.ATTEMPTS
+
+
+def test_what_is_held_goes_back_when_the_link_goes_down(house: House) -> None:
+    house.queue(*"abcdef")
+    house.line.status = LinkStatus.DOWN
+    house.outbox.lost()
+    for _ in range(3):
+        house.line.refuse(Unknown("the link was lost"))
+    house.turn()
+    assert house.states() == ["queued"] * 3 + ["unknown"] * 3
+    house.line.status = LinkStatus.READY
+    house.outbox.poke()
+    house.turn()
+    assert house.line.written == list("abcdef")
+
+
+def test_a_part_that_could_not_be_written_is_queued_again(house: House) -> None:
+    house.line.status = LinkStatus.DOWN
+    house.queue("a")
+    assert house.line.written == []
+    assert house.states() == ["queued"]
+    house.line.status = LinkStatus.READY
+    house.turn(1)
+    assert house.line.written == ["a"]
+
+
+def test_reserved_slots_are_not_used_twice(house: House) -> None:
+    assert house.outbox.reserve(2) == 2
+    house.queue("a", "b")
+    assert house.line.written == ["a"]
+    house.outbox.unreserve(2)
+    house.turn()
+    assert house.line.written == ["a", "b"]
+
+
+def test_stop_waits_for_what_is_on_its_way(house: House) -> None:
+    house.queue(*"abcdef")
+    stopped = []
+    house.outbox.stop().addCallback(stopped.append)
+    house.turn()
+    assert stopped == []
+    house.line.answer(3)
+    house.turn()
+    assert stopped == [None]
+    assert house.states() == ["queued"] * 3 + ["sent"] * 3
+
+
+def test_the_pace_is_kept_in_parts() -> None:
+    made = engine("sqlite://")
+    METADATA.create_all(made)
+    with made.connect() as conn:
+        house = House(conn, Line(window=100, rate=10.0))
+        house.queue(*(["x\ny"] * 50))
+        seen = []
+        for _ in range(50):
+            house.turn(0.1)
+            while house.line.unanswered:
+                house.line.answer()
+            seen.append(len(house.line.written))
+    assert 40 <= seen[-1] <= 52  # five seconds at ten parts
+    made.dispose()
+
+
+def test_the_pace_halves_and_recovers() -> None:
+    pace = Pace(100.0, 0.0)
+    pace.throttled(0.0, 1.0)
+    assert pace.allowed(0.5) == 0
+    got = 0
+    for tenth in range(10, 30):
+        found = pace.allowed(tenth / 10)
+        pace.spend(found)
+        got += found
+    assert 80 <= got <= 130  # two seconds at about fifty
+    for second in range(3, 40):
+        pace.allowed(float(second))
+    assert not pace.limited
