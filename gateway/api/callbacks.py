@@ -12,7 +12,6 @@ import treq
 from twisted.internet.defer import CancelledError, Deferred, DeferredList
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import Protocol
-from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.web.client import Agent
 from twisted.web.iweb import IAgent, IResponse
@@ -123,14 +122,19 @@ class Callbacks:
         return 200 <= code < 300 or code == GONE
 
     def _wake(self) -> None:
-        if self._resting is not None:
-            self._resting.cancel()
+        if self._resting is not None and not self._resting.called:
+            self._resting.callback(None)
 
     async def _rest(self) -> None:
-        self._resting = deferLater(self._clock, _POLL)
-        self._resting.addErrback(lambda failure: failure.trap(CancelledError) and None)
-        await self._resting
-        self._resting = None
+        """Until there is something new, or for a second."""
+        self._resting = Deferred()
+        timer = self._clock.callLater(_POLL, self._wake)
+        try:
+            await self._resting
+        finally:
+            self._resting = None
+            if timer.active():
+                timer.cancel()
 
 
 def signature(key: str, body: bytes, at: datetime) -> str:
