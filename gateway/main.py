@@ -358,7 +358,10 @@ def _option_name(field: str, *, switch: bool) -> str:
 @simulate.command("operator", cls=_FromFields)
 @click.option("--port", default=2775, show_default=True, help="Where it listens, on this machine only.")
 def simulate_operator(port: int, **options: Any) -> None:
-    """An SMPP operator. `NUMBER TEXT` on standard input is a text from that phone, `NUMBER *CODE#` dials."""
+    """An SMPP operator. `NUMBER TEXT` on standard input is a text from that phone, `NUMBER *CODE#` dials.
+
+    Times are seconds, shares are of one.
+    """
     from gateway.cli import simulating
     from smpp.simulator import Options
 

@@ -1,0 +1,144 @@
+"""The documentation is complete: every setting, command, and error text is in it, and nothing that is gone."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator
+from dataclasses import MISSING, fields
+from pathlib import Path
+
+import pytest
+
+from commands.texts import FOLDER
+from config import model
+from config.load import load
+from tests.reference import DOCS, command_line_page
+
+ROOT = DOCS.parent
+SECTIONS = {
+    "[organisation]": model.Organisation,
+    "[security]": model.Security,
+    "[database]": model.Database,
+    "[console]": model.Console,
+    "[api]": model.Api,
+    "[api.keys.NAME]": model.ApiKey,
+    "[smpp.NAME]": model.SmppLink,
+    "[modem.NAME]": model.ModemLink,
+    "[ussd_http.NAME]": model.UssdHttp,
+    "[alarms]": model.Alarms,
+}
+NO_SETTINGS = {("[modem.NAME]", "window")}
+
+
+def rows(text: str) -> dict[str, list[str]]:
+    """The rows of the tables in `text`, by what their first cell says in code."""
+    found = {}
+    for line in text.splitlines():
+        if line.startswith("| `"):
+            cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+            found[cells[0].strip("`")] = cells[1:]
+    return found
+
+
+def documented() -> dict[str, dict[str, list[str]]]:
+    page = (DOCS / "configuration.md").read_text("utf-8")
+    pieces = re.split(r"^##+ (\[.*\])$", page, flags=re.MULTILINE)
+    return {title: rows(body) for title, body in zip(pieces[1::2], pieces[2::2], strict=True)}
+
+
+def test_the_page_of_the_command_line_is_up_to_date() -> None:
+    written = (DOCS / "command-line.md").read_text("utf-8")
+    assert written == command_line_page(), "docs/command-line.md is old; `python -m tests.reference` writes it"
+
+
+def test_every_table_of_the_configuration_is_documented() -> None:
+    assert documented().keys() == SECTIONS.keys()
+    tables = {field.name for field in fields(model.Gateway)} - {"path"}
+    assert tables == {re.split(r"[].]", title[1:])[0] for title in SECTIONS}
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_every_setting_is_documented_with_its_default(section: str) -> None:
+    settings = documented()[section]
+    known = {
+        field.name: field.default
+        for field in fields(SECTIONS[section])
+        if field.name != "name" and (section, field.name) not in NO_SETTINGS
+    }
+    if section == "[organisation]":
+        known["name"] = MISSING
+    assert settings.keys() == known.keys()
+    for key, default in known.items():
+        told = settings[key][0]
+        if default is True or default is False:
+            assert told == f"`{str(default).lower()}`", key
+        elif isinstance(default, int | float):
+            assert told == f"`{default:g}`", key
+        elif isinstance(default, str) and default:
+            assert told == f'`"{default}"`', key
+
+
+def test_the_example_has_every_setting() -> None:
+    """Those that exclude each other stand in comments."""
+    example = (ROOT / "config" / "example.toml").read_text("utf-8")
+    for section, settings in documented().items():
+        for key in settings:
+            assert re.search(rf"\b{key}(_file)? = |[.[]{key}[].]", example), f"{section} {key}"
+
+
+def test_the_example_is_right(tmp_path: Path) -> None:
+    (tmp_path / "muster.toml").write_text((ROOT / "config" / "example.toml").read_text("utf-8"), "utf-8")
+    assert load(tmp_path / "muster.toml").smpp
+
+
+def test_every_error_text_is_documented() -> None:
+    known = rows((DOCS / "errors.md").read_text("utf-8").partition("## What the log says")[0])
+    for path in FOLDER.glob("*.toml"):
+        with path.open("rb") as file:
+            errors = tomllib.load(file)["errors"]
+        assert errors.keys() == known.keys(), path.name
+        if path.stem == "en":
+            for key, text in errors.items():
+                told = known[key][0].strip("`").replace("\\|", "|")
+                # The piece that only shows where there is a hotline, or another command, may be left out.
+                assert told in (text, re.sub(r"\[(hotline|71|81)\|[^]]*\]", "", text), _unasked(text)), key
+
+
+def _unasked(text: str) -> str:
+    """Without the piece about the hotline only."""
+    return re.sub(r"\[hotline\|[^]]*\]", "", text)
+
+
+def test_every_state_of_a_message_is_documented() -> None:
+    from gateway.core.model import State
+
+    page = (DOCS / "errors.md").read_text("utf-8").partition("## What the log says")[2]
+    for state in set(State) - {State.RECEIVED}:
+        assert f"`{state}`" in page, state
+
+
+def pages() -> Iterator[Path]:
+    yield from DOCS.glob("*.md")
+    yield from ROOT.glob("*.md")
+
+
+@pytest.mark.parametrize("page", list(pages()), ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    text = page.read_text("utf-8")
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
+        assert (page.parent / target).exists(), target
+    anchors = {
+        re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in re.findall(r"^#+ (.*)$", text, re.M)
+    }
+    for anchor in re.findall(r"\]\(#([^)]*)\)", text):
+        assert anchor in anchors, anchor
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    from importlib.metadata import version
+
+    from gateway.version import VERSION
+
+    assert version("muster") == VERSION
+    assert "[Unreleased]" in (ROOT / "CHANGELOG.md").read_text("utf-8")
