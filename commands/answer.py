@@ -236,10 +236,9 @@ def _not_understood(
     text, case, dialog, reply = prepared.text, None, None, None
     kept = privacy.unknown(text) if problem.withhold else privacy.blank(text)
     command = problem.command
-    if command is not None:
-        refused = office.refused(command, request)
-        if refused is not None and request.member is None:
-            return replace(_answered(prepared, command, refused), log_class=LogClass.A, log_text=kept)
+    refused = None if command is None else office.refused(command, request)
+    if command is not None and refused is not None and request.member is None:
+        return replace(_answered(prepared, command, refused), log_class=LogClass.A, log_text=kept)
     if command is not None and refused is None:
         reply = _suggestion(office, request, problem, command)
         dialog = reply.ask
@@ -254,6 +253,7 @@ def _not_understood(
                 log_class=LogClass.D,
                 log_text=None,
                 reply_text=reply.text,
+                dialog=KEEP if problem.keep else None,
                 case=thread.id,
             )
         if unknown > 0:
