@@ -90,10 +90,10 @@ class Network:
         self.operator = Operator(reactor, options, random=random, delivered=self._from_operator)
         self.modem = EmulatedModem(reactor, path=device, behaviour=Behaviour(), on_sent=self._from_modem)
 
-    def start(self, port: int) -> None:
-        """Switch both on; the operator listens on `port`."""
+    def start(self, port: int) -> int:
+        """Switch both on; return the port that the operator listens on, `port` unless that is 0."""
         self.modem.startService()
-        self.operator.listen(self._reactor, port)
+        return self.operator.listen(self._reactor, port)
 
     async def stop(self) -> None:
         self.modem.stopService()

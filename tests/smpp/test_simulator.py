@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from random import Random
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 from smpplib import consts, gsm
@@ -30,11 +30,14 @@ class Network:
     def __init__(self, own: Running, options: Options) -> None:
         self.own = own
         self.received: list[Text] = []
+        self.esmes: list[Esme] = []
         self.operator = Operator(own.reactor, options, random=Random(7), delivered=self.received.append)
         self.port = own.call(self.operator.listen, own.reactor)
 
     def stop(self) -> None:
         self.own.call(self.operator.stop)
+        for esme in self.esmes:
+            esme.close()
 
 
 @pytest.fixture(scope="module")
@@ -66,9 +69,10 @@ class Esme:
         self.client = Client("127.0.0.1", network.port, allow_unknown_opt_params=True)
         self.client.set_message_received_handler(self._received)
         self.client.set_message_sent_handler(self._answered)
+        network.esmes.append(self)
+        self._thread = threading.Thread(target=self._listen, daemon=True)
         self.client.connect()
         self.client.bind_transceiver(system_id="muster", password=password)
-        self._thread = threading.Thread(target=self._listen, daemon=True)
         self._thread.start()
 
     def _received(self, pdu: Any) -> None:
@@ -80,6 +84,11 @@ class Esme:
     def _listen(self) -> None:
         with suppress(Exception):  # the operator hangs up in the end, which smpplib tells in several ways
             self.client.listen()
+
+    def close(self) -> None:
+        if self._thread.ident is not None:
+            self._thread.join(10)
+        self.client.disconnect()
 
     def send(self, text: str, *, registered: int = 1) -> int:
         parts, coding, esm = gsm.make_parts(text)
@@ -98,10 +107,14 @@ class Esme:
         return len(parts)
 
 
+class Listening(Protocol):
+    port: int
+
+
 class Raw:
     """Octets on a socket, read with the codec one PDU at a time."""
 
-    def __init__(self, network: Network, bind: pdu.Bind | None = None) -> None:
+    def __init__(self, network: Listening, bind: pdu.Bind | None = None) -> None:
         self.socket = socket.create_connection(("127.0.0.1", network.port))
         self.socket.settimeout(10)
         if bind is not None:
