@@ -261,6 +261,7 @@ _COMMANDS: dict[str, _Handler] = {
     "+CBC": _constant(lambda who: "+CBC: 0,100"),
     "+COPS": lambda modem, mode, rest: ['+COPS: 0,2,"46000"'] if mode == "?" else [],
     "+CPAS": _constant(lambda who: "+CPAS: 0"),
+    "+CGATT": lambda modem, mode, rest: _shown("+CGATT", mode, "1", "(0,1)"),
     "+CPROT": lambda modem, mode, rest: [],
     "+CSMP": lambda modem, mode, rest: _shown("+CSMP", mode, "17,167,0,0", ""),
     "+CMMS": lambda modem, mode, rest: _shown("+CMMS", mode, "0", "(0-2)"),

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
 from typing import Any
 
 from twisted.internet import reactor as _reactor
@@ -72,10 +74,14 @@ class ModemTest(TestCase):
     def setUp(self) -> None:
         self.reactor: Any = _reactor
         self.desk = Desk()
-        self.modem = EmulatedModem(self.reactor, path=Path(self.mktemp()).absolute())
-        self.modem._path.parent.mkdir(parents=True, exist_ok=True)  # type: ignore[union-attr]  # given just above
+        self.modem = EmulatedModem(self.reactor, path=self.fresh_folder() / "modem")
         self.behaviour = self.modem.behaviour
         self.addCleanup(self.modem.stopService)
+
+    def fresh_folder(self) -> Path:
+        folder = Path(mkdtemp(prefix="muster-modem-"))
+        self.addCleanup(rmtree, folder)
+        return folder
 
     def change(self, **changes: Any) -> Behaviour:
         for name, value in changes.items():

@@ -451,18 +451,18 @@ class Trouble(ModemTest):
         assert link.state.status is LinkStatus.DOWN
 
     async def test_a_wrong_pin_is_typed_once_and_never_again(self) -> None:
-        memory = self.mktemp()
+        memory = self.fresh_folder() / "pins.json"
         self.change(pin="1234")
         for _ in range(3):
-            link = self.link(pin="0000", pins=PinFile(Path(memory)))
+            link = self.link(pin="0000", pins=PinFile(memory))
             await self.until(partial(self.has_detail, link, "PIN"))
             await link.stopService()
             self.modem.emulator.power_on()
         assert [line for line in self.heard if line.startswith("AT+CPIN=")] == ['AT+CPIN="0000"']
         assert self.behaviour.pin_tries == 2
-        link = self.link(pin="1234", pins=PinFile(Path(memory)))
+        link = self.link(pin="1234", pins=PinFile(memory))
         await self.until(lambda: link.state.status is LinkStatus.READY)
-        assert PinFile(Path(memory))._read() == {}
+        assert PinFile(memory)._read() == {}
 
     async def test_nothing_is_typed_into_a_puk(self) -> None:
         self.change(pin="1234", pin_tries=0)
