@@ -234,7 +234,7 @@ class _Batch:
         request = request or self._request(sender, taken.message)
         text, kept = reply.text, answered.reply_text
         error = reply.error is not None
-        if reply.lane is not Lane.CODE and answered.command != STOP:
+        if not reply.secret and answered.command != STOP:
             verdict = self.place.limits.judge(sender.number, text, error=error, now=self.seconds)
             if verdict is Verdict.SILENT:
                 self._in[-1][_ERROR] = "not answered: limit"

@@ -331,7 +331,12 @@ class Outbox:
         self._wrote()
         if part.lane is Lane.BULK:
             self._bulk_inflight += 1
-        self.link.send(part).addCallbacks(self._sent, self._refused, (part,), {}, (part,), {})
+        try:
+            sending = self.link.send(part)
+        except Exception:
+            self._refused(Failure(), part)
+        else:
+            sending.addCallbacks(self._sent, self._refused, (part,), {}, (part,), {})
 
     def _sent(self, remote_id: str, part: Part) -> None:
         self._collect(Answer(part, State.SENT, self._now(), remote_id=remote_id))

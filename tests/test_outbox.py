@@ -46,7 +46,7 @@ class Line:
         if self.status is LinkStatus.DOWN:
             done.errback(LinkDown("down"))
             return done
-        self.written.append(part.octets.decode())
+        self.written.append(part.octets.decode("utf-8", "replace"))
         self.unanswered.append((part, done))
         return done
 
