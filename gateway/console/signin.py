@@ -61,9 +61,10 @@ async def sign_in(visit: Visit) -> Answer:
         raise Refused(
             HTTPStatus.SERVICE_UNAVAILABLE, N_("Many people are signing in. Try again in a minute.")
         ) from None
-    if known.id is None or not right or known.locked or console.tries.too_many(visit.address):
+    slowed = console.tries.too_many(visit.address)
+    if known.id is None or not right or known.locked or slowed:
         console.tries.failed(visit.address)
-        if known.id is not None and not known.locked:
+        if known.id is not None and not known.locked and not slowed:
             await console.database.run(sessions.failed, console.ids, known.id, visit.address, visit.now)
         return _form(visit, name=name, wanted=visit.form("next"), refused=True)
     token = secrets.token_urlsafe(32)

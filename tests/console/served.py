@@ -9,6 +9,8 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from email.message import Message
+from functools import lru_cache
 from html import unescape
 from pathlib import Path
 from types import TracebackType
@@ -36,7 +38,7 @@ PHONE = "+8613800000007"
 @dataclass
 class Response:
     status: int
-    headers: Mapping[str, str]
+    headers: Message
     body: str
 
     @property
@@ -85,7 +87,7 @@ class Browser:
             else:
                 self.cookies[name] = value
         connection.close()
-        response = Response(answer.status, dict(answer.headers.items()), text)
+        response = Response(answer.status, answer.headers, text)
         if 'name="csrf"' in text:
             self.last = response
         return response
@@ -138,10 +140,15 @@ class Served:
         return made
 
 
+@lru_cache(maxsize=1)
+def _hashed() -> str:
+    return passwords.hashed(PASSWORD)
+
+
 def staff_member(conn: Connection, ids: Ids, name: str, role: str, *, branch: str | None = None) -> int:
     """An account with a role, for the whole organisation or the subtree of a branch."""
     now = datetime.now(UTC)
-    made = staff.add(conn, ids, name, password_hash=passwords.hashed(PASSWORD), now=now)
+    made = staff.add(conn, ids, name, password_hash=_hashed(), now=now)
     found = branches.by_code(conn, branch) if branch else None
     roles.grant(
         conn, ids, role, staff_id=made, branch_id=found.id if found else None, by="test", now=now, today=now.date()

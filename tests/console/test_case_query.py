@@ -1,0 +1,101 @@
+"""The queue within somebody's reach, page by page, and what waits on links, on both engines."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import Connection
+
+from gateway.affairs import cases
+from gateway.console import board, case_query
+from gateway.console.case_query import Answering
+from gateway.console.permissions import Grant, Staff
+from gateway.core.ids import Ids
+from tests.console.served import PHONE, asked, logged, people, sent_part, staff_member
+
+
+def person(id_: int, path: str = "", role: str = "agent") -> Staff:
+    return Staff(id=id_, name="li", language=None, grants=(Grant(role=role, path=path),))
+
+
+def numbers(rows: tuple[cases.Waiting, ...]) -> list[str]:
+    return [row.text for row in rows]
+
+
+def test_pages_go_on_where_the_last_one_ended(conn: Connection, ids: Ids, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(case_query, "PAGE", 2)
+    member, now = people(conn, ids), datetime.now(UTC)
+    made = [asked(conn, ids, member, str(number), ago=100 - number) for number in range(5)]
+    first = case_query.page(conn, person(1), "open", None, now)
+    assert numbers(first) == ["0", "1", "2"]  # one more than a page: there is another
+    assert numbers(case_query.page(conn, person(1), "open", made[1].id, now)) == ["2", "3", "4"]
+    for case in made:
+        cases.close(conn, ids, case.id, staff_id=staff_id(conn, ids), reason="", now=now)
+    assert numbers(case_query.page(conn, person(1), "closed", None, now)) == ["4", "3", "2"]
+    assert numbers(case_query.page(conn, person(1), "closed", made[3].id, now)) == ["2", "1", "0"]
+
+
+def staff_id(conn: Connection, ids: Ids) -> int:
+    return staff_member(conn, ids, f"clerk {ids()}", "agent")
+
+
+def test_the_queue_ends_at_the_branch(conn: Connection, ids: Ids) -> None:
+    member, now = people(conn, ids), datetime.now(UTC)
+    case = asked(conn, ids, member, "inside")
+    asked(conn, ids, None, "no member")
+    assert numbers(case_query.page(conn, person(1, "/53/5301/"), "open", None, now)) == ["inside"]
+    assert numbers(case_query.page(conn, person(1, "/53/5302/"), "open", None, now)) == []
+    assert len(case_query.page(conn, person(1), "open", None, now)) == 2
+    assert case_query.open_for(conn, person(1, "/53/")) == 1
+    assert case_query.open_for(conn, person(1)) == 2
+    assert case_query.thread(conn, person(1, "/53/5302/"), case.case_no, now) is None
+
+
+def test_mine_are_those_i_hold_now(conn: Connection, ids: Ids) -> None:
+    member, now = people(conn, ids), datetime.now(UTC)
+    me, other = staff_id(conn, ids), staff_id(conn, ids)
+    held, theirs = (asked(conn, ids, member, text) for text in ("mine", "theirs"))
+    assert case_query.claim(conn, person(me), held.case_no, now)
+    assert case_query.claim(conn, person(other), theirs.case_no, now)
+    assert not case_query.claim(conn, person(me), theirs.case_no, now)
+    assert numbers(case_query.page(conn, person(me), "mine", None, now)) == ["mine"]
+    assert numbers(case_query.page(conn, person(me), "mine", None, now + cases.LEASE)) == []
+
+
+def test_an_answer_is_an_entry_and_a_queued_message_or_neither(conn: Connection, ids: Ids) -> None:
+    member, now = people(conn, ids), datetime.now(UTC)
+    me, other = staff_id(conn, ids), staff_id(conn, ids)
+    case = asked(conn, ids, member, "question")
+    answering = Answering(id=ids(), case_no=case.case_no, text="【Anhe】yes", said="yes", link="mobile")
+    cases.claim(conn, case.id, other, now)
+    with pytest.raises(cases.Refused):
+        case_query.answer(conn, ids, person(me), answering, now)
+    cases.release(conn, case.id, other)
+    assert case_query.answer(conn, ids, person(me), answering, now)
+    assert not case_query.answer(conn, ids, person(me), answering, now)
+    thread = case_query.thread(conn, person(me), case.case_no, now)
+    assert thread is not None
+    assert [entry.text for entry in thread.entries] == ["question", "yes"]
+    assert thread.sent[answering.id].state == "queued"
+    assert thread.link == "mobile"
+    assert thread.branch == "5301 五里桥镇第一支部"
+    sent_part(conn, answering.id)
+    found = case_query.thread(conn, person(me), case.case_no, now)
+    assert found is not None
+    assert (found.sent[answering.id].parts, found.sent[answering.id].delivered) == (1, 1)
+
+
+def test_queues_are_counted_by_lane_and_only_so_far(
+    conn: Connection, ids: Ids, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(board, "MOST", 3)
+    for lane in (1, 1, 4, 4, 4, 4, 4):
+        logged(conn, ids, "x", direction="out", state="queued", lane=lane, number=PHONE)
+    lost = logged(conn, ids, "x", direction="out", state="unknown", lane=1)
+    sent_part(conn, lost, state="unknown")
+    found = board.queues(conn, ["mobile", "village"])
+    assert {name: [(row.lane, row.count) for row in rows] for name, rows in found.items()} == {
+        "mobile": [(1, 2), (4, 3)]
+    }
+    assert board.unresolved(conn, ["mobile", "village"]) == {"mobile": 1, "village": 0}

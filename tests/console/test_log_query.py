@@ -1,0 +1,218 @@
+"""Pages of the log: by key, by index, by windows; within somebody's branches and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, event
+
+from gateway.console import log_query
+from gateway.console.log_query import Filter, Rows
+from gateway.core.database import engine
+from gateway.core.ids import Ids, first_of
+from gateway.core.tables.everything import METADATA
+from gateway.core.tables.messages import message
+from tests.console.served import PHONE, asked, logged, logged_at, people
+
+NOW = datetime(2026, 11, 20, 8, tzinfo=UTC)
+
+
+def texts(rows: Rows) -> list[str | None]:
+    return [row.text for row in rows.rows]
+
+
+def look(conn: Connection, scope: tuple[str, ...] | None = None, before: int | None = None, **wishes: Any) -> Rows:
+    return log_query.page(conn, Filter(**wishes), scope, before)
+
+
+def understood(conn: Connection, words: str, branch: str = "") -> Filter:
+    return log_query.understand(
+        conn, words, Filter(), country="CN", today=date(2026, 11, 20), commands=("0", "11", "E01"), branch=branch
+    )
+
+
+def fill(conn: Connection, count: int, **values: object) -> list[int]:
+    """Rows a second apart, the oldest first."""
+    ids = [first_of(NOW + timedelta(seconds=second)) for second in range(count)]
+    base = {
+        "direction": "in", "state": "received", "channel": "sms", "link": "mobile", "number": PHONE, "at": NOW,
+        "log_class": "A", "text": "DUES", "command": "11",
+    } | values  # fmt: skip
+    conn.execute(message.insert(), [base | {"id": id_} for id_ in ids])
+    return ids
+
+
+def test_pages_follow_each_other_without_a_gap_or_a_double(conn: Connection) -> None:
+    ids = fill(conn, 120)
+    seen: list[int] = []
+    before = None
+    for expected in (50, 50, 20):
+        page = look(conn, before=before)
+        assert len(page.rows) == expected
+        seen += [row.id for row in page.rows]
+        before = page.older
+    assert before is None
+    assert seen == ids[::-1]
+
+
+def test_the_newest_arriving_meanwhile_moves_no_page(conn: Connection) -> None:
+    ids = fill(conn, 60)
+    first = look(conn)
+    logged(conn, logged_at(NOW + timedelta(hours=1)), "later")
+    assert [row.id for row in look(conn, before=first.older).rows] == ids[:10][::-1]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("direction", "out"), ("state", "failed"), ("channel", "ussd"), ("link", "village"), ("command", "E01"),
+        ("log_class", "B"),
+    ],
+)  # fmt: skip
+def test_each_facet_narrows(conn: Connection, ids: Ids, name: str, value: str) -> None:
+    logged(conn, ids, "other")
+    logged(conn, ids, "wanted", **{name: value})
+    wishes: dict[str, Any] = {name: value}
+    assert texts(look(conn, **wishes)) == ["wanted"]
+    assert len(look(conn).rows) == 2
+
+
+def test_times_are_ranges_of_the_key(conn: Connection) -> None:
+    fill(conn, 100)
+    page = look(conn, since=NOW + timedelta(seconds=10), until=NOW + timedelta(seconds=20))
+    assert len(page.rows) == 10
+    assert page.rows[-1].id == first_of(NOW + timedelta(seconds=10))
+
+
+def test_a_subtree_is_a_facet_and_a_scope(conn: Connection, ids: Ids) -> None:
+    people(conn, ids)
+    logged(conn, ids, "first", branch_path="/53/5301/")
+    logged(conn, ids, "second", branch_path="/53/5302/")
+    logged(conn, ids, "nobody's", branch_path=None)
+    assert texts(look(conn, branch="/53/5301/")) == ["first"]
+    assert texts(look(conn, ("/53/5302/",))) == ["second"]
+    assert texts(look(conn, ("/53/5301/", "/53/5302/"))) == ["second", "first"]
+    assert texts(look(conn, ("/53/5301/",), branch="/53/5302/")) == []
+    assert texts(look(conn, ())) == []
+    assert len(look(conn).rows) == 3
+
+
+def test_a_rare_wish_looks_back_in_windows_and_says_how_far(conn: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log_query, "_WINDOW", 10)
+    monkeypatch.setattr(log_query, "_WINDOWS", 3)
+    ids = fill(conn, 100)
+    logged(conn, logged_at(NOW + timedelta(seconds=5)), "rare", state="failed")
+    page = look(conn, state="failed")
+    assert page.rows == ()
+    assert page.looked_back_to is not None
+    pages = 1
+    while page.older is not None and not page.rows:
+        page = look(conn, before=page.older, state="failed")
+        pages += 1
+    assert texts(page) == ["rare"]
+    assert pages == 4
+    assert page.rows[0].id in range(ids[5], ids[6])
+
+
+def test_the_moment_of_an_id_is_the_inverse_of_the_id_of_a_moment() -> None:
+    assert log_query.moment(first_of(NOW) + 4711) == NOW
+
+
+def test_text_is_found_with_other_wishes_and_across_candidates(
+    conn: Connection, ids: Ids, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_query, "_CANDIDATES", 3)
+    logged(conn, ids, "会费怎么交", link="village")
+    for number in range(10):
+        logged(conn, ids, f"会费 {number}")
+    assert texts(look(conn, text="会费", link="village")) == ["会费怎么交"]
+    assert len(look(conn, text="会费").rows) == 11
+    assert texts(look(conn, text="费怎")) == ["会费怎么交"]
+    assert texts(look(conn, ("/53/5302/",), text="会费")) == []
+
+
+def test_the_text_of_a_case_or_a_sealed_one_is_not_found_and_not_shown(conn: Connection, ids: Ids) -> None:
+    for log_class in "CD":
+        logged(conn, ids, "会费秘密", log_class=log_class)
+    assert look(conn, text="会费").rows == ()
+    assert [log_query.shown_text(row) for row in look(conn).rows] == [None, None]
+
+
+def test_words_are_understood_as_what_they_are(conn: Connection, ids: Ids) -> None:
+    member = people(conn, ids)
+    case = asked(conn, ids, member, "低保什么时候到账")
+    logged(conn, ids, "code", number="10690001")
+    assert understood(conn, "138 0000 0007").numbers == (PHONE,)
+    assert understood(conn, "+86-13800000007").numbers == (PHONE,)
+    assert understood(conn, "A1004").member_no == "A1004"
+    assert understood(conn, "A1004").numbers == (PHONE,)
+    assert understood(conn, case.case_no).case_id == case.id
+    assert understood(conn, "e01").command == "E01"
+    assert understood(conn, "10690001").numbers == ("10690001",)
+    assert understood(conn, "1069").text == "1069"
+    assert understood(conn, "会费").text == "会费"
+    assert understood(conn, "  ") == Filter()
+    assert understood(conn, "", "5301").branch == "/53/5301/"
+    assert understood(conn, "", "River").branch == "/53/5302/"
+    assert understood(conn, "", "nowhere").nothing
+
+
+@pytest.mark.parametrize("words", ["'; DROP TABLE message;--", "%", "_%_", '"', "\\", "\u202e会费", "9" * 100, "+"])
+def test_odd_searches_are_only_searches(conn: Connection, ids: Ids, words: str) -> None:
+    logged(conn, ids, "会费")
+    found = log_query.page(conn, understood(conn, words, words), None, None)
+    assert len(found.rows) <= 1
+    assert len(look(conn).rows) == 1
+
+
+def test_a_number_is_found_whole_only(conn: Connection, ids: Ids) -> None:
+    """A search for a prefix would let anybody read the masked digits one by one."""
+    logged(conn, ids, "DUES")
+    for words in ("1380000", "13800000", "+861380000000", "0007"):
+        assert understood(conn, words).numbers == ()
+
+
+def test_one_message_is_shown_within_reach_only(conn: Connection, ids: Ids) -> None:
+    member = people(conn, ids)
+    id_ = logged(conn, ids, "DUES", member_id=member.id)
+    logged(conn, ids, "reply", direction="out", answers=id_)
+    logged(conn, ids, "elsewhere", branch_path="/53/5302/")
+    found = log_query.detail(conn, id_, ("/53/5301/",))
+    assert found is not None
+    assert found.member_no == "A1004"
+    assert found.branch_name == "5301 五里桥镇第一支部"
+    assert [row.text for row in found.around] == ["DUES", "reply"]
+    assert log_query.detail(conn, id_, ("/53/5302/",)) is None
+    assert log_query.detail(conn, id_ + 12345, None) is None
+
+
+@pytest.fixture
+def sqlite() -> Iterator[Connection]:
+    """A database whose plans can be asked for."""
+    made = engine("sqlite://")
+    METADATA.create_all(made)
+    with made.connect() as conn:
+        yield conn
+    made.dispose()
+
+
+@pytest.mark.parametrize("wishes", [{}, {"numbers": (PHONE,)}, {"text": "会费"}, {"state": "failed"}], ids=str)
+def test_no_page_of_a_large_log_scans_or_sorts_it(sqlite: Connection, wishes: dict[str, Any]) -> None:
+    fill(sqlite, 300)
+    sqlite.exec_driver_sql("ANALYZE")
+    statements: list[tuple[str, Any]] = []
+
+    @event.listens_for(sqlite, "before_cursor_execute")
+    def keep(conn: object, cursor: object, statement: str, parameters: Any, context: object, many: bool) -> None:
+        statements.append((statement, parameters))
+
+    look(sqlite, **wishes)
+    event.remove(sqlite, "before_cursor_execute", keep)
+    assert statements
+    for statement, parameters in statements:
+        plan = [row[3] for row in sqlite.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)]
+        assert not any(step.startswith("SCAN message") and "INDEX" not in step for step in plan), (statement, plan)
+        assert not any("TEMP B-TREE" in step for step in plan), (statement, plan)
