@@ -241,7 +241,11 @@ class Step:
         by_sms = self._view.asked(arguments, Channel.SMS)
         self._follow_up = self._joined.conduct.reply(by_sms, f"{command.name}.{parameter.name}")
         self._dialog = Ask(
-            expires=self._request.now + WRITING, command=command.code, parameter=parameter.name, arguments=arguments
+            expires=self._request.now + WRITING,
+            command=command.code,
+            parameter=parameter.name,
+            arguments=arguments,
+            language=by_sms.language,
         )
         self._end(self._view.text("write_by_sms"))
 
