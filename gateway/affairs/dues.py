@@ -33,7 +33,7 @@ _last_paid = (
     .scalar_subquery()
 )
 _owed = Lookup(
-    lambda members: (
+    lambda among: (
         select(
             member.c.id,
             func.count(obligation.c.month),
@@ -54,7 +54,7 @@ _owed = Lookup(
                 ),
             )
         )
-        .where(member.c.id.in_(members))
+        .where(among(member.c.id))
         .group_by(member.c.id)
     )
 )

@@ -161,7 +161,7 @@ class Reading:
 
 
 _known = Lookup(
-    lambda numbers: select(
+    lambda among: select(
         member.c.id,
         member.c.member_no,
         member.c.branch_id,
@@ -170,11 +170,11 @@ _known = Lookup(
         member.c.dues_class,
         member.c.monthly_amount,
         select(number.c.number).where(number.c.member_id == member.c.id).limit(1).scalar_subquery(),
-    ).where(member.c.member_no.in_(numbers))
+    ).where(among(member.c.member_no))
 )
 _owners = Lookup(
-    lambda numbers: select(number.c.number, number.c.member_id).where(
-        number.c.number.in_(numbers), number.c.member_id.is_not(None)
+    lambda among: select(number.c.number, number.c.member_id).where(
+        among(number.c.number), number.c.member_id.is_not(None)
     )
 )
 

@@ -43,15 +43,15 @@ _MEMBER = (
     member.c.dues_class,
 )
 _by_numbers = Lookup(
-    lambda numbers: (
+    lambda among: (
         select(number.c.number, number.c.language, number.c.opted_out, number.c.locked_until, *_MEMBER)
         .select_from(number.outerjoin(member, number.c.member_id == member.c.id).outerjoin(branch))
-        .where(number.c.number.in_(numbers))
+        .where(among(number.c.number))
     )
 )
 _grants = Lookup(
-    lambda members: select(role_grant.c.member_id, role_grant.c.role, role_grant.c.until).where(
-        role_grant.c.member_id.in_(members)
+    lambda among: select(role_grant.c.member_id, role_grant.c.role, role_grant.c.until).where(
+        among(role_grant.c.member_id)
     )
 )
 _FIND = select(*_MEMBER).select_from(member.join(branch))

@@ -154,7 +154,7 @@ class Intake:
 
 # --- in the database ----------------------------------------------------------------------------------------------
 
-_opted_out = Lookup(lambda numbers: select(phone.c.number).where(phone.c.number.in_(numbers), phone.c.opted_out))
+_opted_out = Lookup(lambda among: select(phone.c.number).where(among(phone.c.number), phone.c.opted_out))
 _Known = dict[tuple[str, str], tuple[bytes, Answer]]
 
 
