@@ -11,6 +11,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import (
     IAddress,
     IDelayedCall,
+    INegotiated,
     IReactorTime,
     IStreamClientEndpoint,
     ITCPTransport,
@@ -39,6 +40,7 @@ FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0
 STEADY = (
     60.0  # seconds bound, or a message either way: then the next loss is a new story and the first wait short again
 )
+STUCK = 30.0  # for a peer that reads nothing
 GOODBYE = 2.0  # for a peer that reads no more to take what we wrote last
 AFTER_REFUSAL = 300.0  # our credentials are wrong: asking again each second locks the account at many an operator
 REFUSALS = frozenset(
@@ -69,6 +71,7 @@ class Connection(Protocol):
         self._ticking: IDelayedCall | None = None
         self._flushing: IDelayedCall | None = None
         self._closed_at: float | None = None
+        self._stuck_at: float | None = None
 
     def connectionMade(self) -> None:
         transport = cast(Any, self.transport)
@@ -127,13 +130,18 @@ class Connection(Protocol):
         transport.unregisterProducer()
         transport.loseConnection()
 
-    # A peer that does not read what we answer is not read either.
+    # A peer that does not read what we answer is not read either, and left after a while. TLS must read to write.
 
     def pauseProducing(self) -> None:
-        cast(Any, self.transport).pauseProducing()
+        if self._stuck_at is None:
+            self._stuck_at = self._clock.seconds()
+        if not INegotiated.providedBy(self.transport):
+            cast(Any, self.transport).pauseProducing()
 
     def resumeProducing(self) -> None:
-        cast(Any, self.transport).resumeProducing()
+        self._stuck_at = None
+        if not INegotiated.providedBy(self.transport):
+            cast(Any, self.transport).resumeProducing()
 
     def stopProducing(self) -> None:
         """The transport is gone; `connectionLost` follows."""
@@ -148,6 +156,9 @@ class Connection(Protocol):
         if self._closed_at is not None:
             if now - self._closed_at >= GOODBYE:
                 cast(Any, self.transport).abortConnection()
+            return
+        if self._stuck_at is not None and now - self._stuck_at >= STUCK:
+            self._bind.happened(self, self.session.lost(f"the operator has read nothing for {STUCK:.0f} s", dead=True))
             return
         self._bind.happened(self, self.session.tick(now))
         self.flush()

@@ -226,10 +226,10 @@ class Session:
             self._drained(now, events)
         return events
 
-    def lost(self, reason: str) -> list[Event]:
-        """The connection is gone."""
+    def lost(self, reason: str, *, dead: bool = False) -> list[Event]:
+        """The connection is gone, or given up."""
         events: list[Event] = []
-        self._end(reason, events)
+        self._end(reason, events, dead=dead)
         return events
 
     def _next(self) -> int:

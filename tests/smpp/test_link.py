@@ -610,6 +610,11 @@ def test_a_peer_that_does_not_read_is_not_read(network: Network, end: End) -> No
     assert end.wire.producerState == "paused"
     end.wire.producer.resumeProducing()
     assert end.wire.producerState == "producing"
+    network.passes(29)
+    assert not end.wire.aborted
+    end.wire.producer.pauseProducing()
+    network.passes(30)
+    assert end.wire.aborted
 
 
 # --- several binds ----------------------------------------------------------------------------------------------
