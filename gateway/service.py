@@ -315,7 +315,7 @@ async def run(reactor: Any, settings: Gateway, *, only: Collection[str] | None =
     try:
         await muster.start()
     except BaseException:
-        await muster.database.stop()  # its threads would keep the process from ending
+        await muster.stop()  # threads would keep the process from ending
         raise
     reactor.addSystemEventTrigger("before", "shutdown", lambda: Deferred.fromCoroutine(muster.stop()))
     await Deferred()

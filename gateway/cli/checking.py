@@ -10,6 +10,7 @@ from random import SystemRandom
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail
+from twisted.internet.task import deferLater
 
 from config.load import load
 from config.model import Gateway
@@ -102,6 +103,7 @@ async def _reached(reactor: Any, make: Make, seconds: float) -> str | None:
     link.startService()
     limit = reactor.callLater(seconds, visitor.give_up)
     detail = await visitor.settled
+    await deferLater(reactor, 0, lambda: None)  # we were called from within the link, which is not to be stopped there
     if limit.active():
         limit.cancel()
     stopped = link.stopService()

@@ -43,6 +43,7 @@ def run(config: Path, kind: str, file: Path, *, dry_run: bool, invite: bool, rep
             organisation=gateway.organisation,
             actor=ACTOR,
             dry_run=dry_run,
+            invite=invite,
             report=open_files.enter_context(private_file(report)),
             codes=open_files.enter_context(private_file(codes)) if invite and not dry_run else None,
             keys=keys,

@@ -10,10 +10,12 @@ from typing import Any, TextIO
 
 from twisted.logger import (
     FilteringLogObserver,
+    ILogFilterPredicate,
     ILogObserver,
     LogEvent,
     LogLevel,
     LogLevelFilterPredicate,
+    PredicateResult,
     eventAsText,
     formatEvent,
     globalLogBeginner,
@@ -30,7 +32,18 @@ def begin(form: str, *, least: str = "info", out: TextIO = sys.stderr) -> None:
     """Send everything from `least` upwards to `out`, in the form "text" or "json"."""
     observer: ILogObserver = JsonLines(out) if form == "json" else Lines(out)
     threshold = LogLevelFilterPredicate(defaultLogLevel=LogLevel.levelWithName(least))
-    globalLogBeginner.beginLoggingTo([FilteringLogObserver(observer, [threshold])], redirectStandardIO=False)
+    for chatter in ("twisted", "log_legacy"):
+        threshold.setLogLevelForNamespace(chatter, LogLevel.warn)
+    globalLogBeginner.beginLoggingTo([FilteringLogObserver(observer, [Wanted(), threshold])], redirectStandardIO=False)
+
+
+@implementer(ILogFilterPredicate)
+class Wanted:
+    """Not that Twisted's factories start and stop, which they say under our names."""
+
+    def __call__(self, event: LogEvent) -> Any:
+        chatter = str(event.get("log_format", "")).startswith(("Starting factory", "Stopping factory"))
+        return PredicateResult.no if chatter else PredicateResult.maybe
 
 
 def masked(text: str) -> str:

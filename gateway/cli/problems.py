@@ -57,5 +57,6 @@ def sentence_of(error: Exception) -> str | None:
         reason = getattr(error.socketError, "strerror", None) or error.socketError
         return f"cannot listen on {error.interface or '*'}:{error.port}: {reason}; see [console] and [api] listen"
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+        where = error.filename2 or error.filename
+        return f"{where}: {error.strerror}" if where else error.strerror
     return None

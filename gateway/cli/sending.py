@@ -67,4 +67,7 @@ def _reason(error: HTTPError) -> str:
         reason = said["error"]
     except (ValueError, KeyError, TypeError):
         return f"HTTP {error.code}"
-    return str(reason.get("message", reason)) if isinstance(reason, dict) else str(reason)
+    if not isinstance(reason, dict):
+        return str(reason)
+    wrong = [f"{field['field']}: {field['message']}" for field in reason.get("fields", ())]
+    return "; ".join(wrong) or str(reason.get("message", reason))
