@@ -115,12 +115,14 @@ def compiled(body: type[Any], command: int, params: Mapping[str, Any]) -> tuple[
                 raise PduError(consts.SMPP_ESME_RINVMSGLEN, f"short_message of {size} octets")
         lengths: list[int] = []
         for index, step in strings:
-            if row[index]:
-                string = row[index] = c_octets(row[index], step)
-                lengths.append(len(string))
+            string = row[index]
+            size = len(string)
+            if size < step.longest and string.isascii() and string.isprintable():  # as nearly all are, and the empty
+                row[index] = string.encode("ascii")
+                lengths.append(size)
             else:
-                row[index] = b""
-                lengths.append(0)
+                row[index] = c_octets(string, step)
+                lengths.append(len(row[index]))
         key = tuple(lengths)
         struct = structs.get(key)
         if struct is None:
