@@ -31,6 +31,7 @@ class Suggestions:
                 sounds = lazy_pinyin(word.text)
                 self._sounds.append((" ".join(sounds), word))
                 self._written.append(("".join(sounds).upper(), word))
+        self._most = max((sounds.count(" ") + 1 for sounds, _ in self._sounds), default=0)
 
     def nearest(self, said: str) -> tuple[Word, int] | None:
         """The keyword meant by the front of `said`, and how much of it that front is."""
@@ -38,7 +39,7 @@ class Suggestions:
         if LEAST <= len(front) <= _LONGEST:
             return self._one(front, self._written)
         front = _front(said, is_han)
-        if 2 <= len(front) <= _LONGEST:
+        if 2 <= len(front) <= self._most:
             return self._one(" ".join(lazy_pinyin(front)), self._sounds, len(front))
         return None
 
