@@ -72,6 +72,7 @@ class Behaviour:
     errors: dict[str, list[str]] = field(default_factory=dict)  # by command: final results to give, in turn
     mute: set[str] = field(default_factory=set)  # commands that get no answer
     stuck: bool = False  # hears nothing, says nothing
+    frozen: bool = False  # answers nothing until it is told to reboot
     lose_submits: int = 0  # messages taken, and never answered
     no_prompt: bool = False
 
@@ -102,6 +103,7 @@ class Emulator:
         self._clock, self.write = clock, write
         self._timers: set[IDelayedCall] = set()
         self._reference = self._concatenation = 0
+        self.function = 1  # AT+CFUN: 4 is the radio off
         self.smsc = self.behaviour.smsc
         self.unlocked = not self.behaviour.pin
         self._reset()
@@ -283,6 +285,9 @@ class Emulator:
         if not line:
             return
         self.heard.append(line)
+        if self.behaviour.frozen and not line.endswith("AT+CFUN=1,1"):
+            return
+        self.behaviour.frozen = False
         if not line.upper().startswith("AT"):
             self._answer([], "ERROR")
             return

@@ -87,7 +87,9 @@ def _function(modem: Emulator, mode: str, rest: str) -> list[str]:
     if mode == "=" and rest.endswith(",1"):
         modem.power_on()
         modem.later(0.05, modem.say, "RDY")
-    return ["+CFUN: 1"] if mode == "?" else []
+    if mode == "=":
+        modem.function = int(rest.partition(",")[0])
+    return [f"+CFUN: {modem.function}"] if mode == "?" else []
 
 
 def _errors_mode(modem: Emulator, mode: str, rest: str) -> list[str]:
@@ -100,7 +102,8 @@ def _registration(modem: Emulator, name: str, mode: str, rest: str) -> list[str]
     if mode == "=":
         modem.registration_notices = int(rest)
     place = ',"18D7","2A90"' if modem.registration_notices == 2 else ""
-    return _shown(name, mode, f"{modem.registration_notices},{modem.behaviour.registration}{place}", "(0-2)")
+    state = modem.behaviour.registration if modem.function == 1 else 0
+    return _shown(name, mode, f"{modem.registration_notices},{state}{place}", "(0-2)")
 
 
 def _charsets(modem: Emulator, mode: str, rest: str) -> list[str]:

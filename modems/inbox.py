@@ -79,6 +79,7 @@ class Inbox:
         self._wanted: OrderedDict[tuple[str, int], None] = OrderedDict()
         self._direct: deque[str] = deque()
         self._safe: set[str] = set()  # handed over, and perhaps still stored
+        self._handing: dict[str, list[Deferred[_Fate]]] = {}  # on its way to the database
         self._store = ""
         self._sweep_soon = False
         self._bell: Deferred[None] | None = None
@@ -144,15 +145,17 @@ class Inbox:
                 listed: set[str] = set()
                 for store in self._identity.stores:
                     fine = await self._sweep(modem, store, listed) and fine
-                self._safe &= listed  # what is no longer stored cannot come twice
+                self._safe &= listed | set(self._direct)  # what is no longer stored cannot come twice
                 swept()
         return fine
 
     async def _take_direct(self, modem: Modem) -> bool:
         """A +CMT or +CDS: it is stored nowhere but here."""
-        if await self._hand_over(self._direct[0]) is _Fate.KEEP:
+        pdu = self._direct[0]
+        if pdu not in self._safe and await self._hand_over(pdu) is _Fate.KEEP:
             return False
         self._direct.popleft()
+        self._safe.discard(pdu)
         if self._identity.acknowledges and not await modem.willing("AT+CNMA", patience=Patience.ACKNOWLEDGEMENT):
             # Too late: the network sends it again, and the modem has switched its notices off (27.005 3.4.4).
             await modem.willing("AT+CNMI=" + ",".join(map(str, self._identity.notices)))
@@ -212,13 +215,9 @@ class Inbox:
                 return True
             pdu = again
         if pdu not in self._safe:
-            match await self._hand_over(pdu):
-                case _Fate.KEEP:
-                    return False
-                case _Fate.NOT_OURS:
-                    return True
-                case _Fate.SAFE:
-                    self._safe.add(pdu)
+            fate = await self._hand_over(pdu)
+            if fate is not _Fate.SAFE:
+                return fate is _Fate.NOT_OURS
         if await modem.willing(f"AT+CMGD={index}", limit=20.0):
             self._safe.discard(pdu)
         return True
@@ -231,7 +230,24 @@ class Inbox:
             return False
         return True
 
-    async def _hand_over(self, pdu: str) -> _Fate:
+    def _hand_over(self, pdu: str) -> Deferred[_Fate]:
+        """Hand `pdu` over once. Who gives up waiting stops nothing: the outcome is remembered for the next reading."""
+        waiting: Deferred[_Fate] = Deferred()
+        if pdu in self._handing:
+            self._handing[pdu].append(waiting)
+        else:
+            self._handing[pdu] = [waiting]
+            Deferred.fromCoroutine(self._offer(pdu)).addCallback(self._offered, pdu)
+        return waiting
+
+    def _offered(self, fate: _Fate, pdu: str) -> None:
+        if fate is _Fate.SAFE:
+            self._safe.add(pdu)
+        for waiting in self._handing.pop(pdu):
+            if not waiting.called:
+                waiting.callback(fate)
+
+    async def _offer(self, pdu: str) -> _Fate:
         try:
             message: tpdu.Tpdu | None = tpdu.decode(pdu)
         except tpdu.TpduError as error:

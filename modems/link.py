@@ -11,7 +11,7 @@ from random import Random
 from typing import Any
 
 from twisted.application.service import Service
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, DeferredList
 from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
@@ -70,6 +70,8 @@ class Timing:
     settle: float = 0.3
     probe: float = 2.0
     reopen: float = 1.0
+    dark: float = 1.0  # for what is said to a modem that no longer answers
+    stop: float = 5.0  # for the message that is just being sent
     lost_network: float = 600.0  # without network before the radio is switched off and on
 
 
@@ -102,6 +104,7 @@ class ModemLink(Service):
         self._modem: Modem | None = None
         self._session: Deferred[None] | None = None
         self._beginning: IDelayedCall | None = None
+        self._sending: set[Deferred[None]] = set()
         self._failures = self._silences = self._rungs = 0
         self._no_network_since: float | None = None
         self.identity = Identity()
@@ -135,6 +138,9 @@ class ModemLink(Service):
         self._port.startService()
 
     async def _stop(self) -> None:
+        self._become(LinkStatus.DOWN, "being stopped")
+        if self._sending:
+            await DeferredList(list(self._sending), consumeErrors=True).addTimeout(self._timing.stop, self._reactor)
         self._port.stopService()
         if self._beginning is not None and self._beginning.active():
             self._beginning.cancel()
@@ -152,7 +158,17 @@ class ModemLink(Service):
 
     def send(self, part: Part) -> Deferred[str]:
         """Fires with the TP-MR the modem gave the part, as in its status report."""
-        return Deferred.fromCoroutine(self._send(part))
+        sending = Deferred.fromCoroutine(self._send(part))
+        if not sending.called:
+            ended: Deferred[None] = Deferred()
+            self._sending.add(ended)
+            sending.addBoth(self._sent, ended)
+        return sending
+
+    def _sent(self, result: Any, ended: Deferred[None]) -> Any:
+        self._sending.discard(ended)
+        ended.callback(None)
+        return result
 
     async def _send(self, part: Part) -> str:
         if self._modem is None or self._state.status is not LinkStatus.READY:
@@ -237,8 +253,7 @@ class ModemLink(Service):
     def _lost(self, reason: str) -> None:
         self._modem = None
         self._begin()  # which ends the session, there being no modem
-        detail = f"does not answer, {self._silences} times now" if self._silences else reason
-        self._become(LinkStatus.DOWN, detail)
+        self._become(LinkStatus.DOWN, self._silent if self._silences else reason)
 
     def _condition(self, condition: Condition) -> None:
         if condition is Condition.RECOVERED:
@@ -248,10 +263,21 @@ class ModemLink(Service):
         self._silences += 1
         self.log.warn("{link}: the modem does not answer", link=self.name)
         if self._modem is not None:
-            self._modem.conversation.say_blindly("AT+CFUN=1,1")
+            self._become(LinkStatus.DOWN, self._silent)
+            self._tasks.start(self._give_up(self._modem))
+
+    async def _give_up(self, modem: Modem) -> None:
+        """A reboot said into the dark, then a fresh port; from the second time on the power as well."""
+        modem.conversation.say_blindly("AT+CFUN=1,1")
+        await modem.sleep(self._timing.dark)
         if self._silences > 1 and self._power_cycle is not None:
             self._power_cycle(self.name)
-        self._port.hang_up("the modem does not answer")
+        if self._modem is modem:
+            self._port.hang_up(self._silent)
+
+    @property
+    def _silent(self) -> str:
+        return f"the modem does not answer, for the {self._silences}. time"
 
     def _noticed(self, notice: Unsolicited) -> None:
         if notice.line in REBOOTED and self._modem is not None:

@@ -100,6 +100,8 @@ async def prepare(modem: Modem, wanted: Wanted, pins: Pins) -> Identity:
     found = await identify(modem)
     if wanted.imei and found.imei and found.imei != wanted.imei:
         raise Unfit(f"the modem with IMEI {found.imei} is here, not {wanted.imei}", stranger=True)
+    if (await modem.value("AT+CFUN?", limit=10.0))[:1] in ("0", "4"):
+        await modem.willing("AT+CFUN=1", limit=20.0)  # somebody left the radio off
     await _unlock(modem, wanted.pin, found, pins)
     found = await _card(modem, found)
     for line in found.make.setup:

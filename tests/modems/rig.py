@@ -24,7 +24,17 @@ from modems.link import ModemLink, Timing
 from modems.pins import Pins
 
 QUICK = Timing(
-    submit=1.0, look=0.1, search=0.05, sweep=30.0, again=0.1, busy=0.02, quiet=0.05, settle=0.02, reopen=0.05, probe=0.1
+    submit=1.0,
+    look=0.1,
+    search=0.05,
+    sweep=30.0,
+    again=0.1,
+    busy=0.02,
+    quiet=0.05,
+    settle=0.02,
+    reopen=0.05,
+    probe=0.1,
+    dark=0.1,
 )
 
 

@@ -24,6 +24,7 @@ from modems import tpdu
 from modems.emulated import Stored
 from modems.link import Candidates, ModemLink, Timing, split
 from modems.pins import PinFile
+from modems.probe import probe
 from tests.modems.rig import QUICK, ModemTest, outbound
 
 
@@ -404,6 +405,13 @@ class Trouble(ModemTest):
         await self.until(lambda: link.state.status is LinkStatus.READY)
         await self.until(lambda: self.desk.texts == ["waiting on the SIM"] and not self.stored)
 
+    async def test_frozen_until_rebooted(self) -> None:
+        link = await self.ready()
+        self.behaviour.frozen = True
+        await self.until(lambda: link.state.status is LinkStatus.DOWN)
+        await self.until(lambda: link.state.status is LinkStatus.READY)
+        assert "AT+CFUN=1,1" in self.heard
+
     async def test_a_modem_that_takes_no_octets_does_not_block(self) -> None:
         link = await self.ready()
         self.modem.stop_reading()
@@ -493,6 +501,42 @@ class Trouble(ModemTest):
         self.behaviour.errors["+CPIN"] = ["+CME ERROR: 14"]
         await self.ready()
 
+    async def test_stopped_while_sending(self) -> None:
+        """What the modem answers in time is not left unknown."""
+        self.behaviour.delays["+CMGS"] = 0.3
+        link = await self.ready()
+        sending = link.send(link.split(outbound())[0])
+        await self.until(lambda: self.modem.emulator.sent)
+        await link.stopService()
+        assert await sending == "1"
+
+    async def test_stopped_while_a_modem_sends_for_ever(self) -> None:
+        self.behaviour.lose_submits = 1
+        link = await self.ready(timing=replace_timing(submit=60.0, stop=0.1))
+        sending = link.send(link.split(outbound())[0])
+        await self.until(lambda: self.modem.emulator.sent)
+        await link.stopService()
+        await self.fails(sending, Unknown)
+
+    async def test_prepared_again_while_the_database_is_slow(self) -> None:
+        """The modem reboots before the commit: it is handed over once, and deleted after all."""
+        self.desk.hold = Deferred()
+        await self.ready()
+        self.modem.receive("+8613800000001", "DUES")
+        await self.until(lambda: self.desk.offered)
+        self.modem.emulator.power_on()
+        self.modem.emulator.say("RDY")
+        await self.until(lambda: self.heard.count("AT+CMGL=4") == 1)
+        await self.sleep(0.2)
+        self.desk.hold.callback(None)
+        await self.until(lambda: not self.stored)
+        assert (self.desk.offered, self.desk.texts) == (1, ["DUES"])
+
+    async def test_a_radio_left_off(self) -> None:
+        self.modem.emulator.function = 4
+        await self.ready()
+        assert "AT+CFUN=1" in self.heard
+
     async def test_stopped_for_good(self) -> None:
         link = await self.ready()
         await link.stopService()
@@ -515,3 +559,34 @@ def test_a_text_of_one_part_needs_no_header() -> None:
     (part,) = split(outbound("x" * 160))
     assert (part.udh, part.total, part.number) == (b"", 1, 1)
     assert [len(part.octets) for part in split(outbound("x" * 161))] == [152, 9]
+
+
+class Probing(ModemTest):
+    async def test_a_modem_is_looked_at(self) -> None:
+        self.modem.startService()
+        found = await probe(self.modem.device, reactor=self.reactor)
+        assert (found.identity.imei, found.sim, found.registered, found.signal) == (
+            self.behaviour.imei,
+            "READY",
+            True,
+            -73,
+        )
+
+    async def test_a_locked_one_is_not_touched(self) -> None:
+        self.change(pin="1234")
+        self.modem.startService()
+        found = await probe(self.modem.device, reactor=self.reactor)
+        assert found.sim == "SIM PIN"
+        assert self.behaviour.pin_tries == 3
+
+    async def test_what_is_not_there(self) -> None:
+        assert "cannot open" in (await probe("/dev/does-not-exist", reactor=self.reactor)).problem
+
+    async def test_what_does_not_answer(self) -> None:
+        self.change(stuck=True)
+        self.modem.startService()
+        assert (await probe(self.modem.device, reactor=self.reactor)).problem == "no modem answers"
+
+    async def test_what_is_in_use(self) -> None:
+        await self.ready()
+        assert "in use" in (await probe(self.modem.device, reactor=self.reactor)).problem
