@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Coroutine, Iterator
 from datetime import date, datetime
@@ -24,6 +25,7 @@ def react(work: Callable[[Any], Coroutine[Any, Any, None]]) -> None:
     from twisted.internet.defer import Deferred
 
     async def plainly(reactor: Any) -> None:
+        reactor.addSystemEventTrigger("before", "shutdown", _stopping)
         try:
             with said_plainly():
                 await work(reactor)
@@ -32,6 +34,12 @@ def react(work: Callable[[Any], Coroutine[Any, Any, None]]) -> None:
             raise SystemExit(error.exit_code) from None
 
     task.react(lambda reactor: Deferred.fromCoroutine(plainly(reactor)), [])
+
+
+def _stopping() -> None:
+    """A second SIGTERM changes nothing, a second Ctrl-C ends at once."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -77,6 +77,7 @@ class Process:
 
     def end(self) -> int:
         self._process.send_signal(signal.SIGTERM)
+        self._process.send_signal(signal.SIGTERM)  # as when it is sent to a whole group and to its leader
         self.ended = self._process.wait(20)
         return self.ended
 
