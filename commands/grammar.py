@@ -271,6 +271,8 @@ class _Reading:
         wanted = command.parameters[place]
         if isinstance(meant, Understood | Missing) and _leaves(meant, wanted, command):
             return meant
+        if wanted.kind is Kind.TEXT and len(self.said) == 1 and self.said.isdecimal():
+            return None  # no question is one digit; the menu's is
         try:
             return self._take(
                 command,

@@ -61,7 +61,7 @@ STOP = Command(
     code="92",
     name="stop",
     words={
-        "zh": ("退订", "退訂", "不要再发"),
+        "zh": ("退订", "退訂", "不要再发", "回TD", "回复TD"),  # as 退订回TD is read by some
         "en": ("STOP", "STOPALL", "UNSUBSCRIBE", "QUIT", "END"),
         "pinyin": ("TD", "T", "TDING"),
     },

@@ -93,7 +93,9 @@ def test_dues(conn: Connection, open_months: tuple[int, ...], paid_to: int | Non
 def test_dues_in_english(conn: Connection) -> None:
     join(conn, language="en")
     owe(conn, 202607, 202608)
-    assert Phone(conn).says("会费") == "Dues for 2026-08: 3.00 CNY; earlier months owed: 1; total 6.00 CNY. Questions: 71"
+    assert (
+        Phone(conn).says("会费") == "Dues for 2026-08: 3.00 CNY; earlier months owed: 1; total 6.00 CNY. Questions: 71"
+    )
 
 
 def test_strangers_are_told_what_they_may_use(stranger: Phone) -> None:

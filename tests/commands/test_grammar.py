@@ -306,6 +306,7 @@ def test_an_open_choice(text: str, code: str) -> None:
         ("71 水费", ("71", {"question": "水费"})),
         ("问 水费", ("71", {"question": "水费"})),
         ("LANG en", ("91", {"language": "en"})),
+        ("1", ("11", {})),
         ("退订", ("92", {})),
         ("0", ("0", {})),
     ],
