@@ -158,10 +158,11 @@ class Port(Service):
         failed: Callable[[str], None] = lambda reason: None,
         baudrate: int = 115200,
         first_wait: float = 1.0,
+        drain_within: float = DRAIN_WITHIN,
     ) -> None:
         self._device, self._build, self._failed = device, build, failed
         self._reactor, self._random, self._baudrate = reactor, random, baudrate
-        self._first_wait = first_wait
+        self._first_wait, self._drain_within = first_wait, drain_within
         self._attempt = 0
         self._again: IDelayedCall | None = None
         self._serial: _Serial | None = None
@@ -189,7 +190,9 @@ class Port(Service):
         self._again = None
         protocol = self._build()
         try:
-            self._serial = _Serial(protocol, self._device(), self._reactor, self._baudrate, closed=self._closed)
+            self._serial = _Serial(
+                protocol, self._device(), self._reactor, self._baudrate, self._drain_within, self._closed
+            )
         except OSError as error:  # SerialException is one
             self._failed(f"cannot open: {error.strerror or error}")
             self._retry()
@@ -210,9 +213,15 @@ class _Serial(SerialPort):
     """Twisted's serial port, ours alone, and watched for a modem that stops reading."""
 
     def __init__(
-        self, protocol: Protocol, device: str, reactor: Any, baudrate: int, *, closed: Callable[[], None]
+        self,
+        protocol: Protocol,
+        device: str,
+        reactor: Any,
+        baudrate: int,
+        drain_within: float,
+        closed: Callable[[], None],
     ) -> None:
-        self._closed = closed
+        self._drain_within, self._closed = drain_within, closed
         self._timers: IReactorTime = reactor
         self._stuck: IDelayedCall | None = None
         self._over = False
@@ -227,7 +236,7 @@ class _Serial(SerialPort):
     def write(self, data: bytes) -> None:
         super().write(data)
         if self._stuck is None and not self._over:
-            self._stuck = self._timers.callLater(DRAIN_WITHIN, self.force_closed, "the modem takes no octets")
+            self._stuck = self._timers.callLater(self._drain_within, self.force_closed, "the modem takes no octets")
 
     def doWrite(self) -> Any:
         result = super().doWrite()
