@@ -365,3 +365,11 @@ def test_send_without_a_gateway(config: Path) -> None:
 
 def test_run_only_a_part_that_exists(config: Path) -> None:
     assert "there is no pages" in refused("run", config, "--only", "links,pages")
+
+
+def test_our_package_names_must_be_ours_alone(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from gateway.cli import checking
+
+    assert set(checking.PACKAGES) <= checking.packages_distributions().keys()
+    monkeypatch.setattr(checking, "packages_distributions", lambda: {"config": ["muster", "configurator"]})
+    assert "the package config is configurator's too" in refused("check", config)
