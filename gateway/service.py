@@ -21,6 +21,7 @@ from commands.office import Office
 from commands.texts import Texts
 from config.model import Gateway
 from gateway.affairs import dues
+from gateway.alarms import Alarms
 from gateway.console.app import Console
 from gateway.console.web import Extra
 from gateway.core import messages, parts, phone, search, upgrade
@@ -93,6 +94,14 @@ class Muster:
         self.desk = Desk(self.place, self.database, self.board, reactor, now)
         self.console: Console | None = None
         self.api: Any = None
+        self._alarms = Alarms(
+            self.office,
+            self.board,
+            self.desk,
+            numbers=settings.alarms.numbers,
+            quarantined=lambda: self.desk.counters.quarantined,
+            now=now,
+        )
         self._timetable = Timetable(reactor, self._jobs())
         self._ports: list[IListeningPort] = []
 
@@ -238,6 +247,7 @@ class Muster:
             Job("move", 5.0, self._move),
             Job("parts", 600.0, self._overdue_parts),
             Job("assess", 60.0, self._assess),
+            Job("alarms", 10.0, self._alarms.look),
         ]
 
     async def _move(self) -> int:
