@@ -83,12 +83,13 @@ class Invitation(NamedTuple):
 class Written(NamedTuple):
     results: list[Result]
     bound: int
-    invitations: list[Invitation]
+    invited: int
+    invitations: list[Invitation]  # none in a dry run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inviting:
-    """Codes are made instead of binding phones."""
+    """What codes are made with."""
 
     keys: Keys
     random: random.Random
@@ -186,12 +187,13 @@ def write(
     new_id: Callable[[], int],
     now: datetime,
     month: int,
+    bind: bool,
     inviting: Inviting | None,
     dry_run: bool,
 ) -> Written:
     """Create and update `people`, bind their phones and enter what they owe, or only say what would be done."""
     known = {row[1]: row for row in _known(conn, [person.member_no for person in people])}
-    wanted = [person.phone for person in people if person.phone is not None and inviting is None]
+    wanted = [person.phone for person in people if person.phone is not None and bind]
     owners: dict[str, int] = dict(_owners(conn, wanted))
     results: list[Result] = []
     created: list[dict[str, Any]] = []
@@ -211,7 +213,7 @@ def write(
             if old[2:7] != person[2:3] + person[4:8]:
                 outcome = Outcome.UPDATED
                 changed.append(_update(person, member_id))
-        if person.phone is not None and inviting is None:
+        if person.phone is not None and bind:
             owner = owners.get(person.phone)
             if owner is None and not has_phone:
                 phones.append({"number": person.phone, "member_id": member_id, "main": True, "bound": now})
@@ -232,7 +234,7 @@ def write(
                 Invitation(person.member_no, person.name, person.branch_code, made[found], now + invitations.LIFE)
                 for found, person in unbound.items()
             ]
-    return Written(results, len(phones), codes)
+    return Written(results, len(phones), 0 if bind else len(unbound), codes)
 
 
 def _new(person: Person, member_id: int, now: datetime, month: int) -> dict[str, Any]:

@@ -62,7 +62,14 @@ class Office:
         self.conn.commit()
         report, codes = io.StringIO(), io.StringIO() if invite else None
         job = Import(
-            what=What(what), file=file, organisation=ORGANISATION, report=report, codes=codes, keys=self._keys, **others
+            what=What(what),
+            file=file,
+            organisation=ORGANISATION,
+            report=report,
+            invite=invite,
+            codes=codes,
+            keys=self._keys,
+            **others,
         )
         try:
             return run_import(
@@ -380,6 +387,9 @@ def test_invitations_instead_of_bindings(anhe: Office, ids: Ids, keys: Keys) -> 
     assert (counts.invited, counts.bound) == (2, 0)
     assert anhe.who(ZHANG) is None
     title, *rows = anhe.codes
+    dry = anhe.members("1001,13800000001,53,张三,,f,3,,", invite=True, dry_run=True)
+    assert (dry.invited, dry.bound) == (1, 0)
+    assert len(anhe.codes) == 0
     assert title == ["member_no", "name", "branch_code", "code", "expires"]
     assert [row[:3] for row in rows] == [["1001", "张三", "53"], ["1002", "'=李四", "5301"]]
     assert {row[4] for row in rows} == {"2026-11-26 17:00"}
