@@ -9,12 +9,8 @@ from a number of its own and every MT goes to one of its own, so each can be acc
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import random
 import signal
-import socket
-import subprocess
 import sys
 import tempfile
 import time
@@ -25,29 +21,14 @@ from pathlib import Path
 
 from sqlalchemy import func, select
 
+from bench.harness import House, figures, stop
 from gateway.core import messages
 from gateway.core.database import engine
 from gateway.core.ids import Ids
 from gateway.core.model import Lane, Outbound
 from gateway.core.tables.messages import message, part
-from tests.peers import smsc_sim
 
 _MO, _MT = 8613800000000, 8613900000000
-_CONFIG = """
-[organisation]
-name = "Kill"
-country = "CN"
-
-[database]
-url = "{url}"
-
-[smpp.mobile]
-endpoint = "tcp:127.0.0.1:{port}"
-system_id = "muster"
-password = "secret"
-window = {window}
-source = "10690"
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,36 +62,23 @@ def run(
     folder: Path, *, count: int, kills: int, window: int = 10, url: str | None = None, seed: int | None = None
 ) -> Outcome:
     chance = random.Random(seed)
-    port = _free_port()
-    url = url or f"sqlite:///{folder}/muster.db"
-    config = folder / "muster.toml"
-    config.write_text(_CONFIG.format(url=url, port=port, window=window))
-    subprocess.run([_muster(), "upgrade", str(config)], check=True, stdout=subprocess.DEVNULL)
-    _queue(url, count)
+    house = House(folder, window=window, url=url)
+    _queue(house.url, count)
     rate = max(count / (kills * 1.5 + 4), 50)
-    options = f"--port {port} --quiet --deliver-window {window} --max-seconds 550 "
-    options += (
-        f"--mo-count {count} --mo-rate {rate} --mo-base {_MO} --mo-dest 10690 --mo-text HELP --latency-ms 2 --dlr"
-    )
-    operator = subprocess.Popen(
-        [smsc_sim(), *options.split(), "--dump", str(folder / "dump")],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
+    options = f"--deliver-window {window} --mo-count {count} --mo-rate {rate} --mo-base {_MO} --mo-dest 10690"
+    options += f" --mo-text HELP --latency-ms 2 --dlr --dump {folder}/dump"
+    with house.operator(*options.split()) as operator:
         for _ in range(kills):
-            gateway = _start(config, folder)
+            gateway = house.start()
             time.sleep(chance.uniform(0.2, 2.0))
             gateway.send_signal(signal.SIGKILL)
             gateway.wait()
-        gateway = _start(config, folder)
-        _until_quiet(url, folder, count)
-        gateway.terminate()
-        gateway.wait(20)
-    finally:
+        gateway = house.start()
+        _until_quiet(house.url)
+        stop(gateway)
         operator.send_signal(signal.SIGTERM)
-        figures = json.loads(operator.communicate(timeout=10)[0].strip().splitlines()[-1])
-    return _compare(url, folder, figures, count, kills, window)
+        counted = figures(operator, 10)
+    return _compare(house.url, folder, counted, count, kills, window)
 
 
 def _queue(url: str, count: int) -> None:
@@ -127,20 +95,7 @@ def _queue(url: str, count: int) -> None:
     made.dispose()
 
 
-def _start(config: Path, folder: Path) -> subprocess.Popen[bytes]:
-    log = (folder / "log").open("ab")
-    before = (folder / "log").stat().st_size
-    gateway = subprocess.Popen([_muster(), "run", str(config), "--only", "links"], stdout=log, stderr=log)
-    for _ in range(300):
-        if b"bound" in (folder / "log").read_bytes()[before:]:
-            break
-        if gateway.poll() is not None:
-            raise RuntimeError((folder / "log").read_text()[-2000:])
-        time.sleep(0.05)
-    return gateway
-
-
-def _until_quiet(url: str, folder: Path, count: int) -> None:
+def _until_quiet(url: str) -> None:
     """Until nothing moves any more, and at most three minutes."""
     made = engine(url)
     last, since = (-1, -1), time.monotonic()
@@ -159,7 +114,7 @@ def _until_quiet(url: str, folder: Path, count: int) -> None:
     made.dispose()
 
 
-def _compare(url: str, folder: Path, figures: dict[str, int], count: int, kills: int, window: int) -> Outcome:
+def _compare(url: str, folder: Path, counted: dict[str, int], count: int, kills: int, window: int) -> Outcome:
     arrived = Counter(line.split()[0] for line in (folder / "dump").read_text().splitlines())
     made = engine(url)
     with made.connect() as conn:
@@ -179,7 +134,7 @@ def _compare(url: str, folder: Path, figures: dict[str, int], count: int, kills:
     targets = [str(_MT + i) for i in range(count)]
     return Outcome(
         kills=kills,
-        acknowledged=figures["mo_acked"],
+        acknowledged=counted["mo_acked"],
         logged=len(inbound),
         doubled=sum(times - 1 for times in inbound.values()),
         unanswered=len(inbound.keys() - answered.keys()),
@@ -191,17 +146,6 @@ def _compare(url: str, folder: Path, figures: dict[str, int], count: int, kills:
         left=left or 0,
         window=window,
     )
-
-
-def _muster() -> str:
-    return os.path.join(os.path.dirname(sys.executable), "muster")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def main() -> None:

@@ -45,6 +45,11 @@ def loadtool() -> str:
     return _compiled("loadtool")
 
 
+def poster() -> str:
+    """The path of the C program that posts messages over HTTP, compiled when needed."""
+    return _compiled("poster")
+
+
 def node_smpp() -> tuple[str, Path]:
     """The path of node and a folder in which `require("smpp")` works."""
     node, npm = need("node"), need("npm")
