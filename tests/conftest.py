@@ -38,14 +38,14 @@ def postgresql_server() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def _postgresql_engine(postgresql_server: str) -> Iterator[Engine]:
-    with _database(postgresql_server) as url:
+    with EmptyDatabase(postgresql_server) as url:
         made = engine(url)
         METADATA.create_all(made)
         yield made
         made.dispose()
 
 
-class _database:
+class EmptyDatabase:
     """A database of its own on the server."""
 
     def __init__(self, server: str) -> None:
@@ -94,7 +94,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Any) -> Iterator[str]
         made.dispose()
         yield url
         return
-    with _database(request.getfixturevalue("postgresql_server")) as url:
+    with EmptyDatabase(request.getfixturevalue("postgresql_server")) as url:
         made = engine(url)
         METADATA.create_all(made)
         made.dispose()
