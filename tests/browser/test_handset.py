@@ -1,0 +1,94 @@
+"""The demo's handset in a real browser: what a new user does in the first minute."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.demo.test_demo import LI, STRANGER, Visit
+from tests.reactors import running
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def visit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visit]:
+    with running() as own:
+        it = Visit(own, tmp_path_factory.mktemp("demo"))
+        yield it
+        it.stop()
+
+
+@pytest.fixture
+def complaints() -> list[str]:
+    return []
+
+
+@pytest.fixture(scope="module")
+def cookies(visit: Visit) -> dict[str, str]:
+    return visit.browser().cookies
+
+
+def opened(chromium: Browser, visit: Visit, cookies: dict[str, str], complaints: list[str], *, script: bool) -> Page:
+    base = f"http://127.0.0.1:{visit.port}"
+    context = chromium.new_context(base_url=base, locale="zh-CN", java_script_enabled=script)
+    context.add_cookies([{"name": name, "value": value, "url": base} for name, value in cookies.items()])
+    page = context.new_page()
+    page.set_default_timeout(15_000)
+    page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    return page
+
+
+def test_a_new_user_texts_and_dials(
+    chromium: Browser, visit: Visit, cookies: dict[str, str], complaints: list[str]
+) -> None:
+    page = opened(chromium, visit, cookies, complaints, script=True)
+    page.goto("/")
+    page.get_by_role("link", name="手机").click()
+    screen, notes = page.locator("#lcd"), page.locator("#notes")
+    expect(notes).to_contain_text("5.00")  # the first text, answered before we came
+    answered = notes.get_by_text("5.00").count()
+    page.get_by_role("button", name="会费", exact=True).click()
+    page.get_by_role("button", name="发送").click()
+    expect(notes.get_by_text("5.00")).to_have_count(answered + 1)  # without a reload
+    expect(screen).to_contain_text("5.00")
+    expect(page.locator("input[name=text]")).to_have_value("")
+
+    for key in "*123#":
+        page.locator(f"[data-press='{key}']").click()
+    page.keyboard.press("Enter")
+    expect(screen).to_contain_text("1会费")
+    page.locator("[data-press='1']").click()
+    page.get_by_role("button", name="发送").click()
+    expect(screen).to_contain_text("5.00")
+    page.get_by_role("button", name="挂断").click()
+    expect(screen).to_contain_text("SMS")
+    page.goto("/log")
+    expect(page.locator("tr[data-row]").first).to_contain_text("USSD")
+    assert complaints == []
+
+
+def test_a_text_that_comes_by_itself_appears(
+    chromium: Browser, visit: Visit, cookies: dict[str, str], complaints: list[str]
+) -> None:
+    page = opened(chromium, visit, cookies, complaints, script=True)
+    page.goto(f"/handset/{LI}")
+    expect(page.locator(".live")).to_have_attribute("data-state", "on")
+    visit.answer(STRANGER, "帮助")
+    expect(page.locator(".phones a", has_text="张伟").locator(".count")).to_have_text("1")
+    visit.answer(LI, "82")
+    expect(page.locator("#lcd")).to_contain_text("0001")
+    assert complaints == []
+
+
+def test_the_phone_works_without_scripts(
+    chromium: Browser, visit: Visit, cookies: dict[str, str], complaints: list[str]
+) -> None:
+    page = opened(chromium, visit, cookies, complaints, script=False)
+    page.goto(f"/handset/{LI}")
+    page.locator("input[name=text]").fill("帮助")
+    page.locator("button.send").click()
+    expect(page.locator("#notes")).to_contain_text("帮助")
