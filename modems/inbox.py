@@ -248,25 +248,35 @@ class Inbox:
                 waiting.callback(fate)
 
     async def _offer(self, pdu: str) -> _Fate:
+        message = self._understood(pdu)
+        if message is None:
+            return _Fate.NOT_OURS
         try:
-            message: tpdu.Tpdu | None = tpdu.decode(pdu)
-        except tpdu.TpduError as error:
-            self.log.warn("{link}: a PDU that makes no sense is kept raw: {reason}", link=self._link, reason=str(error))
-            message = None
-        try:
-            match message:
-                case tpdu.Deliver():
-                    await self._receiver.accept(self._inbound(message, pdu))
-                case tpdu.StatusReport():
-                    await self._receiver.report(self._report(message))
-                case tpdu.Submit():
-                    return _Fate.NOT_OURS
-                case None:
-                    await self._receiver.accept(self._raw(pdu))
+            if isinstance(message, Report):
+                await self._receiver.report(message)
+            else:
+                await self._receiver.accept(message)
         except Exception:
             self.log.failure("{link}: a message could not be handed over and stays where it is", link=self._link)
             return _Fate.KEEP
         return _Fate.SAFE
+
+    def _understood(self, pdu: str) -> Inbound | Report | None:
+        """What a PDU says, the raw octets if nobody knows, None for a draft."""
+        try:
+            match tpdu.decode(pdu):
+                case tpdu.Deliver() as deliver:
+                    return self._inbound(deliver, pdu)
+                case tpdu.StatusReport() as report:
+                    return self._report(report)
+                case tpdu.Submit():
+                    return None
+        except tpdu.TpduError as error:
+            self.log.warn("{link}: a PDU that makes no sense is kept raw: {reason}", link=self._link, reason=str(error))
+        except Exception:
+            # Our own mistake, which would meet the same message again at every sweep.
+            self.log.failure("{link}: a message that we fail to understand is kept raw", link=self._link)
+        return self._raw(pdu)
 
     def _inbound(self, message: tpdu.Deliver, pdu: str) -> Inbound:
         text, damaged = message.data.read()

@@ -17,7 +17,7 @@ from config.model import Gateway
 from gateway.cli.problems import Problem
 from gateway.core import phone
 from gateway.core.ids import Ids
-from gateway.core.model import Inbound, LinkState, LinkStatus, Part, Report
+from gateway.core.model import Address, Inbound, LinkState, LinkStatus, Part, Report
 from gateway.links import Link
 from modems.link import ModemLink
 from modems.pins import PinFile
@@ -53,11 +53,14 @@ Make = Callable[["Visitor"], Link]
 
 
 def _links(reactor: Any, gateway: Gateway) -> list[tuple[str, Make, float]]:
+    def address(text: str, ton: int | None = None, npi: int | None = None) -> Address:
+        return phone.address(text, gateway.organisation.country, ton, npi)
+
     common: dict[str, Any] = {
         "reactor": reactor,
         "random": SystemRandom(),
         "new_id": Ids(),
-        "address": partial(phone.address, country=gateway.organisation.country),
+        "address": address,
     }
     found: list[tuple[str, Make, float]] = []
     for smpp in gateway.smpp.values():

@@ -11,6 +11,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 
 from gateway.core.model import (
+    Address,
     AddressKind,
     Expired,
     LinkDown,
@@ -24,7 +25,6 @@ from modems import tpdu
 from modems.emulated import Stored
 from modems.link import Candidates, ModemLink, Timing, split
 from modems.pins import PinFile
-from modems.probe import probe
 from tests.modems.rig import QUICK, ModemTest, outbound
 
 
@@ -117,6 +117,19 @@ class Coming(ModemTest):
         raw = self.desk.accepted[0]
         assert (raw.text, raw.data, raw.damaged) == (None, pdu, True)
         assert self.desk.texts[1] == "after it"
+
+    async def test_what_only_we_cannot_understand_is_kept_raw_too(self) -> None:
+        """Our own mistake must not leave a message on the modem for ever."""
+        link = await self.ready()
+
+        def mistaken(text: str, ton: int | None, npi: int | None) -> Address:
+            raise KeyError(text)
+
+        link._inbox._address = mistaken
+        self.modem.receive("+8613800000001", "DUES")
+        await self.until(lambda: self.desk.accepted and not self.stored)
+        assert (self.desk.accepted[0].text, self.desk.accepted[0].damaged) == (None, True)
+        assert len(self.flushLoggedErrors(KeyError)) == 1
 
     async def test_a_disturbed_line_is_read_again(self) -> None:
         """What the serial line spoils once is not spoilt for good."""
@@ -559,34 +572,3 @@ def test_a_text_of_one_part_needs_no_header() -> None:
     (part,) = split(outbound("x" * 160))
     assert (part.udh, part.total, part.number) == (b"", 1, 1)
     assert [len(part.octets) for part in split(outbound("x" * 161))] == [152, 9]
-
-
-class Probing(ModemTest):
-    async def test_a_modem_is_looked_at(self) -> None:
-        self.modem.startService()
-        found = await probe(self.modem.device, reactor=self.reactor)
-        assert (found.identity.imei, found.sim, found.registered, found.signal) == (
-            self.behaviour.imei,
-            "READY",
-            True,
-            -73,
-        )
-
-    async def test_a_locked_one_is_not_touched(self) -> None:
-        self.change(pin="1234")
-        self.modem.startService()
-        found = await probe(self.modem.device, reactor=self.reactor)
-        assert found.sim == "SIM PIN"
-        assert self.behaviour.pin_tries == 3
-
-    async def test_what_is_not_there(self) -> None:
-        assert "cannot open" in (await probe("/dev/does-not-exist", reactor=self.reactor)).problem
-
-    async def test_what_does_not_answer(self) -> None:
-        self.change(stuck=True)
-        self.modem.startService()
-        assert (await probe(self.modem.device, reactor=self.reactor)).problem == "no modem answers"
-
-    async def test_what_is_in_use(self) -> None:
-        await self.ready()
-        assert "in use" in (await probe(self.modem.device, reactor=self.reactor)).problem
