@@ -27,7 +27,7 @@ from commands.office import LIFE, Office
 from commands.registry import Command, Confirm, Kind
 from gateway.affairs import cases, challenges
 from gateway.affairs.members import Sender
-from gateway.core.model import Ask, Channel, Lane, LogClass, Reply, Request
+from gateway.core.model import Ask, Channel, Lane, LogClass, Reply, Request, value
 from gateway.core.text import fits_gsm7
 
 _QUESTION = 6  # characters that may be a question
@@ -57,7 +57,7 @@ class Prepared:
     arguments: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Answered:
     """What goes back and what is written down.
 

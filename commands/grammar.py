@@ -15,7 +15,7 @@ from commands.parameters import BadAmount, Unreadable, is_numeral, read
 from commands.privacy import withheld
 from commands.registry import Command, Confirm, Kind, Parameter, Registry, Word
 from commands.suggest import is_han
-from gateway.core.model import Ask
+from gateway.core.model import Ask, value
 
 CODE = "code"  # the parameter of a dialogue that waits for a challenge code
 YES = frozenset({"Y", "YES", "是", "是的", "属实", "S"})
@@ -25,7 +25,7 @@ _ECHO = 6
 _NOTHING: Mapping[str, Any] = {}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Understood:
     """A command with all it needs. `language` is the keyword's, when it has one."""
 
@@ -34,7 +34,7 @@ class Understood:
     language: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Missing:
     """A command that lacks `parameter`."""
 
@@ -44,7 +44,7 @@ class Missing:
     language: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Confirmed:
     """`Y 5830` or `N 5830`: the answer to a challenge, whether a dialogue is open or not."""
 
@@ -53,7 +53,7 @@ class Confirmed:
     language: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Problem:
     """What cannot be done as it was said.
 
@@ -73,7 +73,7 @@ class Problem:
     language: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Silent:
     """Nothing that wants an answer: emoji, a single punctuation mark."""
 

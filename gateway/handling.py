@@ -244,7 +244,9 @@ class _Batch:
                 text, kept = f"{text}\n{last}", f"{kept}\n{last}" if kept is not None else None
             handled.automatic = (reply.text, error)
         lane = Lane.CODE if answered.command in (HELP, STOP) else reply.lane
-        self._reply(handled, taken, sender, replace(reply, text=text, lane=lane), answered, kept, request.language)
+        if text is not reply.text or lane is not reply.lane:
+            reply = replace(reply, text=text, lane=lane)
+        self._reply(handled, taken, sender, reply, answered, kept, request.language)
         return handled
 
     def _turn_dialog(self, number: str, dialog: Ask | object | None) -> None:
