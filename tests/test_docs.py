@@ -142,3 +142,22 @@ def test_the_version_is_that_of_the_package() -> None:
 
     assert version("muster") == VERSION
     assert "[Unreleased]" in (ROOT / "CHANGELOG.md").read_text("utf-8")
+
+
+def test_the_http_api_is_documented() -> None:
+    from gateway.api.openapi import document
+
+    page = (DOCS / "http-api.md").read_text("utf-8")
+    described = document()
+    for path in described["paths"]:
+        assert path.replace("{id}", "ID") in page, path
+    for field in described["components"]["schemas"]["Message"]["properties"]:
+        assert f"| `{field}` |" in page, field
+    for status in described["paths"]["/v1/messages"]["post"]["responses"]:
+        assert status in page, status
+
+
+def test_every_figure_is_documented() -> None:
+    source = (ROOT / "gateway" / "api" / "metrics.py").read_text("utf-8")
+    page = (DOCS / "http-api.md").read_text("utf-8")
+    assert set(re.findall(r'"(muster_\w+)"', source)) == set(re.findall(r"`(muster_\w+)`", page))
