@@ -20,11 +20,12 @@ from commands import standard
 from commands.office import Office
 from commands.texts import Texts
 from config.model import Gateway
-from gateway.affairs import dues
+from gateway.affairs import challenges, dues, invitations
 from gateway.alarms import Alarms
+from gateway.api import intake
 from gateway.console.app import Console
 from gateway.console.web import Extra
-from gateway.core import messages, parts, phone, search, upgrade
+from gateway.core import dialogs, messages, parts, phone, search, upgrade
 from gateway.core.database import Database, Queue, upsert
 from gateway.core.ids import Ids
 from gateway.core.keys import Keys
@@ -48,6 +49,7 @@ from smpp.link import SmppLink
 
 PARTS = frozenset({"links", "console", "api"})  # what `--only` may name
 GRACE = 10.0  # seconds for what is on its way, when the gateway stops
+_KEPT = timedelta(days=1)  # what is over, before it is erased
 _MOVES_AFTER = timedelta(seconds=30)  # a reply waits that long for the link of its question
 
 
@@ -102,7 +104,7 @@ class Muster:
             quarantined=lambda: self.desk.counters.quarantined,
             now=now,
         )
-        self._timetable = Timetable(reactor, self._jobs())
+        self._timetable = Timetable(reactor, self._jobs(), self._busy)
         self._ports: list[IListeningPort] = []
 
     # --- start ------------------------------------------------------------------------------------------------
@@ -243,12 +245,19 @@ class Muster:
             background("due", 1.0, messages.due, self.now),
             background("resend", 10.0, messages.resend_unknown, self.now),
             background("forget reports", 3600.0, messages.forget_early_reports, self.now),
+            background("forget dialogues", 600.0, dialogs.forget, lambda: self.now() - _KEPT),
+            background("forget challenges", 600.0, challenges.forget, lambda: self.now() - _KEPT),
+            background("forget invitations", 3600.0, invitations.forget, lambda: self.now() - _KEPT),
+            background("forget requests", 3600.0, intake.forget, lambda: self.now() - _KEPT),
             background("index", 2.0, search.index),
             Job("move", 5.0, self._move),
             Job("parts", 600.0, self._overdue_parts),
             Job("assess", 60.0, self._assess),
             Job("alarms", 10.0, self._alarms.look),
         ]
+
+    def _busy(self) -> bool:
+        return self.desk.waiting > 0 or any(outbox.inflight for outbox in self.desk.outboxes.values())
 
     async def _move(self) -> int:
         """What waits for a link that is away goes by another, if there is one that takes its number."""

@@ -11,6 +11,8 @@ from twisted.logger import Logger
 
 from gateway.core.tasks import Tasks
 
+_PAUSE = 0.005  # seconds: a job must not starve the reactor
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -26,9 +28,11 @@ class Timetable:
 
     log = Logger()
 
-    def __init__(self, clock: IReactorTime, jobs: Sequence[Job]) -> None:
+    def __init__(self, clock: IReactorTime, jobs: Sequence[Job], busy: Callable[[], bool] = lambda: False) -> None:
+        """While `busy`, a job that finds something takes a tenth of the time and no more."""
         self._clock = clock
         self._jobs = jobs
+        self._busy = busy
         self._calls: dict[str, IDelayedCall] = {}
         self._tasks = Tasks()
         self._running = False
@@ -54,9 +58,10 @@ class Timetable:
 
     async def _run(self, job: Job) -> None:
         found = 0
+        began = self._clock.seconds()
         try:
             found = await job.run()
         except Exception:
             self.log.failure("{job} failed", job=job.name)
-        # A little pause all the same: a job must not starve the reactor.
-        self._later(job, 0.005 if found else job.every)
+        took = self._clock.seconds() - began
+        self._later(job, max(_PAUSE, took * 9 if self._busy() else 0.0) if found else job.every)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Text, bindparam, delete, func, insert, literal_column, select, update
+from sqlalchemy import Connection, Text, bindparam, delete, func, insert, literal_column, select, text, update
 
 from gateway.core import deliveries
 from gateway.core.bulk import Bulk
@@ -28,6 +28,9 @@ REPORT_GRACE = timedelta(minutes=10)  # an unknown part may still be reported; t
 ATTEMPTS = 5  # that count, before a part is failed for good
 
 Split = Callable[[Outbound], tuple[Part, ...]]
+# Written out, not bound: only so a prepared statement finds the partial indexes.
+_QUEUED = text("message.state = 'queued'")
+_OPEN = text("part.state IN ('leased', 'inflight', 'unknown')")
 _Key = tuple[int, int]  # message id, part number
 
 _FINAL = frozenset({State.DELIVERED, State.FAILED, State.EXPIRED, State.CANCELLED})
@@ -221,7 +224,7 @@ _LEASE = (
         message.c.attempt,
         message.c.session,
     )
-    .where(message.c.state == "queued", message.c.not_before.is_(None), message.c.link == bindparam("link"))
+    .where(_QUEUED, message.c.not_before.is_(None), message.c.link == bindparam("link"))
     .where(message.c.lane < bindparam("below"))
     .order_by(message.c.lane, message.c.id)
     .limit(bindparam("room"))
@@ -531,15 +534,28 @@ def _stub(id_: int, number: int, total: int, to: str) -> Part:
 
 def recover(conn: Connection) -> tuple[int, int]:
     """After a start: what was leased is queued again, what was inflight is unknown. Counts of both."""
-    inflight = conn.execute(
-        select(part.c.message_id, part.c.number, part.c.total).where(part.c.state == "inflight")
+    found = conn.execute(
+        select(part.c.message_id, part.c.number, part.c.total, part.c.state).where(_OPEN, part.c.state != "unknown")
     ).all()
-    unknown = [(_stub(r.message_id, r.number, r.total, ""), State.UNKNOWN, None) for r in inflight]
-    conn.execute(update(part).where(part.c.state == "inflight").values(state="unknown"))
-    settle(conn, unknown)
-    leased = list(conn.scalars(select(message.c.id).where(message.c.state == "leased")))
+    inflight = [row for row in found if row.state == "inflight"]
+    mark_unknown(conn, [(row.message_id, row.number) for row in inflight])
+    settle(conn, [(_stub(row.message_id, row.number, row.total, ""), State.UNKNOWN, None) for row in inflight])
+    leased = list({row.message_id for row in found if row.state == "leased"})
     unlease(conn, leased)
     return len(leased), len(inflight)
+
+
+def mark_unknown(conn: Connection, keys: Sequence[_Key]) -> None:
+    """Only their state: `at` stays the time at which they were written, from which the grace counts."""
+    _set_state(conn, [(*key, State.UNKNOWN.value) for key in keys])
+
+
+_set_state = Bulk(
+    update(part)
+    .where(part.c.message_id == bindparam("b_id"), part.c.number == bindparam("b_number"))
+    .values(state=bindparam("b_state")),
+    ("b_id", "b_number", "b_state"),
+)
 
 
 def unlease(conn: Connection, ids: Sequence[int]) -> None:
@@ -578,7 +594,7 @@ def due(conn: Connection, now: datetime, limit: int = 500) -> int:
     ids = list(
         conn.scalars(
             select(message.c.id)
-            .where(message.c.state == "queued", message.c.not_before.is_not(None), message.c.not_before <= now)
+            .where(_QUEUED, message.c.not_before.is_not(None), message.c.not_before <= now)
             .order_by(message.c.not_before)
             .limit(limit)
         )
@@ -594,7 +610,7 @@ def resend_unknown(conn: Connection, now: datetime, limit: int = 200) -> int:
     rows = conn.execute(
         select(part.c.message_id, part.c.number, part.c.attempt, message.c.resend)
         .join(message, message.c.id == part.c.message_id)
-        .where(part.c.state == "unknown", part.c.at <= now - REPORT_GRACE, part.c.attempt == 1)
+        .where(_OPEN, part.c.state == "unknown", part.c.at <= now - REPORT_GRACE, part.c.attempt == 1)
         .where(message.c.resend == Resend.ONCE.value)
         .limit(limit)
     ).all()
@@ -630,7 +646,7 @@ def move(conn: Connection, link: str, to_link: str, number: str, before: datetim
 
 def _movable(found: Any, link: str, before: datetime) -> Any:
     return found.where(
-        message.c.state == "queued",
+        _QUEUED,
         message.c.not_before.is_(None),
         message.c.link == link,
         message.c.id < first_of(before),
@@ -649,7 +665,7 @@ def waiting(conn: Connection) -> dict[tuple[str, int], tuple[int, int]]:
     """By link and lane: how many are queued, and the oldest id."""
     rows = conn.execute(
         select(message.c.link, message.c.lane, func.count(), func.min(message.c.id))
-        .where(message.c.state == "queued", message.c.not_before.is_(None))
+        .where(_QUEUED, message.c.not_before.is_(None))
         .group_by(message.c.link, message.c.lane)
     )
     return {(link or "", lane): (count, oldest) for link, lane, count, oldest in rows}
