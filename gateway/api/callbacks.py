@@ -9,12 +9,13 @@ from datetime import datetime
 from typing import Any
 
 import treq
-from twisted.internet.defer import CancelledError, Deferred, DeferredList
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.defer import CancelledError, Deferred, DeferredList, succeed
+from twisted.internet.interfaces import IConsumer, IReactorTime
 from twisted.internet.protocol import Protocol
 from twisted.logger import Logger
 from twisted.web.client import Agent
-from twisted.web.iweb import IAgent, IResponse
+from twisted.web.iweb import IAgent, IBodyProducer, IResponse
+from zope.interface import implementer
 
 from config.model import ApiKey
 from gateway.core import deliveries
@@ -53,6 +54,7 @@ class Callbacks:
         self._tasks = Tasks()
         self._resting: Deferred[None] | None = None
         self._unsubscribe: Callable[[], None] = lambda: None
+        self._stopping = False
         self.told = 0
         self.failed = 0
 
@@ -61,11 +63,12 @@ class Callbacks:
         self._tasks.start(self._run())
 
     def stop(self) -> Deferred[Any]:
+        self._stopping = True
         self._unsubscribe()
         return self._tasks.stop()
 
     async def _run(self) -> None:
-        while True:
+        while not self._stopping:
             try:
                 if await self.turn():
                     continue
@@ -81,8 +84,10 @@ class Callbacks:
         found = await self._database.run(deliveries.due, self._now(), queue=Queue.BACKGROUND)
         if not found:
             return 0
-        outcomes: Any = await DeferredList([Deferred.fromCoroutine(self._tell(each)) for each in found])
-        await self._record([(each, bool(taken)) for each, (_, taken) in zip(found, outcomes, strict=True)])
+        outcomes: Any = await DeferredList(
+            [Deferred.fromCoroutine(self._tell(each)) for each in found], consumeErrors=True
+        )
+        await self._record([(each, ok and taken) for each, (ok, taken) in zip(found, outcomes, strict=True)])
         return len(found)
 
     async def _record(self, outcomes: Sequence[tuple[Delivery, bool]]) -> None:
@@ -110,7 +115,7 @@ class Callbacks:
         }
         try:
             response = await treq.post(
-                each.url, data=each.body, headers=headers, agent=self._agent, allow_redirects=False
+                each.url, data=_Body(each.body), headers=headers, agent=self._agent, allow_redirects=False
             ).addTimeout(TIMEOUT, self._clock)
         except CancelledError:
             raise
@@ -142,6 +147,28 @@ def signature(key: str, body: bytes, at: datetime) -> str:
     seconds = int(at.timestamp())
     mac = hmac.new(key.encode(), b"%d." % seconds + body, hashlib.sha256)
     return f"t={seconds},v1={mac.hexdigest()}"
+
+
+@implementer(IBodyProducer)
+class _Body:
+    """A body that is all there. treq's own would be fed by the global reactor, which may not be ours."""
+
+    def __init__(self, octets: bytes) -> None:
+        self._octets = octets
+        self.length = len(octets)
+
+    def startProducing(self, consumer: IConsumer) -> Deferred[None]:
+        consumer.write(self._octets)
+        return succeed(None)
+
+    def stopProducing(self) -> None:
+        """There is nothing to stop."""
+
+    def pauseProducing(self) -> None:
+        """Nor to pause."""
+
+    def resumeProducing(self) -> None:
+        """Nor to resume."""
 
 
 class _Deaf(Protocol):

@@ -144,7 +144,7 @@ class Client:
     def get(self, path: str, key: str | None = KEY, **headers: str) -> Reply:
         if key is not None:
             headers["Authorization"] = f"Bearer {key}"
-        return self.ask("GET", path, **headers)
+        return self.ask("GET", path, None, **headers)
 
     def dial(self, text: str, *, session: str = "s1", path_key: str = PATH_KEY, **more: str) -> Reply:
         form = {
