@@ -107,20 +107,15 @@ _ZONES = tuple(
     for octet in range(256)
 )
 _CENTURY = 90  # there was no SMS before 1992
+_YEARS = tuple(year + (1900 if year >= _CENTURY else 2000) if year >= 0 else -1 for year in _TENS)
 
 
 def read_time(octets: bytes) -> datetime | None:
     """A time stamp, or None when it is empty (00 or FF) or no time at all; senders of both kinds exist."""
-    year, month, day, hour, minute, second = (_TENS[octet] for octet in octets[:6])
+    year, month, day, hour, minute, second, zone = octets
     try:
         return datetime(
-            year + (1900 if year >= _CENTURY else 2000) if year >= 0 else -1,
-            month,
-            day,
-            hour,
-            minute,
-            second,
-            tzinfo=_ZONES[octets[6]],
+            _YEARS[year], _TENS[month], _TENS[day], _TENS[hour], _TENS[minute], _TENS[second], tzinfo=_ZONES[zone]
         )
     except ValueError:
         return None

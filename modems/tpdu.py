@@ -224,11 +224,11 @@ def _write_smsc(smsc: Number | None) -> bytes:
 
 def _read_deliver(reader: _Reader, first: int, smsc: Number | None) -> Deliver:
     sender = reader.number("the sender")
-    pid = reader.octet("the protocol identifier")
-    dcs = reader.octet("the data coding")
+    middle = reader.take(9, "protocol identifier, data coding and time")
+    pid, dcs = middle[0], middle[1]
     return Deliver(
         sender=sender,
-        scts=read_time(reader.take(7, "the time")),
+        scts=read_time(middle[2:]),
         data=reader.user_data(dcs, header=bool(first & _HEADER)),
         pid=pid,
         more=not first & _MORE_OFF,
