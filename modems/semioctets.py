@@ -27,6 +27,7 @@ class Ton(IntEnum):
     RESERVED = 7
 
 
+_ALPHANUMERIC = int(Ton.ALPHANUMERIC)
 _ISDN = 1
 _MAXIMUM_DIGITS = 20  # an address is at most 12 octets, two of them length and type
 _DIGITS = "0123456789*#abc"  # 0xF fills the last octet
@@ -60,7 +61,7 @@ class Number:
 def read_number(octets: bytes, half_octets: int, kind: int) -> Number:
     """An address whose type octet is `kind` and which is `half_octets` long; `octets` are exactly its digits."""
     ton, npi = kind >> 4 & 7, kind & 15
-    if ton == Ton.ALPHANUMERIC:
+    if ton == _ALPHANUMERIC:
         return Number(text.decode_gsm7(text.unpack(octets, half_octets * 4 // 7)), ton, npi)
     digits = []
     for octet in octets:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import lru_cache
 
 from gateway.core import text
 from gateway.core.model import Coding, Fragment
@@ -42,9 +41,12 @@ class Scheme:
     indication: Indication | None = None
 
 
-@lru_cache(maxsize=256)
 def scheme(dcs: int) -> Scheme:
-    """Read a data coding octet; what is reserved reads as the default alphabet (23.038 4)."""
+    """What a data coding octet means; what is reserved reads as the default alphabet (23.038 4)."""
+    return _SCHEMES[dcs]
+
+
+def _scheme(dcs: int) -> Scheme:
     group = dcs >> 4
     if group < 8:
         return Scheme(
@@ -61,6 +63,10 @@ def scheme(dcs: int) -> Scheme:
         coding=Coding.UCS2 if group == 14 else Coding.GSM7,
         indication=Indication(waiting=tuple(Waiting)[dcs & 3], active=bool(dcs & 8), store=group != 12),
     )
+
+
+_SCHEMES = tuple(map(_scheme, range(256)))
+_IN_SEPTETS = tuple(meant.coding is Coding.GSM7 and not meant.compressed for meant in _SCHEMES)
 
 
 def data_coding(coding: Coding, message_class: int | None = None) -> int:
@@ -187,8 +193,7 @@ def concatenation(part: Fragment) -> bytes:
 
 def read_user_data(octets: bytes, length: int, dcs: int, *, header: bool) -> tuple[UserData, int]:
     """The user data whose length octet said `length`, and how many of `octets` they took."""
-    meant = scheme(dcs)
-    septets = meant.coding is Coding.GSM7 and not meant.compressed
+    septets = _IN_SEPTETS[dcs]
     taken = (length * 7 + 7) // 8 if septets else length
     if taken > MAXIMUM:
         raise TpduError(f"user data of {taken} octets; {MAXIMUM} are the most")
@@ -217,8 +222,7 @@ def write_user_data(data: UserData) -> bytes:
     if len(data.udh) >= MAXIMUM:
         raise TpduError(f"a user data header of {len(data.udh)} octets")
     header = bytes([len(data.udh)]) + data.udh if data.udh else b""
-    meant = scheme(data.dcs)
-    if meant.coding is Coding.GSM7 and not meant.compressed:
+    if _IN_SEPTETS[data.dcs]:
         length = _septets(len(header)) + len(data.octets)
         body = header + text.pack(data.octets, _fill(len(header)))
     else:
