@@ -23,7 +23,7 @@ from twisted.logger import Logger
 from twisted.web.resource import Resource
 from twisted.web.server import Site
 
-from gateway.console import cases, front, links, live, log, sessions, signin
+from gateway.console import case_query, cases, front, links, live, log, sessions, signin
 from gateway.console.events import Events, Stream
 from gateway.console.language import N_, Languages
 from gateway.console.passwords import Passwords
@@ -160,7 +160,7 @@ class Console(Service):
         found = sessions.find(conn, session, now, now.astimezone(self.zone).date())
         if found is None or not found.staff.may("queue"):
             return found, 0
-        return found, cases.open_for(conn, found.staff)
+        return found, case_query.open_for(conn, found.staff)
 
     def render(self, visit: Visit, template: str, values: Mapping[str, Any]) -> str:
         entries = [

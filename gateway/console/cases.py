@@ -11,22 +11,14 @@ from gateway.affairs.cases import LEASE, OPEN, REOPEN
 from gateway.affairs.cases import Refused as NotNow
 from gateway.affairs.cases import claim as claimed
 from gateway.console import case_query, reveal
-from gateway.console.case_query import PAGE, TABS, Answering, Thread, open_for
+from gateway.console.case_query import PAGE, TABS, Answering, Thread
 from gateway.console.web import Answer, Page, Redirect, Refused, Route, Visit
 from gateway.core import text
 from gateway.core.model import Coding
 from gateway.routing import choose
 
-__all__ = ["ROUTES", "open_for", "sign"]
 LONGEST = 700  # characters of an answer: ten segments of Chinese
 _KNOWN_PROBLEMS = ("claimed", "gone", "empty", "long", "link", "old", "reason")
-
-
-def sign(signature: str, words: str, language: str) -> str:
-    """A text as members read it: the sender first, as operators in China require."""
-    if not signature:
-        return words
-    return f"【{signature}】{words}" if language == "zh" else f"{signature}: {words}"
 
 
 async def queue(visit: Visit) -> Answer:
@@ -199,7 +191,7 @@ def _words(visit: Visit) -> str:
 
 
 def _signed(visit: Visit, words: str, language: str) -> str:
-    return sign(visit.console.organisation.signature_for(language), words, language)
+    return text.signed(words, visit.console.organisation.signature_for(language))
 
 
 def _keep(conn: Connection, visit: Visit) -> None:

@@ -22,7 +22,7 @@ from gateway.core.tables.staff import hotline_case
 
 PAGE = 50
 _WINDOW = 20_000  # rows looked through by one statement
-_WINDOWS = 10  # statements of one page
+_WINDOWS = 15  # statements of one page
 _CANDIDATES = 200  # texts compared at a time
 _COMPARED = 4_000  # texts compared for one page
 _SHORTEST_NUMBER = 5
