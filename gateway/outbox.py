@@ -141,6 +141,7 @@ class Outbox:
         self._attempts: dict[tuple[int, int], int] = {}
         self._turning = False
         self._asked = True  # whether the queue may hold something for us
+        self._woken = False  # since the turn in progress began
         self._poll: IDelayedCall | None = None
         self._soon: IDelayedCall | None = None
         self._stopping: Deferred[None] | None = None
@@ -213,7 +214,7 @@ class Outbox:
 
     def poke(self) -> None:
         """Something was queued, the link is ready, or a slot came free."""
-        self._asked = True
+        self._asked = self._woken = True
         self._turn_soon()
 
     def lost(self) -> None:
@@ -242,6 +243,7 @@ class Outbox:
             self._wait_for_pace()
             return
         self._turning = True
+        self._woken = False
         reserved = wanted.slots if wanted.room else len(chosen)
         self._used += reserved
         self.pace.spend(reserved)
@@ -269,7 +271,7 @@ class Outbox:
     def _wanted(self, slots: int, chosen: int) -> Wanted:
         """Lease only what would go before all that is held, so that a code overtakes a notice held in memory."""
         below = next((lane for lane in Lane if self._held[lane]), len(Lane))
-        room = max(slots, self.link.window * _HELD_WINDOWS // 2)
+        room = slots - chosen
         if not self._asked or chosen >= slots or self.held >= self.link.window * _HELD_WINDOWS:
             room = 0
         return Wanted(slots=slots, bulk=self._bulk_slots(), room=room, below=below)
@@ -294,8 +296,7 @@ class Outbox:
         self._used += len(released.write) - reserved - len(answers)
         self.pace.spend(len(released.write) - reserved)
         if room:
-            # Fewer than asked for: the queue is empty until somebody wakes us.
-            self._asked = len(released.write) + len(released.hold) >= room
+            self._asked = released.more or self._woken  # else the queue is empty until somebody wakes us
         self._settled(answers)
         for part in released.hold:
             self._held[part.lane].append(part)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, and_, bindparam, case, exists, func, insert, literal, or_, select
 
-from gateway.affairs.lookup import Lookup
+from gateway.core.lookup import Lookup
 from gateway.core.tables.organisation import member, obligation
 
 

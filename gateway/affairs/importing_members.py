@@ -13,7 +13,7 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 
 from gateway.affairs import dues, fields, invitations
 from gateway.affairs.importing_rows import Outcome, Result
-from gateway.affairs.lookup import Lookup
+from gateway.core.lookup import Lookup
 from gateway.affairs.sheets import Column, Row
 from gateway.core import phone
 from gateway.core.database import upsert

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, insert, select, update
 
-from gateway.affairs.lookup import Lookup
+from gateway.core.lookup import Lookup
 from gateway.core.model import Member
 from gateway.core.tables.metadata import Time
 from gateway.core.tables.organisation import branch, member, number, role_grant

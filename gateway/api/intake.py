@@ -15,7 +15,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from gateway.affairs.lookup import Lookup
+from gateway.core.lookup import Lookup
 from gateway.api.accounts import actor
 from gateway.api.submission import Message
 from gateway.core import messages

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Text, bindparam, delete, func, insert, literal_column, select, text, update
+from sqlalchemy import Connection, Text, bindparam, delete, func, insert, literal_column, null, select, text, update
 
 from gateway.core import deliveries
 from gateway.core.bulk import Bulk
 from gateway.core.database import wake
 from gateway.core.ids import first_of
 from gateway.core.keys import Keys
+from gateway.core.lookup import Lookup
 from gateway.core.model import Channel, Coding, Lane, Outbound, Part, Report, Resend, State
 from gateway.core.tables.messages import early_report, message, part, unindexed
 from gateway.core.tables.organisation import number as phone
@@ -53,10 +54,12 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """What a release found: parts that may be written now, and parts that a link holds for later."""
+    """What a release found: parts that may be written now, parts that a link holds for later, and whether the queue
+    may have more."""
 
     write: tuple[Part, ...]
     hold: tuple[Part, ...]
+    more: bool = False
 
 
 # --- in -------------------------------------------------------------------------------------------------------
@@ -92,10 +95,10 @@ def index_later(conn: Connection, ids: Sequence[int]) -> None:
 
 def known(conn: Connection, ids: Sequence[int]) -> set[int]:
     """Which of these messages are in the log already: a rerun after a lost COMMIT finds them."""
-    return set(conn.scalars(_KNOWN, {"ids": list(ids)}))
+    return {row[0] for row in _known(conn, list(ids))}
 
 
-_KNOWN = select(message.c.id).where(message.c.id.in_(bindparam("ids", expanding=True)))
+_known = Lookup(lambda among: select(message.c.id).where(among(message.c.id)))
 
 
 def fingerprints(conn: Connection, link: str, since: datetime | None) -> dict[int, int]:
@@ -229,17 +232,19 @@ _LEASE = (
     .order_by(message.c.lane, message.c.id)
     .limit(bindparam("room"))
 )
-_OPTED_OUT = select(phone.c.number).where(phone.c.number.in_(bindparam("numbers", expanding=True)), phone.c.opted_out)
-_SET_STATE = (
-    update(message).where(message.c.id.in_(bindparam("ids", expanding=True))).values(state=bindparam("new_state"))
+_opted_out = Lookup(lambda among: select(phone.c.number).where(among(phone.c.number), phone.c.opted_out))
+_lease_messages = Lookup(
+    lambda among: update(message).where(among(message.c.id)).values(state=literal_column("'leased'"))
 )
-_CANCEL = (
-    update(message)
-    .where(message.c.id.in_(bindparam("ids", expanding=True)))
-    .values(state=bindparam("new_state"), error=bindparam("why"), sealed=None)
+_close_messages = Lookup(
+    lambda among: (
+        update(message)
+        .where(among(message.c.id))
+        .values(state=bindparam("new_state"), error=bindparam("why"), sealed=null())
+    )
 )
-_PARTS_OF = select(part.c.message_id, part.c.number, part.c.state, part.c.attempt).where(
-    part.c.message_id.in_(bindparam("ids", expanding=True))
+_parts_of = Lookup(
+    lambda among: select(part.c.message_id, part.c.number, part.c.state, part.c.attempt).where(among(part.c.message_id))
 )
 _mark = Bulk(
     update(part)
@@ -279,7 +284,8 @@ def release(
         return Released(tuple(write), ())
     slots, bulk = wanted.slots - len(write), wanted.bulk
     hold, rows = [], []
-    for part_, attempt in _lease(conn, keys, link, split, wanted, now):
+    leased, more = _lease(conn, keys, link, split, wanted, now)
+    for part_, attempt in leased:
         if slots > 0 and (part_.lane is not Lane.BULK or bulk > 0):
             slots -= 1
             bulk -= part_.lane is Lane.BULK
@@ -289,7 +295,7 @@ def release(
             hold.append(part_)
             rows.append(part_row(part_, link, State.LEASED, now, attempt=attempt))
     insert_parts(conn, rows)
-    return Released(tuple(write), tuple(hold))
+    return Released(tuple(write), tuple(hold), more)
 
 
 def _gate(
@@ -298,7 +304,7 @@ def _gate(
     """Which messages may go, and why the others may not."""
     gone: dict[int, tuple[State, str]] = {}
     unasked = [to for _, to, lane, _ in candidates if lane >= Lane.REMINDER]
-    opted_out = set(conn.scalars(_OPTED_OUT, {"numbers": unasked})) if unasked else set()
+    opted_out = {row[0] for row in _opted_out(conn, unasked)}
     allowed = set()
     for id_, to, lane, expires in candidates:
         if expires is not None and expires <= now:
@@ -315,31 +321,32 @@ def _cancel(conn: Connection, gone: Mapping[int, tuple[State, str]]) -> None:
     for id_, reason in gone.items():
         by_reason.setdefault(reason, []).append(id_)
     for (state, why), ids in by_reason.items():
-        conn.execute(_CANCEL, {"ids": ids, "new_state": state.value, "why": why})
+        _close_messages(conn, ids, new_state=state.value, why=why)
         deliveries.note(conn, state, ids)
 
 
 def _lease(
     conn: Connection, keys: Keys, link: str, split: Split, wanted: Wanted, now: datetime
-) -> list[tuple[Part, int]]:
-    """The next queued messages as parts not sent yet, each with the count of its attempt."""
+) -> tuple[list[tuple[Part, int]], bool]:
+    """The next queued messages as parts not sent yet, each with the count of its attempt; whether there may be more."""
     below = min(wanted.below, Lane.ANSWER + 1) if on_hold(conn) else wanted.below
     rows = conn.execute(_LEASE, {"link": link, "room": wanted.room, "below": below}).all()
     if not rows:
-        return []
+        return [], False
+    more = len(rows) == wanted.room
     allowed, gone = _gate(conn, [(r.id, r.number, Lane(r.lane), r.expires) for r in rows], now)
     _cancel(conn, gone)
     rows = [r for r in rows if r.id in allowed]
-    conn.execute(_SET_STATE, {"ids": [r.id for r in rows], "new_state": "leased"}) if rows else None
+    _lease_messages(conn, [r.id for r in rows])
     attempts: dict[_Key, int] = {}
     done: set[_Key] = set()
     retried = [r.id for r in rows if r.attempt]
     if retried:
-        for found in conn.execute(_PARTS_OF, {"ids": retried}):
-            if found.state == "queued":
-                attempts[found.message_id, found.number] = found.attempt
+        for id_, number_, state, attempt in _parts_of(conn, retried):
+            if state == "queued":
+                attempts[id_, number_] = attempt
             else:
-                done.add((found.message_id, found.number))
+                done.add((id_, number_))
         # They are written again by the caller, in the state they then have.
         conn.execute(delete(part).where(part.c.message_id.in_(retried), part.c.state == "queued"))
     leased: list[tuple[Part, int]] = []
@@ -356,7 +363,7 @@ def _lease(
             resend=Resend(r.resend),
         )
         leased += [(p, attempts.get((r.id, p.number), 1)) for p in split(outbound) if (r.id, p.number) not in done]
-    return leased
+    return leased, more
 
 
 def on_hold(conn: Connection) -> bool:
@@ -384,20 +391,17 @@ _record = Bulk(
     ),
     ("b_id", "b_number", "b_state", "b_remote_id", "b_error", "b_at"),
 )
-_SETTLE = (
-    update(message)
-    .where(message.c.id.in_(bindparam("ids", expanding=True)))
-    .values(state=bindparam("new_state"), error=bindparam("why"), sealed=None)
-)
 # An unknown one may still have to be sent again.
-_UNSETTLE = (
-    update(message)
-    .where(message.c.id.in_(bindparam("ids", expanding=True)))
-    .values(state=bindparam("new_state"), error=bindparam("why"))
+_unsettle = Lookup(
+    lambda among: (
+        update(message).where(among(message.c.id)).values(state=bindparam("new_state"), error=bindparam("why"))
+    )
 )
-_EARLY = select(
-    early_report.c.id, early_report.c.remote_id, early_report.c.number, early_report.c.state, early_report.c.error
-).where(early_report.c.link == bindparam("link"), early_report.c.remote_id.in_(bindparam("ids", expanding=True)))
+_early_of = Lookup(
+    lambda among: select(
+        early_report.c.id, early_report.c.remote_id, early_report.c.number, early_report.c.state, early_report.c.error
+    ).where(among(early_report.c.remote_id), early_report.c.link == bindparam("link"))
+)
 
 
 def record(conn: Connection, link: str, answers: Sequence[Answer]) -> None:
@@ -422,17 +426,13 @@ def record(conn: Connection, link: str, answers: Sequence[Answer]) -> None:
 
 
 def _early(conn: Connection, link: str, answers: Sequence[Answer]) -> dict[tuple[str, str], tuple[State, str | None]]:
-    ids = [answer.remote_id for answer in answers if answer.remote_id]
-    if not ids:
-        return {}
-    rows = conn.execute(_EARLY, {"link": link, "ids": ids}).all()
+    rows = _early_of(conn, [answer.remote_id for answer in answers if answer.remote_id], link=link)
     if not rows:
         return {}
-    found = {(r.remote_id, r.number): (State(r.state), r.error) for r in rows}
+    found = {(remote_id, number_): (State(state), error) for _, remote_id, number_, state, error in rows}
     taken = {(answer.remote_id, answer.part.to) for answer in answers}
-    conn.execute(
-        delete(early_report).where(early_report.c.id.in_([r.id for r in rows if (r.remote_id, r.number) in taken]))
-    )
+    gone = [id_ for id_, remote_id, number_, _, _ in rows if (remote_id, number_) in taken]
+    conn.execute(delete(early_report).where(early_report.c.id.in_(gone)))
     return found
 
 
@@ -462,8 +462,8 @@ def settle(conn: Connection, parts: Sequence[tuple[Part, State, str | None]]) ->
     if long:
         _derive(conn, long, by_state)
     for (state, error), ids in by_state.items():
-        statement = _UNSETTLE if state is State.UNKNOWN else _SETTLE
-        conn.execute(statement, {"ids": ids, "new_state": state.value, "why": error})
+        settled = _unsettle if state is State.UNKNOWN else _close_messages
+        settled(conn, ids, new_state=state.value, why=error)
         deliveries.note(conn, state, ids)
     if by_state:
         wake(conn, "messages")
@@ -471,8 +471,8 @@ def settle(conn: Connection, parts: Sequence[tuple[Part, State, str | None]]) ->
 
 def _derive(conn: Connection, ids: Iterable[int], by_state: dict[tuple[State, str | None], list[int]]) -> None:
     states: dict[int, list[State]] = {}
-    for r in conn.execute(_PARTS_OF, {"ids": list(ids)}):
-        states.setdefault(r.message_id, []).append(State(r.state))
+    for id_, _, state, _ in _parts_of(conn, list(ids)):
+        states.setdefault(id_, []).append(State(state))
     for id_, found in states.items():
         if any(state in (State.QUEUED, State.LEASED, State.INFLIGHT) for state in found):
             continue
@@ -480,18 +480,20 @@ def _derive(conn: Connection, ids: Iterable[int], by_state: dict[tuple[State, st
         by_state.setdefault((worst, None), []).append(id_)
 
 
-_MATCH = (
-    select(part.c.message_id, part.c.number, part.c.total, part.c.state, part.c.remote_id, message.c.number.label("to"))
-    .join(message, message.c.id == part.c.message_id)
-    .where(part.c.link == bindparam("link"), part.c.remote_id.in_(bindparam("ids", expanding=True)))
-    .order_by(part.c.message_id)
+_match = Lookup(
+    lambda among: (
+        select(part.c.remote_id, message.c.number, part.c.message_id, part.c.number, part.c.total, part.c.state)
+        .join(message, message.c.id == part.c.message_id)
+        .where(among(part.c.remote_id), part.c.link == bindparam("link"))
+        .order_by(part.c.message_id)
+    )
 )
 
 
 def report(conn: Connection, link: str, reports: Sequence[Report], new_id: Callable[[], int]) -> int:
     """Delivery reports of one link; the result counts those that wait for their part. Twice the same is once."""
-    rows = conn.execute(_MATCH, {"link": link, "ids": list({r.remote_id for r in reports})}).all()
-    parts = {(r.remote_id, r.to): r for r in rows}  # in order of id: the newest of a reused id wins
+    rows = _match(conn, list({r.remote_id for r in reports}), link=link)
+    parts = {(row[0], row[1]): row[2:] for row in rows}  # in order of id: the newest of a reused id wins
     updates: dict[_Key, Row] = {}
     settled: dict[_Key, tuple[Part, State, str | None]] = {}
     early = []
@@ -510,12 +512,13 @@ def report(conn: Connection, link: str, reports: Sequence[Report], new_id: Calla
                 }
             )
             continue
-        key = (match.message_id, match.number)
-        before = settled[key][1] if key in settled else State(match.state)
+        id_, number_, total, state = match
+        key = (id_, number_)
+        before = settled[key][1] if key in settled else State(state)
         if before in _FINAL or (found.state is State.SENT and before is not State.UNKNOWN):
             continue  # a final state stays final, whatever comes late
         updates[key] = (*key, found.state.value, None, found.error, found.at)
-        settled[key] = (_stub(match.message_id, match.number, match.total, found.to), found.state, found.error)
+        settled[key] = (_stub(id_, number_, total, found.to), found.state, found.error)
     if updates:
         _record(conn, list(updates.values()))
         settle(conn, list(settled.values()))

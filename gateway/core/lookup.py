@@ -1,17 +1,18 @@
-"""A query for a whole batch, compiled once: what the way in reads for each message has to cost microseconds."""
+"""A statement for a whole batch, compiled once: what a message costs here has to be microseconds."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import ARRAY, ColumnElement, Connection, Select, any_, bindparam
+from sqlalchemy import ARRAY, ColumnElement, Connection, Delete, Select, Update, any_, bindparam
 
 Among = Callable[[ColumnElement[Any]], ColumnElement[bool]]
 
 
 class Lookup:
-    """`build` makes the statement from a condition on the column that is looked up; a call runs it for those values.
+    """`build` makes the statement, mostly a query, from a condition on the column that is looked up; a call runs it for
+    those values.
 
     SQLAlchemy's own expanding IN writes the statement anew each time and makes an object of each row, together half
     of the time such a read takes. Here PostgreSQL gets one array; for SQLite the statement is compiled for 1, 2, 4,
@@ -19,7 +20,7 @@ class Lookup:
     on SQLite) is the caller's to convert.
     """
 
-    def __init__(self, build: Callable[[Among], Select[Any]]) -> None:
+    def __init__(self, build: Callable[[Among], Select[Any] | Update | Delete]) -> None:
         self._build = build
         self._compiled: dict[tuple[str, int], _Compiled] = {}
 
@@ -37,7 +38,7 @@ class Lookup:
         else:
             parameters = statement.parameters(values + values[-1:] * (size - len(values)), others)
         result = conn.exec_driver_sql(statement.sql, parameters)
-        rows: Sequence[tuple[Any, ...]] = result.cursor.fetchall()
+        rows: Sequence[tuple[Any, ...]] = result.cursor.fetchall() if result.returns_rows else ()
         result.close()
         return rows
 
