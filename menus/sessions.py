@@ -102,7 +102,7 @@ class Session:
 
 
 class Sessions:
-    """All sessions by link and vendor's id, the oldest falling out; for one thread, the database's.
+    """All sessions by link and vendor's id, the oldest falling out; for one batch at a time.
 
     `find` changes nothing and `keep` is called after the commit, so that a work that is run again finds what the
     first run found.

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Protocol
+from urllib.parse import parse_qs
 from zoneinfo import ZoneInfo
 
 import orjson
@@ -145,13 +146,14 @@ class Api:
         vendor = self._ussd.vendor(name, path_key)
         if vendor is None:
             return self._refuse(request, 404, "unknown", "there is nothing here")
-        if request.content is None or request.content.seek(0, 2) > MOST_FORM_OCTETS:
+        body = request.content.read(MOST_FORM_OCTETS + 1) if request.content else b""
+        if len(body) > MOST_FORM_OCTETS:
             return self._refuse(request, 413, "size", "a form of a USSD step is smaller")
         try:
-            form = {key.decode(): [value.decode() for value in values] for key, values in request.args.items()}
+            form = parse_qs(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=50)
             text = await self._ussd.answer(vendor, form)
-        except UnicodeDecodeError:
-            return self._refuse(request, 400, "invalid", "the form is not UTF-8")
+        except ValueError:  # UnicodeDecodeError is one
+            return self._refuse(request, 400, "invalid", "this is no form in UTF-8")
         except NotUnderstood as problem:
             return self._refuse(request, 400, "invalid", str(problem))
         self._figures.request(f"/ussd/{name}", 200)
@@ -279,7 +281,8 @@ class _Site(Site):
     """Sends the messages' route straight to its resource and everything else through Klein."""
 
     def __init__(self, hot: IResource, others: IResource) -> None:
-        super().__init__(others, requestFactory=_Request, timeout=60)
+        # Forms are read where they are expected: Twisted would have `email` parse the type of every body.
+        super().__init__(others, requestFactory=_Request, timeout=60, parsePOSTFormSubmission=False)
         self._hot = hot
         self._others = others
 
