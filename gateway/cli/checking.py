@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from functools import partial
-from importlib.metadata import packages_distributions
+from importlib import metadata
 from pathlib import Path
 from random import SystemRandom
 from typing import Any
@@ -30,7 +30,7 @@ _SMPP_SECONDS, _MODEM_SECONDS = 20.0, 60.0
 def configuration(path: Path) -> Gateway:
     """The configuration, if it can be used on this machine; else an error with everything that is wrong."""
     gateway = load(path)
-    owners = packages_distributions()
+    owners = metadata.packages_distributions()
     for package in PACKAGES:
         others = sorted(set(owners.get(package, ())) - {"muster"})
         if others:

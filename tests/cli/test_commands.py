@@ -7,6 +7,7 @@ import sqlite3
 import stat
 from contextlib import closing
 from datetime import UTC, datetime
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -368,8 +369,8 @@ def test_run_only_a_part_that_exists(config: Path) -> None:
 
 
 def test_our_package_names_must_be_ours_alone(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from gateway.cli import checking
+    from gateway.cli.checking import PACKAGES
 
-    assert set(checking.PACKAGES) <= checking.packages_distributions().keys()
-    monkeypatch.setattr(checking, "packages_distributions", lambda: {"config": ["muster", "configurator"]})
+    assert set(PACKAGES) <= metadata.packages_distributions().keys()
+    monkeypatch.setattr(metadata, "packages_distributions", lambda: {"config": ["muster", "configurator"]})
     assert "the package config is configurator's too" in refused("check", config)
