@@ -96,9 +96,11 @@ class ModemLink(Service):
         pins: Pins | None = None,
         power_cycle: Callable[[str], None] | None = None,
         timing: Timing | None = None,
+        now: Callable[[], datetime] | None = None,
     ) -> None:
         self.name, self.window, self.rate = settings.name, settings.window, settings.rate
         self._settings, self._receiver, self._reactor = settings, receiver, reactor
+        self._now = now or self._reactors_now
         self._pins, self._power_cycle, self._timing = pins or PinMemory(), power_cycle, timing or Timing()
         self._tasks = Tasks()
         self._modem: Modem | None = None
@@ -247,7 +249,6 @@ class ModemLink(Service):
 
     def _opened(self, conversation: Conversation) -> None:
         self._modem = Modem(conversation, self._sleep)
-        self._become(LinkStatus.CONNECTING, "the port is open")
         self._begin()
 
     def _lost(self, reason: str) -> None:
@@ -282,8 +283,8 @@ class ModemLink(Service):
     def _noticed(self, notice: Unsolicited) -> None:
         if notice.line in REBOOTED and self._modem is not None:
             self.log.warn("{link}: the modem has rebooted", link=self.name)
-            self._modem.conversation.restart()
             self._begin()
+            self._modem.conversation.restart()
         else:
             self._inbox.noticed(notice)
 
@@ -293,6 +294,8 @@ class ModemLink(Service):
         """Prepare the modem again, from a fresh call: whoever asks may be in the middle of the present session."""
         if self._beginning is not None and self._beginning.active():
             self._beginning.cancel()
+        if self._modem is not None:
+            self._become(LinkStatus.CONNECTING, "being prepared")
         self._beginning = self._reactor.callLater(0, self._start_session, cure)
 
     def _start_session(self, cure: bool) -> None:
@@ -399,7 +402,7 @@ class ModemLink(Service):
         self._state = LinkState(link=self.name, status=status, since=since, detail=detail, signal=strength)
         self._receiver.changed(self._state)
 
-    def _now(self) -> datetime:
+    def _reactors_now(self) -> datetime:
         return datetime.fromtimestamp(self._reactor.seconds(), UTC)
 
     def _sleep(self, seconds: float) -> Awaitable[None]:

@@ -73,9 +73,10 @@ class Conversation(Protocol):
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
         self._timer = None
-        self._buried(self._dialogue.close(), "the port was lost")
-        # An unplugged device arrives as ConnectionDone, "closed cleanly": every loss is a loss.
+        # An unplugged device arrives as ConnectionDone, "closed cleanly": every loss is a loss. It is told before the
+        # commands fail: who hears of a failure and asks at once must find the link down.
         self._lost("unplugged" if reason.check(ConnectionDone) else reason.getErrorMessage())
+        self._buried(self._dialogue.close(), "the port was lost")
 
     def ask(self, command: Command) -> Deferred[tuple[str, ...]]:
         """The information lines of the answer; fails with `Refused` or `Unanswered`."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
 
 from gateway.core.model import (
     Address,
@@ -189,6 +190,17 @@ class Coming(ModemTest):
         self.desk.refuse = 0
         await self.until(lambda: not self.stored and link.state.detail == "")
         self.flushLoggedErrors(OSError)
+
+    async def test_a_full_store_empties_and_the_network_brings_the_rest(self) -> None:
+        self.behaviour.capacity["SM"] = 3
+        self.desk.hold = Deferred()
+        await self.ready()
+        for number in range(10):
+            self.modem.receive("+8613800000001", str(number))
+        await self.until(lambda: self.desk.offered)
+        assert (self.stored, len(self.modem.emulator.network)) == (3, 7)
+        self.desk.hold.callback(None)
+        await self.until(lambda: len(self.desk.accepted) == 10 and not self.stored)
 
     async def test_an_empty_place(self) -> None:
         link = await self.ready()
@@ -379,10 +391,17 @@ class Trouble(ModemTest):
         self.behaviour.lose_submits = 1
         link = await self.ready()
         (part,) = link.split(outbound())
-        sending = link.send(part)
+        seen: list[LinkStatus] = []
+
+        def look(failure: Failure) -> Failure:
+            seen.append(link.state.status)
+            return failure
+
+        sending = link.send(part).addErrback(look)
         await self.until(lambda: self.modem.emulator.sent)
         self.modem.unplug()
         await self.fails(sending, Unknown)
+        assert seen == [LinkStatus.DOWN]  # who hears of the failure does not try this link again at once
         await self.until(lambda: link.state.status is LinkStatus.DOWN)
         self.modem.receive("+8613800000001", "DUES")
         self.modem.plug()
