@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, literal, select
+from sqlalchemy import ColumnElement, Connection, Select, func, literal, select
 
 from gateway.affairs import cases
 from gateway.affairs.cases import Case, Entry, Waiting
@@ -22,6 +23,7 @@ from gateway.core.tables.staff import case_entry, hotline_case, staff
 
 PAGE = 50
 MOST = 100  # cases counted for the bar
+SEARCHED = 20_000  # entries looked through by a search
 TABS = ("open", "mine", "answered", "closed")
 _COLUMNS = tuple(hotline_case.c[name] for name in Case._fields)
 _LAST_QUESTION = (
@@ -86,6 +88,24 @@ def page(conn: Connection, person: Staff, tab: str, after: int | None, now: date
     else:
         query = query.order_by(hotline_case.c.opened.desc(), hotline_case.c.id.desc())
         query = query.where(_beyond(after, later=False)) if after else query
+    return _waiting(conn, query)
+
+
+def search(conn: Connection, person: Staff, words: str) -> tuple[Waiting, ...]:
+    """Cases in which somebody said `words`, the newest first. Looks through the newest entries only."""
+    newest = select(case_entry.c.case_id, case_entry.c.text).order_by(case_entry.c.id.desc()).limit(SEARCHED).subquery()
+    said = select(newest.c.case_id).where(newest.c.text.icontains(words, autoescape=True))
+    query = (
+        select(*_COLUMNS, _LAST_QUESTION, staff.c.name)
+        .outerjoin_from(hotline_case, staff, staff.c.id == hotline_case.c.claimed_by)
+        .where(hotline_case.c.id.in_(said), *_reach(person, "queue"))
+        .order_by(hotline_case.c.id.desc())
+        .limit(PAGE)
+    )
+    return _waiting(conn, query)
+
+
+def _waiting(conn: Connection, query: Select[Any]) -> tuple[Waiting, ...]:
     width = len(_COLUMNS)
     return tuple(Waiting(Case(*row[:width]), row[width] or "", row[width + 1]) for row in conn.execute(query))
 

@@ -22,6 +22,9 @@ _KNOWN_PROBLEMS = ("claimed", "gone", "empty", "long", "link", "old", "reason")
 
 
 async def queue(visit: Visit) -> Answer:
+    words = visit.query("q")[:100]
+    if words:
+        return await _found(visit, words)
     tab = visit.query("tab", TABS[0])
     if tab not in TABS:
         raise Refused(HTTPStatus.NOT_FOUND)
@@ -39,8 +42,18 @@ async def queue(visit: Visit) -> Answer:
             "here_url": "/queue" if tab == TABS[0] else f"/queue?tab={tab}",
             "next_url": f"/queue?tab={tab}&after={rows[-1].case.id}" if more else None,
             "first": not after,
+            "words": "",
         },
     )
+
+
+async def _found(visit: Visit, words: str) -> Answer:
+    """Cases by words; a case number leads straight there."""
+    if words.isdecimal() and await visit.console.database.read(case_query.find, visit.who, words) is not None:
+        return Redirect(f"/case/{words}")
+    rows = await visit.console.database.read(case_query.search, visit.who, words)
+    values = {"tab": "", "rows": rows, "here_url": "/queue", "next_url": None, "first": False, "words": words}
+    return Page("queue.html", values)
 
 
 async def count(visit: Visit) -> Answer:

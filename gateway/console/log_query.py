@@ -6,7 +6,7 @@ filter looks through the newest rows in windows and stops after a while, saying 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -19,6 +19,8 @@ from gateway.core.ids import EPOCH, first_of
 from gateway.core.tables.messages import message, part, quarantine
 from gateway.core.tables.organisation import branch, member
 from gateway.core.tables.staff import hotline_case
+
+Commands = Mapping[str, Mapping[str, str]]  # code -> name by language
 
 PAGE = 50
 _WINDOW = 20_000  # rows looked through by one statement
@@ -34,6 +36,7 @@ class Filter:
     """What the log is narrowed to; empty is no wish."""
 
     text: str = ""
+    word_of: str = ""  # the command whose word `text` is: masked texts are in no index, their command is known
     numbers: tuple[str, ...] = ()
     member_no: str = ""
     case_id: int | None = None
@@ -122,7 +125,7 @@ _COLUMNS = tuple(_CASE_NO.label("case_no") if name == "case_no" else message.c[n
 
 
 def understand(
-    conn: Connection, words: str, asked: Filter, *, country: str, today: date, commands: Iterable[str], branch: str
+    conn: Connection, words: str, asked: Filter, *, country: str, today: date, commands: Commands, branch: str
 ) -> Filter:
     """What somebody means who types `words` into the search field and `branch` into the one for branches."""
     if branch:
@@ -133,7 +136,7 @@ def understand(
     words = words.strip()[:100]
     if not words:
         return asked
-    if not asked.command and words.upper() in set(commands):
+    if not asked.command and words.upper() in commands:
         return replace(asked, command=words.upper())
     digits = words.lstrip("+").replace(" ", "").replace("-", "")
     if digits.isascii() and digits.isdecimal() and len(digits) >= _SHORTEST_NUMBER:
@@ -141,7 +144,8 @@ def understand(
     known = members.by_member_no(conn, words, today)
     if known is not None:
         return replace(asked, member_no=words, numbers=_numbers(conn, known.id))
-    return replace(asked, text=words)
+    named = (code for code, names in commands.items() if words.casefold() in (n.casefold() for n in names.values()))
+    return replace(asked, text=words, word_of=next(named, ""))
 
 
 def _by_digits(conn: Connection, words: str, digits: str, asked: Filter, country: str, today: date) -> Filter:
@@ -172,6 +176,9 @@ def page(conn: Connection, asked: Filter, scope: Sequence[str] | None, before: i
     below = min(before or (1 << 63) - 1, first_of(asked.until) if asked.until else (1 << 63) - 1)
     floor = first_of(asked.since) if asked.since else 0
     base = select(*_COLUMNS).where(*_conditions(asked, scope)).order_by(message.c.id.desc())
+    if asked.text and asked.word_of and not asked.command:
+        by_command = _by_windows(conn, base.where(message.c.command == asked.word_of), below, floor)
+        return _merged(_by_text(conn, base, asked.text, below, floor), by_command)
     if asked.text:
         return _by_text(conn, base, asked.text, below, floor)
     if asked.numbers or asked.case_id is not None or (asked.plain and scope is None):
@@ -247,6 +254,17 @@ def _by_text(conn: Connection, base: Select[Any], phrase: str, below: int, floor
             return Rows(rows=tuple(rows))
         below = min(candidates)
     return Rows(rows=tuple(rows), older=below, looked_back_to=moment(below))
+
+
+def _merged(first: Rows, second: Rows) -> Rows:
+    """Both together; below the higher of the ends of two unfinished searches nothing is certain yet."""
+    edge = max((rows.older for rows in (first, second) if rows.older is not None), default=None)
+    found = {row.id: row for row in (*first.rows, *second.rows) if edge is None or row.id >= edge}
+    rows = tuple(found[id_] for id_ in sorted(found, reverse=True))
+    if len(rows) > PAGE:
+        return Rows(rows=rows[:PAGE], older=rows[PAGE - 1].id)
+    looked_back_to = first.looked_back_to or second.looked_back_to
+    return Rows(rows=rows, older=edge, looked_back_to=moment(edge) if edge and looked_back_to else None)
 
 
 def shown_text(row: Row) -> str | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 # The administrator keeps the machine running and has no business in members' questions.
 MAY: Mapping[str, frozenset[str]] = {
     "log": frozenset({"agent", "lead", "auditor", "admin"}),
-    "queue": frozenset({"agent", "lead"}),
+    "queue": frozenset({"agent", "lead", "secretary"}),
     "case": frozenset({"agent", "lead", "secretary"}),
     "answer": frozenset({"agent", "lead"}),
     "take over": frozenset({"lead"}),

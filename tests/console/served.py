@@ -178,6 +178,7 @@ def people(conn: Connection, ids: Ids) -> Member:
         ("wuli", "agent", "5301"),
         ("river", "agent", "5302"),
         ("qian", "treasurer", None),
+        ("he", "secretary", "5301"),
     ):
         staff_member(conn, ids, name, role, branch=branch)
     return Member(

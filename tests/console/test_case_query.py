@@ -52,6 +52,18 @@ def test_the_queue_ends_at_the_branch(conn: Connection, ids: Ids) -> None:
     assert case_query.thread(conn, person(1, "/53/5302/"), case.case_no, now) is None
 
 
+def test_cases_are_found_by_what_was_said_in_them(conn: Connection, ids: Ids) -> None:
+    member, now = people(conn, ids), datetime.now(UTC)
+    asked(conn, ids, member, "水渠什么时候修")
+    other = asked(conn, ids, None, "100% sure?")
+    cases.note(conn, ids, other.id, staff_id=staff_id(conn, ids), text="问过水利局", now=now)
+    assert numbers(case_query.search(conn, person(1), "水渠")) == ["水渠什么时候修"]
+    assert numbers(case_query.search(conn, person(1), "水")) == ["100% sure?", "水渠什么时候修"]
+    assert numbers(case_query.search(conn, person(1), "SURE")) == ["100% sure?"]
+    assert numbers(case_query.search(conn, person(1), "%")) == ["100% sure?"]
+    assert numbers(case_query.search(conn, person(1, "/53/"), "水")) == ["水渠什么时候修"]
+
+
 def test_mine_are_those_i_hold_now(conn: Connection, ids: Ids) -> None:
     member, now = people(conn, ids), datetime.now(UTC)
     me, other = staff_id(conn, ids), staff_id(conn, ids)

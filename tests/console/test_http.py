@@ -304,7 +304,7 @@ def test_the_language_is_remembered(fresh: World) -> None:
 
 @pytest.mark.parametrize(
     ("name", "queue", "log"),
-    [("li", 200, 200), ("zhao", 200, 200), ("sun", 403, 200), ("root", 403, 200), ("qian", 403, 403)],
+    [("li", 200, 200), ("zhao", 200, 200), ("sun", 403, 200), ("root", 403, 200), ("qian", 403, 403), ("he", 200, 403)],
 )
 def test_roles_open_pages(world: World, name: str, queue: int, log: int) -> None:
     browser = world.browser(name)
@@ -332,6 +332,16 @@ def test_a_branch_sees_its_own_messages_and_cases(world: World) -> None:
     assert "五里桥的短信" not in other.get("/log").text
     assert other.get(f"/message/{inside}").status == 404
     assert other.get("/log?q=%E4%BA%94%E9%87%8C%E6%A1%A5&branch=5301").text.count("五里桥的短信") == 0
+
+
+def test_a_secretary_reads_the_questions_of_the_branch_and_answers_none(world: World) -> None:
+    case = world.asked("我什么时候转正", world.member)
+    browser = world.browser("he")
+    page = browser.get(f"/case/{case.case_no}")
+    assert "我什么时候转正" in page.body
+    assert "<textarea" not in page.body
+    assert "/number" not in page.body
+    assert browser.post(f"/case/{case.case_no}/answer", {"form": "5", "text": "x"}).status == 403
 
 
 def test_numbers_are_masked_until_a_reason_is_given(fresh: World) -> None:

@@ -17,6 +17,7 @@ from gateway.core.tables.everything import METADATA
 from gateway.core.tables.messages import message
 from tests.console.served import PHONE, asked, logged, logged_at, people
 
+COMMANDS = {"0": {"zh": "帮助", "en": "HELP"}, "11": {"zh": "会费", "en": "DUES"}, "E01": {}}
 NOW = datetime(2026, 11, 20, 8, tzinfo=UTC)
 
 
@@ -30,7 +31,7 @@ def look(conn: Connection, scope: tuple[str, ...] | None = None, before: int | N
 
 def understood(conn: Connection, words: str, branch: str = "") -> Filter:
     return log_query.understand(
-        conn, words, Filter(), country="CN", today=date(2026, 11, 20), commands=("0", "11", "E01"), branch=branch
+        conn, words, Filter(), country="CN", today=date(2026, 11, 20), commands=COMMANDS, branch=branch
     )
 
 
@@ -134,6 +135,38 @@ def test_text_is_found_with_other_wishes_and_across_candidates(
     assert texts(look(conn, ("/53/5302/",), text="会费")) == []
 
 
+def test_a_commands_word_finds_its_masked_messages_too(conn: Connection, ids: Ids) -> None:
+    logged(conn, ids, "会费*.**元未交", log_class="B", command="11", direction="out")
+    logged(conn, ids, "请问会费怎么交", command="E01")
+    logged(conn, ids, "帮助", command="0")
+    found = log_query.page(conn, understood(conn, "会费"), None, None)
+    assert texts(found) == ["请问会费怎么交", "会费*.**元未交"]
+
+
+def test_two_searches_merge_without_a_gap_or_a_double(
+    conn: Connection, ids: Ids, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_query, "PAGE", 4)
+    monkeypatch.setattr(log_query, "_WINDOW", 5)
+    monkeypatch.setattr(log_query, "_WINDOWS", 2)
+    monkeypatch.setattr(log_query, "_CANDIDATES", 3)
+    monkeypatch.setattr(log_query, "_COMPARED", 6)
+    wanted = []
+    for number in range(60):
+        by_word, by_command = number % 7 == 0, number % 5 == 0
+        id_ = logged(conn, ids, "会费" if by_word else "费会 会 费", command="11" if by_command else "0")
+        wanted += [id_] if by_word or by_command else []
+    seen: list[int] = []
+    before = None
+    for _ in range(60):
+        found = log_query.page(conn, understood(conn, "会费"), None, before)
+        seen += [row.id for row in found.rows]
+        before = found.older
+        if before is None:
+            break
+    assert seen == wanted[::-1]
+
+
 def test_the_text_of_a_case_or_a_sealed_one_is_not_found_and_not_shown(conn: Connection, ids: Ids) -> None:
     for log_class in "CD":
         logged(conn, ids, "会费秘密", log_class=log_class)
@@ -153,7 +186,8 @@ def test_words_are_understood_as_what_they_are(conn: Connection, ids: Ids) -> No
     assert understood(conn, "e01").command == "E01"
     assert understood(conn, "10690001").numbers == ("10690001",)
     assert understood(conn, "1069").text == "1069"
-    assert understood(conn, "会费").text == "会费"
+    assert understood(conn, "水费").text == "水费"
+    assert understood(conn, "dues").word_of == "11"
     assert understood(conn, "  ") == Filter()
     assert understood(conn, "", "5301").branch == "/53/5301/"
     assert understood(conn, "", "River").branch == "/53/5302/"
