@@ -80,6 +80,7 @@ class Inbox:
         self._direct: deque[str] = deque()
         self._safe: set[str] = set()  # handed over, and perhaps still stored
         self._handing: dict[str, list[Deferred[_Fate]]] = {}  # on its way to the database
+        self._refused = False  # the last one offered was not taken
         self._store = ""
         self._sweep_soon = False
         self._bell: Deferred[None] | None = None
@@ -257,8 +258,11 @@ class Inbox:
             else:
                 await self._receiver.accept(message)
         except Exception:
-            self.log.failure("{link}: a message could not be handed over and stays where it is", link=self._link)
+            if not self._refused:  # once, however many messages wait and however often they are offered
+                self.log.failure("{link}: messages are not taken and stay where they are", link=self._link)
+            self._refused = True
             return _Fate.KEEP
+        self._refused = False
         return _Fate.SAFE
 
     def _understood(self, pdu: str) -> Inbound | Report | None:

@@ -209,7 +209,7 @@ class ModemLink(Service):
         """Whether something was done that makes another try worth while; nothing was sent when it was refused."""
         match remedy:
             case Remedy.AGAIN:
-                await modem.sleep(self._timing.busy)
+                await modem.pause()
                 return True
             case Remedy.PDU_MODE:
                 return await modem.willing("AT+CMGF=0")
@@ -248,7 +248,7 @@ class ModemLink(Service):
         return conversation
 
     def _opened(self, conversation: Conversation) -> None:
-        self._modem = Modem(conversation, self._sleep)
+        self._modem = Modem(conversation, self._sleep, pause=self._timing.busy)
         self._begin()
 
     def _lost(self, reason: str) -> None:

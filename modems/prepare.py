@@ -60,8 +60,14 @@ class Wanted:
 class Modem:
     """Short forms for asking."""
 
-    def __init__(self, conversation: Conversation, sleep: Callable[[float], Awaitable[Any]]) -> None:
-        self.conversation, self.sleep = conversation, sleep
+    def __init__(
+        self, conversation: Conversation, sleep: Callable[[float], Awaitable[Any]], *, pause: float = 2.0
+    ) -> None:
+        self.conversation, self.sleep, self._pause = conversation, sleep, pause
+
+    async def pause(self) -> None:
+        """Give a SIM or a radio that wakes up a moment."""
+        await self.sleep(self._pause)
 
     async def ask(self, text: str, **options: Any) -> tuple[str, ...]:
         """The information lines; raises `Refused` or `Unanswered`."""
@@ -91,7 +97,7 @@ class Modem:
             except Refused:
                 if not left:
                     raise
-                await self.sleep(2.0)
+                await self.pause()
         raise AssertionError("unreachable")
 
 
@@ -146,7 +152,7 @@ async def _unlock(modem: Modem, pin: str, found: Identity, pins: Pins) -> None:
         for _ in range(PATIENT):
             if (asks := await _pin_state(modem)) == "READY":
                 return
-            await modem.sleep(1.0)
+            await modem.pause()
     if asks != "READY":
         raise Unfit(f"the SIM asks for {asks}")
 
@@ -158,7 +164,7 @@ async def _pin_state(modem: Modem) -> str:
             lines = await modem.ask("AT+CPIN?", limit=15.0, settles=2.0)
         except Refused as error:
             if meaning(error.refusal).remedy is Remedy.AGAIN and left:
-                await modem.sleep(2.0)
+                await modem.pause()
                 continue
             raise Unfit(_no_sim(error)) from None
         return lines[0].partition(":")[2].strip().strip('"') if lines else "READY"
@@ -269,9 +275,9 @@ async def signal(modem: Modem) -> int | None:
 async def restart_radio(modem: Modem) -> None:
     """Radio off and on: cures most modems that no longer send."""
     await modem.willing("AT+CFUN=4", limit=20.0)
-    await modem.sleep(2.0)
+    await modem.pause()
     await modem.willing("AT+CFUN=1", limit=20.0)
-    await modem.sleep(2.0)
+    await modem.pause()
 
 
 async def reboot(modem: Modem) -> None:

@@ -60,8 +60,8 @@ _CMS = {
     28: _never("unidentified subscriber"),
     29: Meaning("facility rejected", elsewhere=True),
     30: _never("unknown subscriber"),
-    # Often a wrong number in practice: far apart, and never in the way of others.
-    38: _later("network out of order", 300.0, _RADIO),
+    # Often a wrong number in practice: far apart, never in the way of others, and no reason to reset anything.
+    38: _later("network out of order", 300.0),
     41: _later("temporary failure", 30.0),
     42: _later("congestion", 60.0),
     47: _later("resources unavailable", 60.0),

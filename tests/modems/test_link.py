@@ -83,7 +83,7 @@ class Coming(ModemTest):
         self.modem.receive("+8613800000001", "DUES")
         await self.until(lambda: self.desk.texts == ["DUES"] and not self.stored)
         assert self.desk.offered == 4
-        assert len(self.flushLoggedErrors(OSError)) == 3
+        assert len(self.flushLoggedErrors(OSError)) == 1  # once is enough to say
 
     async def test_a_delete_that_fails_does_not_hand_over_twice(self) -> None:
         self.behaviour.errors["+CMGD"] = ["+CMS ERROR: 500"]

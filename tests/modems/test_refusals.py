@@ -64,6 +64,7 @@ def test_not_the_message_is_to_blame(code: int) -> None:
         (cme(30), Remedy.COUNT),
         (Refusal("ERROR"), Remedy.COUNT),
         (cms(1), Remedy.NONE),
+        (cms(38), Remedy.NONE),  # three wrong numbers in a row are no fault of the modem
     ],
 )
 def test_remedies(refusal: Refusal, remedy: Remedy) -> None:
