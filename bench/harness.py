@@ -152,6 +152,12 @@ def resident(gateway: subprocess.Popen[bytes]) -> float:
     raise RuntimeError("no VmRSS")
 
 
+def processor(gateway: subprocess.Popen[bytes]) -> float:
+    """Seconds of processor time it has used."""
+    fields = Path(f"/proc/{gateway.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 @contextmanager
 def database(kind: str) -> Iterator[str | None]:
     """The URL of an empty database: None for a SQLite file, else one on a PostgreSQL server started for this."""

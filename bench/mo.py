@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 
-from bench.harness import FIRST_NUMBER, House, arguments, database, figures, folder, resident, rounds, stop
+from bench.harness import FIRST_NUMBER, House, arguments, database, figures, folder, processor, resident, rounds, stop
 
 
 def main() -> None:
@@ -35,7 +35,9 @@ def main() -> None:
             first += options.count
             with house.operator(*run.split()) as operator:
                 gateway = house.start()
+                before = processor(gateway)
                 counted = figures(operator)
+                used = (processor(gateway) - before) / options.count * 1e6
                 memory = resident(gateway)
                 stop(gateway)
             time.sleep(1)
@@ -45,6 +47,7 @@ def main() -> None:
                 "replies/s": counted["mo_reply_rate"],
                 "round trip p50 ms": counted["mo_reply_ms"]["p50"],
                 "p99 ms": counted["mo_reply_ms"]["p99"],
+                "processor us": used,
                 "resident MB": memory,
             }
 

@@ -11,7 +11,19 @@ import json
 import subprocess
 import time
 
-from bench.harness import API_KEY, FIRST_NUMBER, House, arguments, database, figures, folder, resident, rounds, stop
+from bench.harness import (
+    API_KEY,
+    FIRST_NUMBER,
+    House,
+    arguments,
+    database,
+    figures,
+    folder,
+    processor,
+    resident,
+    rounds,
+    stop,
+)
 from tests.peers import poster
 
 
@@ -38,14 +50,21 @@ def main() -> None:
             first += options.count
             with house.operator(*run.split()) as operator:
                 gateway = house.start("links,api")
+                before = processor(gateway)
                 posted = json.loads(subprocess.run([poster(), *post.split()], check=True, capture_output=True).stdout)
                 counted = figures(operator)
+                used = (processor(gateway) - before) / options.count * 1e6
                 memory = resident(gateway)
                 stop(gateway)
             time.sleep(1)
             if counted["distinct"] != options.count or counted["duplicates"]:
                 raise RuntimeError(f"{counted['distinct']} of {options.count} arrived, {counted['duplicates']} twice")
-            found = {"accepted/s": posted["rate"], "sent/s": counted["rate"], "resident MB": memory}
+            found = {
+                "accepted/s": posted["rate"],
+                "sent/s": counted["rate"],
+                "processor us": used,
+                "resident MB": memory,
+            }
             if options.receipts:
                 found["receipts/s"] = counted["dlr_rate"]
             return found

@@ -136,6 +136,7 @@ class Outbox:
         self.pace = Pace(link.rate, clock.seconds())
         self._held: tuple[deque[Part], ...] = tuple(deque() for _ in Lane)
         self._bulk_inflight = 0
+        self._recording = 0  # answers that the turn in progress records
         self._used = 0  # slots taken: inflight in the database, or reserved
         self._answers: list[Answer] = []
         self._attempts: dict[tuple[int, int], int] = {}
@@ -183,10 +184,17 @@ class Outbox:
     # --- what the desk does -----------------------------------------------------------------------------------
 
     def reserve(self, wanted: int) -> int:
-        """Slots for replies about to be committed inflight; give back with `unreserve` what was not used."""
+        """Slots for replies about to be committed inflight; give back with `unreserve` what was not used.
+
+        Slots whose answers are being recorded count as free: that work is in the database's queue before the one
+        which these replies are committed by.
+        """
+        if self._answers and not self._turning:
+            self._turn()
         if not self.ready or self.held:
             return 0
-        granted = max(0, min(wanted, self.link.window - self._used, self.pace.allowed(self._clock.seconds())))
+        free = self.link.window - self._used + self._recording
+        granted = max(0, min(wanted, free, self.pace.allowed(self._clock.seconds())))
         self._used += granted
         self.pace.spend(granted)
         return granted
@@ -244,6 +252,7 @@ class Outbox:
             return
         self._turning = True
         self._woken = False
+        self._recording = len(answers)
         reserved = wanted.slots if wanted.room else len(chosen)
         self._used += reserved
         self.pace.spend(reserved)
@@ -293,6 +302,7 @@ class Outbox:
 
     def _turned(self, released: Released, answers: list[Answer], reserved: int, room: int) -> None:
         self._turning = False
+        self._recording = 0
         self._used += len(released.write) - reserved - len(answers)
         self.pace.spend(len(released.write) - reserved)
         if room:
@@ -315,6 +325,7 @@ class Outbox:
         """The database did not take it: nothing was written, the answers wait for the next turn."""
         self.log.failure("{link}: the database did not take a turn", failure, link=self.link.name)
         self._turning = False
+        self._recording = 0
         self._used -= reserved
         self.pace.spend(-reserved)
         self._answers = answers + self._answers
