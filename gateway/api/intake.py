@@ -15,11 +15,11 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from gateway.core.lookup import Lookup
 from gateway.api.accounts import actor
 from gateway.api.submission import Message
 from gateway.core import messages
 from gateway.core.database import Runs, is_engine_failure
+from gateway.core.lookup import Lookup
 from gateway.core.model import Busy, Lane, NotTaken, Outbound
 from gateway.core.tables.organisation import number as phone
 from gateway.core.tables.staff import callback, idempotency
@@ -96,6 +96,10 @@ class Intake:
             self._working = True
             self._clock.callLater(0, self._work)  # with all that this turn of the reactor still brings
         return submission.done
+
+    def answered(self, account: str, key: str, digest: bytes) -> Deferred[Answer | None]:
+        """What a request with this key was answered before, None when there was none."""
+        return self._database.read(_answered, account, key, digest)
 
     def _submission(self, account: str, asked: Sequence[Message], listed: bool) -> Submission:
         outbounds, refused, callbacks = [], {}, []
@@ -199,6 +203,12 @@ def _known(conn: Connection, batch: Sequence[Submission]) -> _Known:
         status, _, body = row.answer.partition(" ")
         found[row.account, row.key] = (bytes(row.request_hash), Answer(int(status), body.encode(), 0))
     return found
+
+
+def _answered(conn: Connection, account: str, key: str, digest: bytes) -> Answer | None:
+    repeat = Submission(account, [], {}, False, [], key, digest)
+    known = _known(conn, [repeat])
+    return _again(repeat, known) if (account, key) in known else None
 
 
 def _again(submission: Submission, known: _Known) -> Answer:

@@ -85,8 +85,7 @@ class Messages(Resource):
             self._finish(request, 400, error("invalid", "nothing was queued", fields=fields))
             return
         if not self._daily.take(account, len(messages)):
-            request.setHeader(b"retry-after", b"%d" % self._daily.seconds_left())
-            self._finish(request, 429, error("quota", f"this key may send {account.per_day} messages a day"))
+            self._used_up(request, account, key, digest or b"")
             return
         self._submit(request, account, messages, listed, key, digest or b"")
 
@@ -119,6 +118,25 @@ class Messages(Resource):
             self._busy(request)
 
         done.addCallbacks(taken, failed)
+
+    def _used_up(self, request: Request, account: ApiKey, key: str | None, digest: bytes) -> None:
+        """Too many for today; but what was taken before is not refused now, or it would be sent again tomorrow."""
+
+        def answer(before: Answer | None) -> None:
+            if before is not None:
+                self._finish(request, before.status, before.body)
+                return
+            request.setHeader(b"retry-after", b"%d" % self._daily.seconds_left())
+            self._finish(request, 429, error("quota", f"this key may send {account.per_day} messages a day"))
+
+        def failed(failure: Failure) -> None:
+            self.log.failure("an earlier answer to {account} was not found", failure, account=account.name)
+            self._busy(request)
+
+        if key is None:
+            answer(None)
+        else:
+            self._intake.answered(account.name, key, digest).addCallbacks(answer, failed)
 
     def _busy(self, request: Request) -> None:
         request.setHeader(b"retry-after", _RETRY_SECONDS)

@@ -55,7 +55,7 @@ def stored(conn: Connection) -> Stored:
     )
 
 
-def exposition(gateway: Any, figures: Figures, found: Stored) -> bytes:
+def exposition(gateway: Any, figures: Figures, found: Stored | None) -> bytes:
     """All figures in Prometheus' text format, from a registry of our own: nothing of the process is told."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Collector(gateway, figures, found))
@@ -63,14 +63,18 @@ def exposition(gateway: Any, figures: Figures, found: Stored) -> bytes:
 
 
 class _Collector(Collector):
-    def __init__(self, gateway: Any, figures: Figures, found: Stored) -> None:
+    def __init__(self, gateway: Any, figures: Figures, found: Stored | None) -> None:
         self._gateway = gateway
         self._figures = figures
         self._found = found
 
     def collect(self) -> Iterator[Metric]:
         yield from self._links()
-        yield from self._queues()
+        yield GaugeMetricFamily(
+            "muster_database_readable", "1 when the database answers.", value=self._found is not None
+        )
+        if self._found is not None:
+            yield from self._queues(self._found)
         yield from self._desk()
         yield from self._database()
         yield from self._api()
@@ -100,14 +104,15 @@ class _Collector(Collector):
             parts.add_metric((link, name), count)
         yield from (state, inflight, window, signal, received, written, throttled, parts)
 
-    def _queues(self) -> Iterator[Metric]:
+    def _queues(self, found: Stored) -> Iterator[Metric]:
         queued = GaugeMetricFamily("muster_queue_messages", "Messages that wait for a link.", labels=("link", "lane"))
         age = GaugeMetricFamily("muster_queue_age_seconds", "Age of the oldest of them.", labels=("link", "lane"))
         now = first_of(self._gateway.now())
-        for (link, lane), (count, oldest) in sorted(self._found.waiting.items()):
+        for (link, lane), (count, oldest) in sorted(found.waiting.items()):
             queued.add_metric((link, str(lane)), count)
             age.add_metric((link, str(lane)), max(0, (now - oldest) >> 21) / 1000)  # ids count milliseconds above
         yield from (queued, age)
+        yield GaugeMetricFamily("muster_deliveries_waiting", "Reports owed to other systems.", value=found.deliveries)
 
     def _desk(self) -> Iterator[Metric]:
         desk = self._gateway.desk
@@ -135,9 +140,6 @@ class _Collector(Collector):
         yield GaugeMetricFamily("muster_database_waiting", "Works not begun yet.", value=database.waiting)
         yield CounterMetricFamily("muster_database_commits", "Transactions.", value=getattr(database, "commits", 0))
         yield CounterMetricFamily("muster_database_works", "Works done in them.", value=getattr(database, "works", 0))
-        yield GaugeMetricFamily(
-            "muster_deliveries_waiting", "Reports owed to other systems.", value=self._found.deliveries
-        )
 
     def _api(self) -> Iterator[Metric]:
         requests = CounterMetricFamily("muster_http_requests", "API requests.", labels=("route", "status"))

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from openapi_spec_validator import validate
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import Connection, delete, insert
+from twisted.internet.defer import Deferred
 
-from gateway.api import openapi
+from gateway.api import openapi, site
+from gateway.core.database import DatabaseProblem
 from gateway.core.model import LinkStatus
 from gateway.core.tables.staff import fact
 from tests.api.house import KEY, PATH_KEY, Client
@@ -39,13 +43,31 @@ def test_not_ready_on_hold(client: Client) -> None:
     def release(conn: Connection) -> None:
         conn.execute(delete(fact).where(fact.c.name == "hold"))
 
+    time.sleep(site.PROBE_EVERY)
     client.work(hold)
     try:
         reply = client.get("/readyz", key=None)
         assert (reply.status, reply.json["on_hold"]) == (503, True)
     finally:
         client.work(release)
+    time.sleep(site.PROBE_EVERY)
     assert client.get("/readyz", key=None).status == 200
+
+
+def test_not_ready_without_a_database(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*args: object, **more: object) -> Deferred[object]:
+        done: Deferred[object] = Deferred()
+        done.errback(DatabaseProblem("the disk is full"))
+        return done
+
+    time.sleep(site.PROBE_EVERY)
+    monkeypatch.setattr(client.muster.database, "run", broken)
+    reply = client.get("/readyz", key=None)
+    assert (reply.status, reply.json["database"]) == (503, "DatabaseProblem")
+    monkeypatch.setattr(client.muster.database, "read", broken)
+    assert ("muster_database_readable", frozenset()) in figures(client)
+    monkeypatch.undo()
+    time.sleep(site.PROBE_EVERY)
 
 
 def figures(client: Client) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:

@@ -161,8 +161,12 @@ def test_a_day_has_so_many_messages(client: Client) -> None:
     assert refused.status == 429
     assert 0 < int(refused.headers["retry-after"]) <= 86_401
     assert client.post({"to": number(), "text": ""}, key=LIMITED).status == 400  # which costs nothing
-    assert client.post({"to": number(), "text": "x"}, key=LIMITED).status == 202
+    last = {"to": number(), "text": "x"}
+    assert client.post(last, key=LIMITED, Idempotency_Key="last").status == 202
     assert client.post({"to": number(), "text": "x"}, key=LIMITED).status == 429
+    assert client.post(last, key=LIMITED, Idempotency_Key="last").status == 202  # a repeat is no message more
+    assert client.post({"to": number(), "text": "x"}, key=LIMITED, Idempotency_Key="last").status == 422
+    assert client.post({"to": number(), "text": "x"}, key=LIMITED, Idempotency_Key="new").status == 429
 
 
 # --- who wants nothing --------------------------------------------------------------------------------------------

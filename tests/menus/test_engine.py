@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -558,9 +559,7 @@ def test_the_oldest_sessions_fall_out() -> None:
     phone.sessions = Sessions(most=3)
     for n in range(5):
         phone.session = f"s{n}"
-        phone.request = phone.request.__class__(
-            **{**{f: getattr(phone.request, f) for f in phone.request.__slots__}, "number": f"+861380000000{n}"}
-        )
+        phone.request = replace(phone.request, number=f"+861380000000{n}")
         phone.dial("*123*8#")
     assert len(phone.sessions) == 3
     assert phone.sessions.find("ussd", "s1", "+8613800000001") is None
