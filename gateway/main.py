@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Coroutine, Iterator
 from datetime import date, datetime
 from pathlib import Path
@@ -33,7 +34,18 @@ def react(work: Callable[[Any], Coroutine[Any, Any, None]]) -> None:
             error.show()
             raise SystemExit(error.exit_code) from None
 
-    task.react(lambda reactor: Deferred.fromCoroutine(plainly(reactor)), [])
+    def begin(reactor: Any) -> Deferred[None]:
+        _steady(reactor)
+        return Deferred.fromCoroutine(plainly(reactor))
+
+    task.react(begin, [])
+
+
+def _steady(reactor: Any) -> None:
+    """Let timers run by a clock that nobody sets. Twisted's is the wall clock: put back by an hour every timer of the
+    gateway would stand still for that hour, put forward every answer under way would be overdue at once."""
+    ahead = time.time() - time.monotonic()
+    reactor.seconds = lambda: ahead + time.monotonic()
 
 
 def _stopping() -> None:

@@ -162,6 +162,7 @@ class Muster:
                 new_id=self.ids,
                 address=address,
                 pins=pins,
+                now=self.now,
             )
             made.append((modem_link, "modem", modem.prefixes))
         return made
@@ -329,7 +330,7 @@ def _have_run(conn: Connection, job: str, slot: str, now: datetime) -> None:
 
 
 async def run(reactor: Any, settings: Gateway, *, only: Collection[str] | None = None) -> None:
-    """The daemon: start, then wait for the signal that ends it."""
+    """The daemon: start, then wait for the signal that ends it, or for the end of its database."""
     muster = Muster(reactor, settings, only=PARTS if only is None else only)
     try:
         await muster.start()
@@ -337,7 +338,7 @@ async def run(reactor: Any, settings: Gateway, *, only: Collection[str] | None =
         await muster.stop()  # threads would keep the process from ending
         raise
     reactor.addSystemEventTrigger("before", "shutdown", lambda: Deferred.fromCoroutine(muster.stop()))
-    await Deferred()
+    raise await muster.database.lost  # else a signal ends it
 
 
 async def _close(port: IListeningPort) -> None:

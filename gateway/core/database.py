@@ -12,12 +12,13 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, TypeVarTuple
 
+import psycopg
 from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, OperationalError
@@ -35,6 +36,9 @@ _Delivered = list[tuple[Deferred[Any], bool, Any]]
 _ROUND = 1000  # works in one transaction
 _RERUNS = 4  # of a batch whose connection or serialisation failed
 _RERUN = frozenset({"40001", "40P01", "57P01", "57P02", "57P03"})  # SQLSTATEs that a rerun can cure
+
+
+_BEYOND_HELP = frozenset({sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
 class Queue(IntEnum):
@@ -97,6 +101,9 @@ class Database:
         self._pool = ThreadPool(1, readers, "database-read")
         self._local = threading.local()
         self._reader: Engine | None = None
+        self._file = _File(url)
+        self._problem: str | None = None
+        self.lost: Deferred[DatabaseProblem] = Deferred()  # fires when nothing will be kept any more
         self.commits = 0
         self.works = 0
 
@@ -145,6 +152,8 @@ class Database:
         with self._condition:
             if self._stopping:
                 waiting.done.errback(DatabaseProblem("the gateway is stopping"))
+            elif self._problem is not None:
+                waiting.done.errback(DatabaseProblem(self._problem))
             else:
                 self._queues[queue].append(waiting)
                 self._condition.notify()
@@ -175,16 +184,28 @@ class Database:
                 if conn is None:
                     conn = self._writer.connect()
                 answers, woken = self._together(conn, batch)
-            except Exception:
-                failure = Failure()
-                answers, woken = [(waiting.done, False, failure) for waiting in batch], set()
+            except Exception as error:
+                answers, woken = _all_fail(batch, error), set()
+                if isinstance(error, DBAPIError) and _primary(error) in _BEYOND_HELP:
+                    self._give_up(f"the database refused: {error.orig}; nothing more is taken")
+            if (problem := self._file.problem()) is not None:
+                self._give_up(problem)
+            if self._problem is not None:
+                answers = _all_fail(batch, DatabaseProblem(self._problem))
             if conn is not None and (conn.invalidated or conn.closed):
                 conn.close()
                 conn = None
+                self._file.opened()
             self.works += len(batch)
             self._reactor.callFromThread(self._deliver, answers, woken)
         if conn is not None:
             conn.close()
+
+    def _give_up(self, problem: str) -> None:
+        """From now on nothing is taken: what is acknowledged must be on a disk that will still be there."""
+        if self._problem is None:
+            self._problem = problem
+            self._reactor.callFromThread(self.lost.callback, DatabaseProblem(problem))
 
     def _take(self) -> list[_Waiting]:
         """All that waits of the first two queues, and one of the last; empty when it is time to stop."""
@@ -207,11 +228,13 @@ class Database:
                 results, woken = self._transaction(conn, batch)
             except DBAPIError as error:
                 if not _curable(error):
+                    if _primary(error) == sqlite3.SQLITE_BUSY:
+                        raise  # each alone would only wait as long again for the same lock
                     break
                 if rerun == _RERUNS:
                     raise
                 self.log.warn("the database asks for a rerun: {error}", error=str(error.orig))
-                time.sleep(0.05 * 4**rerun if error.connection_invalidated else 0.01)
+                time.sleep(0.05 * 4**rerun if _disconnected(error) else 0.01)
             except Exception:
                 break
             else:
@@ -307,8 +330,48 @@ def _fire(done: Deferred[Any], success: bool, result: Any) -> None:
         done.errback(result)
 
 
+def _all_fail(batch: Sequence[_Waiting], error: Exception) -> _Delivered:
+    failure = Failure(error)
+    return [(waiting.done, False, failure) for waiting in batch]
+
+
 def _curable(error: DBAPIError) -> bool:
-    return error.connection_invalidated or getattr(error.orig, "sqlstate", None) in _RERUN
+    return _disconnected(error) or getattr(error.orig, "sqlstate", None) in _RERUN
+
+
+def _disconnected(error: DBAPIError) -> bool:
+    """The connection was lost, or the next one was refused: a server that restarts says no more than that."""
+    return error.connection_invalidated or (
+        isinstance(error.orig, psycopg.OperationalError) and not error.orig.sqlstate
+    )
+
+
+class _File:
+    """Whether a SQLite database still is the file that was opened: what is committed to one that was deleted or
+    replaced is gone when the process ends."""
+
+    def __init__(self, url: str) -> None:
+        parsed = make_url(url)
+        path = parsed.database if parsed.get_backend_name() == "sqlite" else None
+        self._paths = (path, f"{path}-wal") if path and path != ":memory:" else ()
+        self._known: dict[str, tuple[int, int]] = {}
+
+    def opened(self) -> None:
+        """The files may be others, rightly: whoever closes a database last removes its log."""
+        self._known.clear()
+
+    def problem(self) -> str | None:
+        for path in self._paths:
+            try:
+                found = os.stat(path)
+            except OSError as error:
+                if path in self._known:
+                    return f"{path}: {error.strerror}, while the gateway was using it; nothing more is taken"
+                continue
+            identity = found.st_dev, found.st_ino
+            if self._known.setdefault(path, identity) != identity:
+                return f"{path} was replaced while the gateway was using it; nothing more is taken"
+        return None
 
 
 # --- engines --------------------------------------------------------------------------------------------------
@@ -383,9 +446,15 @@ def _lock(url: str) -> int | None:
 
 def is_engine_failure(error: BaseException | None) -> bool:
     """The disk, a lock or the connection failed, not what was asked of it."""
-    return isinstance(error, OperationalError | DatabaseProblem) or (
-        isinstance(error, DBAPIError) and error.connection_invalidated
-    )
+    if isinstance(error, OperationalError):
+        return _primary(error) != sqlite3.SQLITE_ERROR  # which says that the statement is wrong
+    return isinstance(error, DatabaseProblem) or (isinstance(error, DBAPIError) and error.connection_invalidated)
+
+
+def _primary(error: DBAPIError) -> int | None:
+    """SQLite's result code without its details; None of another engine."""
+    code: int | None = getattr(error.orig, "sqlite_errorcode", None)
+    return None if code is None else code & 0xFF
 
 
 def values(rows: Iterable[Any]) -> list[dict[str, Any]]:
