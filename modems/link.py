@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from glob import glob
-from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -36,7 +34,7 @@ from modems.at import Condition, Dialogue, Unsolicited
 from modems.inbox import Addressing, Inbox
 from modems.makes import REBOOTED
 from modems.pins import PinMemory, Pins
-from modems.port import Conversation, Port, Refused, Unanswered
+from modems.port import Candidates, Conversation, Port, Refused, Unanswered
 from modems.prepare import (
     Identity,
     Modem,
@@ -71,6 +69,7 @@ class Timing:
     probe: float = 2.0
     reopen: float = 1.0
     dark: float = 1.0  # for what is said to a modem that no longer answers
+    mistake: float = 60.0  # until what failed by our own mistake is tried again
     stop: float = 5.0  # for the message that is just being sent
     lost_network: float = 600.0  # without network before the radio is switched off and on
 
@@ -316,6 +315,13 @@ class ModemLink(Service):
             await self._watch(modem)
         except Unanswered as error:
             self.log.info("{link}: {reason}", link=self.name, reason=str(error))
+        except CancelledError:
+            raise
+        except Exception:
+            self.log.failure("{link}: a mistake of ours; the modem is prepared again", link=self.name)
+            self._become(LinkStatus.DOWN, "a mistake of ours, see the log")
+            await modem.sleep(self._timing.mistake)
+            self._begin()
         finally:
             if reader is not None:
                 reader.cancel()
@@ -349,6 +355,11 @@ class ModemLink(Service):
                     return
                 self.log.warn("{link}: reading stopped: {reason}", link=self.name, reason=str(error))
                 self._suffered(Remedy.COUNT)
+            except CancelledError:
+                raise
+            except Exception:
+                self.log.failure("{link}: reading stopped by a mistake of ours", link=self.name)
+                await modem.sleep(self._timing.mistake)
             await modem.sleep(self._timing.again)
 
     async def _watch(self, modem: Modem) -> None:
@@ -434,18 +445,3 @@ def split(outbound: Outbound) -> tuple[Part, ...]:
         )
         for number, octets in enumerate(cut.parts, start=1)
     )
-
-
-class Candidates:
-    """Device names to try in turn for a modem that is known by its IMEI only."""
-
-    def __init__(self, patterns: tuple[str, ...] = ("/dev/serial/by-path/*", "/dev/ttyUSB*", "/dev/ttyACM*")) -> None:
-        self._patterns = patterns
-        self._last = ""
-
-    def __call__(self) -> str:
-        found = sorted({str(Path(name).resolve()) for pattern in self._patterns for name in glob(pattern)})
-        if not found:
-            raise FileNotFoundError(2, "no serial device is plugged in")
-        self._last = next((name for name in found if name > self._last), found[0])
-        return self._last

@@ -10,6 +10,10 @@ from pathlib import Path
 from typing import Protocol
 
 
+class PinsLost(Exception):
+    """The memory of tried PINs cannot be read or written; without it none is tried."""
+
+
 class Pins(Protocol):
     """Remembers tries across restarts. `sim` is the ICCID, or the IMEI of a modem that hides it while locked."""
 
@@ -63,15 +67,20 @@ class PinFile:
             return {str(sim): str(tried) for sim, tried in json.loads(self._path.read_text()).items()}
         except FileNotFoundError:
             return {}
+        except (OSError, ValueError, AttributeError) as error:
+            raise PinsLost(f"{self._path} cannot be read: {error}") from error
 
     def _write(self, tried: dict[str, str]) -> None:
         beside = self._path.with_name(self._path.name + ".new")
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            json.dump(tried, file)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(self._path)
+        try:
+            descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(descriptor, "w") as file:
+                json.dump(tried, file)
+                file.flush()
+                os.fsync(file.fileno())
+            beside.replace(self._path)
+        except OSError as error:
+            raise PinsLost(f"{self._path} cannot be written: {error.strerror}") from error
 
 
 def _digest(salt: str, sim: str, pin: str) -> str:

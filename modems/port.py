@@ -6,6 +6,8 @@ import fcntl
 import os
 import termios
 from collections.abc import Callable
+from glob import glob
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -208,6 +210,21 @@ class Port(Service):
         wait = min(LONGEST_WAIT, self._first_wait * 2.0 ** min(self._attempt, 10))
         self._attempt += 1
         self._again = self._reactor.callLater(wait * self._random.uniform(0.8, 1.2), self._open)
+
+
+class Candidates:
+    """Device names to try in turn for a modem that is known by its IMEI only."""
+
+    def __init__(self, patterns: tuple[str, ...] = ("/dev/serial/by-path/*", "/dev/ttyUSB*", "/dev/ttyACM*")) -> None:
+        self._patterns = patterns
+        self._last = ""
+
+    def __call__(self) -> str:
+        found = sorted({str(Path(name).resolve()) for pattern in self._patterns for name in glob(pattern)})
+        if not found:
+            raise FileNotFoundError(2, "no serial device is plugged in")
+        self._last = next((name for name in found if name > self._last), found[0])
+        return self._last
 
 
 class _Serial(SerialPort):

@@ -9,7 +9,7 @@ from typing import Any
 
 from modems.at import Command, Patience
 from modems.makes import ANY, Make, recognise
-from modems.pins import Pins
+from modems.pins import Pins, PinsLost
 from modems.port import Conversation, Refused, Unanswered
 from modems.refusals import Remedy, meaning
 
@@ -141,9 +141,12 @@ async def _unlock(modem: Modem, pin: str, found: Identity, pins: Pins) -> None:
     if asks == "SIM PIN":
         if not pin:
             raise Unfit("the SIM asks for its PIN and the configuration gives none")
-        if pins.tried(sim, pin):
-            raise Unfit("the SIM refused the PIN of the configuration before; it is not tried again")
-        pins.remember(sim, pin)
+        try:
+            if pins.tried(sim, pin):
+                raise Unfit("the SIM refused the PIN of the configuration before; it is not tried again")
+            pins.remember(sim, pin)
+        except PinsLost as error:
+            raise Unfit(f"no PIN is tried: {error}") from error
         try:
             await modem.ask(f'AT+CPIN="{pin}"', limit=20.0)
         except Refused:

@@ -35,6 +35,7 @@ QUICK = Timing(
     reopen=0.05,
     probe=0.1,
     dark=0.1,
+    mistake=0.1,
 )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -24,8 +23,8 @@ from gateway.core.model import (
 from gateway.core.text import decode_ucs2
 from modems import tpdu
 from modems.emulated import Stored
-from modems.link import Candidates, ModemLink, Timing, split
-from modems.pins import PinFile
+from modems.link import ModemLink, Timing, split
+from modems.pins import PinFile, PinMemory
 from tests.modems.rig import QUICK, ModemTest, outbound
 
 
@@ -504,6 +503,28 @@ class Trouble(ModemTest):
         await self.until(lambda: link.state.status is LinkStatus.READY)
         assert PinFile(memory)._read() == {}
 
+    async def test_no_pin_is_tried_without_a_memory(self) -> None:
+        self.change(pin="1234")
+        link = self.link(pin="1234", pins=PinFile(self.fresh_folder() / "missing" / "pins.json"))
+        await self.until(lambda: "cannot be written" in link.state.detail)
+        assert not [line for line in self.heard if line.startswith("AT+CPIN=")]
+        damaged = self.fresh_folder() / "pins.json"
+        damaged.write_text("[")
+        second = self.link(name="second", pin="1234", pins=PinFile(damaged))
+        await link.stopService()
+        await self.until(lambda: "cannot be read" in second.state.detail)
+        assert self.behaviour.pin_tries == 3
+
+    async def test_a_mistake_of_ours_does_not_end_a_link(self) -> None:
+        link = self.link()
+        link._pins = None  # type: ignore[assignment]  # the mistake
+        self.change(pin="1234")
+        link._settings = replace(link._settings, pin="1234")
+        await self.until(lambda: "a mistake of ours" in link.state.detail)
+        link._pins = PinMemory()
+        await self.until(lambda: link.state.status is LinkStatus.READY)
+        assert self.flushLoggedErrors(AttributeError)
+
     async def test_nothing_is_typed_into_a_puk(self) -> None:
         self.change(pin="1234", pin_tries=0)
         link = self.link(pin="1234")
@@ -578,13 +599,6 @@ class Trouble(ModemTest):
         await self.sleep(0.3)
         assert len(self.heard) == heard
         assert self.stored == 1
-
-
-def test_a_device_is_found_by_trying_each(tmp_path: Path) -> None:
-    for name in ("ttyUSB0", "ttyUSB1", "ttyUSB2"):
-        (tmp_path / name).touch()
-    tried = Candidates((f"{tmp_path}/ttyUSB*",))
-    assert [Path(tried()).name for _ in range(4)] == ["ttyUSB0", "ttyUSB1", "ttyUSB2", "ttyUSB0"]
 
 
 def test_a_text_of_one_part_needs_no_header() -> None:

@@ -6,12 +6,13 @@ import os
 import random
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from unittest.mock import ANY
 
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 
-from modems.port import Port
+from modems.port import Candidates, Port
 from tests.modems.rig import ModemTest
 
 
@@ -117,3 +118,10 @@ class Ports(ModemTest):
         port.stopService()
         assert len(os.listdir("/proc/self/fd")) == before
         assert self.lost == [ANY]
+
+
+def test_a_device_is_found_by_trying_each(tmp_path: Path) -> None:
+    for name in ("ttyUSB0", "ttyUSB1", "ttyUSB2"):
+        (tmp_path / name).touch()
+    tried = Candidates((f"{tmp_path}/ttyUSB*",))
+    assert [Path(tried()).name for _ in range(4)] == ["ttyUSB0", "ttyUSB1", "ttyUSB2", "ttyUSB0"]
