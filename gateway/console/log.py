@@ -24,7 +24,7 @@ async def page(visit: Visit) -> Answer:
     console, fields = visit.console, {name: visit.query(name) for name in _FACETS}
     scope = visit.who.scope("log")
     before = _id(visit.query("before"))
-    asked, rows = await console.database.read(_look, visit, fields, scope, before)
+    asked, rows, texts = await console.database.read(_look, visit, fields, scope, before)
     wishes = {name: value for name, value in fields.items() if value}
     return Page(
         "log_rows.html" if visit.fragment else "log.html",
@@ -32,7 +32,7 @@ async def page(visit: Visit) -> Answer:
             "fields": fields,
             "asked": asked,
             "found": rows,
-            "shown_text": log_query.shown_text,
+            "shown_text": lambda row: log_query.shown_text(row, texts),
             "commands": {code: names.get(visit.language, code) for code, names in console.commands.items()},
             "links": sorted({link.name for link in console.board} | ({fields["link"]} - {""})),
             "states": [state.value for state in State],
@@ -50,7 +50,7 @@ async def page(visit: Visit) -> Answer:
 
 def _look(
     conn: Connection, visit: Visit, fields: dict[str, str], scope: tuple[str, ...] | None, before: int | None
-) -> tuple[Filter, Rows]:
+) -> tuple[Filter, Rows, dict[int, str]]:
     console = visit.console
     zone = console.zone
     last_day = _day(fields["to"])
@@ -73,14 +73,16 @@ def _look(
         commands=console.commands,
         branch=fields["branch"],
     )
-    return asked, log_query.page(conn, asked, scope, before)
+    cases = visit.who.scope("case")
+    found = log_query.page(conn, asked, scope, before, cases=cases)
+    return asked, found, log_query.case_texts(conn, found.rows, cases)
 
 
 async def message(visit: Visit) -> Answer:
     found = await visit.console.database.read(_detail, visit)
     if found is None:
         raise Refused(HTTPStatus.NOT_FOUND)
-    shown = log_query.shown_text(found.row)
+    shown = log_query.shown_text(found.row, found.case_texts)
     segments = None
     if shown and found.row.direction == "out" and found.row.channel == "sms":
         try:
@@ -93,7 +95,7 @@ async def message(visit: Visit) -> Answer:
             "found": found,
             "row": found.row,
             "shown": shown,
-            "shown_text": log_query.shown_text,
+            "shown_text": lambda row: log_query.shown_text(row, found.case_texts),
             "segments": segments,
             "least": reveal.LEAST,
             "most": reveal.MOST,
@@ -114,7 +116,9 @@ async def reveal_number(visit: Visit) -> Answer:
 
 def _detail(conn: Connection, visit: Visit) -> Detail | None:
     id_ = _id(visit.path["id"])
-    found = log_query.detail(conn, id_, visit.who.scope("log")) if id_ is not None else None
+    found = (
+        log_query.detail(conn, id_, visit.who.scope("log"), cases=visit.who.scope("case")) if id_ is not None else None
+    )
     if found is None:
         return None
     whose = reveal.about(found.row.member_id, found.row.number)

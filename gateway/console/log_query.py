@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, false, or_, select
@@ -18,7 +19,7 @@ from gateway.core import phone, search
 from gateway.core.ids import EPOCH, first_of
 from gateway.core.tables.messages import message, part, quarantine
 from gateway.core.tables.organisation import branch, member
-from gateway.core.tables.staff import hotline_case
+from gateway.core.tables.staff import case_entry, hotline_case
 
 Commands = Mapping[str, Mapping[str, str]]  # code -> name by language
 
@@ -27,6 +28,7 @@ _WINDOW = 20_000  # rows looked through by one statement
 _WINDOWS = 15  # statements of one page
 _CANDIDATES = 200  # texts compared at a time
 _COMPARED = 4_000  # texts compared for one page
+_ENTRIES = 20_000  # of cases, looked through by a search
 _SHORTEST_NUMBER = 5
 _MILLISECOND = timedelta(milliseconds=1)
 
@@ -116,6 +118,7 @@ class Detail:
     member_no: str | None
     branch_name: str | None
     quarantined: str | None  # the exception
+    case_texts: Mapping[int, str]
     revealed: bool = False
 
 
@@ -169,18 +172,31 @@ def _numbers(conn: Connection, member_id: int) -> tuple[str, ...]:
     return tuple(found.number for found in members.numbers_of(conn, member_id)) or ("",)
 
 
-def page(conn: Connection, asked: Filter, scope: Sequence[str] | None, before: int | None) -> Rows:
-    """The newest rows below `before` that fit, within the branches of `scope`."""
+def page(
+    conn: Connection,
+    asked: Filter,
+    scope: Sequence[str] | None,
+    before: int | None,
+    *,
+    cases: Sequence[str] | None = (),
+) -> Rows:
+    """The newest rows below `before` that fit, within the branches of `scope`.
+
+    Texts kept in a case are searched too, within the branches of `cases`; without any they are not.
+    """
     if asked.nothing:
         return Rows()
     below = min(before or (1 << 63) - 1, first_of(asked.until) if asked.until else (1 << 63) - 1)
     floor = first_of(asked.since) if asked.since else 0
     base = select(*_COLUMNS).where(*_conditions(asked, scope)).order_by(message.c.id.desc())
-    if asked.text and asked.word_of and not asked.command:
-        by_command = _by_windows(conn, base.where(message.c.command == asked.word_of), below, floor)
-        return _merged(_by_text(conn, base, asked.text, below, floor), by_command)
     if asked.text:
-        return _by_text(conn, base, asked.text, below, floor)
+        found = _by_text(conn, base, asked.text, below, floor)
+        if cases is None or cases:
+            found = _merged(found, _by_case_text(conn, base, asked.text, cases, below, floor))
+        if asked.word_of and not asked.command:
+            by_command = _by_windows(conn, base.where(message.c.command == asked.word_of), below, floor)
+            found = _merged(found, by_command)
+        return found
     if asked.numbers or asked.case_id is not None or (asked.plain and scope is None):
         return _first(conn, base.where(message.c.id < below, message.c.id >= floor))
     return _by_windows(conn, base, below, floor)
@@ -256,6 +272,43 @@ def _by_text(conn: Connection, base: Select[Any], phrase: str, below: int, floor
     return Rows(rows=tuple(rows), older=below, looked_back_to=moment(below))
 
 
+def _by_case_text(
+    conn: Connection, base: Select[Any], phrase: str, cases: Sequence[str] | None, below: int, floor: int
+) -> Rows:
+    """Messages whose text is kept in a case: cases are few, so their newest entries are looked through."""
+    if not search.pairs(phrase):
+        return Rows()
+    newest = (
+        select(case_entry.c.message_id, case_entry.c.text)
+        .where(case_entry.c.message_id.is_not(None))
+        .order_by(case_entry.c.id.desc())
+        .limit(_ENTRIES)
+        .subquery()
+    )
+    ids = select(newest.c.message_id).where(newest.c.text.icontains(phrase, autoescape=True))
+    query = base.where(message.c.id.in_(ids), message.c.id < below, message.c.id >= floor, message.c.log_class == "D")
+    return _first(conn, query if cases is None else query.where(within(cases)))
+
+
+def case_texts(conn: Connection, rows: Sequence[Row], cases: Sequence[str] | None) -> dict[int, str]:
+    """The texts of rows that are kept in a case, for those who may read the cases of `cases`."""
+    wanted = {
+        row.id
+        for row in rows
+        if row.log_class == "D" and (cases is None or any((row.branch_path or "").startswith(path) for path in cases))
+    }
+    if not wanted:
+        return {}
+    found = {row.id: row.text for row in rows if row.id in wanted and row.text is not None}
+    of_cases = select(message.c.case_id).where(message.c.id.in_(wanted), message.c.case_id.is_not(None))
+    kept = conn.execute(
+        select(case_entry.c.message_id, case_entry.c.text).where(
+            case_entry.c.case_id.in_(of_cases), case_entry.c.message_id.in_(wanted)
+        )
+    )
+    return {row.message_id: row.text for row in kept} | found
+
+
 def _merged(first: Rows, second: Rows) -> Rows:
     """Both together; below the higher of the ends of two unfinished searches nothing is certain yet."""
     edge = max((rows.older for rows in (first, second) if rows.older is not None), default=None)
@@ -267,16 +320,18 @@ def _merged(first: Rows, second: Rows) -> Rows:
     return Rows(rows=rows, older=edge, looked_back_to=moment(edge) if edge and looked_back_to else None)
 
 
-def shown_text(row: Row) -> str | None:
-    """What the log shows of a text: sealed ones and those of a case are not for its readers."""
-    return row.text if row.log_class in ("A", "B") else None
+def shown_text(row: Row, case_texts: Mapping[int, str] = MappingProxyType({})) -> str | None:
+    """What the log shows of a text: never a sealed one, and that of a case only from `case_texts`."""
+    return row.text if row.log_class in ("A", "B") else case_texts.get(row.id)
 
 
 def one(conn: Connection, id_: int) -> Row | None:
     return next(iter(_rows(conn, select(*_COLUMNS).where(message.c.id == id_))), None)
 
 
-def detail(conn: Connection, id_: int, scope: Sequence[str] | None) -> Detail | None:
+def detail(
+    conn: Connection, id_: int, scope: Sequence[str] | None, *, cases: Sequence[str] | None = ()
+) -> Detail | None:
     """The message with this id, when it lies within `scope`."""
     query = select(*_COLUMNS).where(message.c.id == id_)
     found = _rows(conn, query if scope is None else query.where(within(scope)))
@@ -293,10 +348,12 @@ def detail(conn: Connection, id_: int, scope: Sequence[str] | None) -> Detail | 
         .where(part.c.message_id == id_)
         .order_by(part.c.number)
     )
+    around = (*reversed(earlier), *later)
     return Detail(
         row=row,
         parts=tuple(PartRow(**found._mapping) for found in parts),
-        around=(*reversed(earlier), *later),
+        around=around,
+        case_texts=case_texts(conn, around, cases),
         member_no=conn.execute(select(member.c.member_no).where(member.c.id == row.member_id)).scalar(),
         branch_name=branch_name(conn, row.branch_path),
         quarantined=conn.execute(select(quarantine.c.exception).where(quarantine.c.message_id == id_)).scalar(),

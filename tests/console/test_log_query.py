@@ -174,6 +174,28 @@ def test_the_text_of_a_case_or_a_sealed_one_is_not_found_and_not_shown(conn: Con
     assert [log_query.shown_text(row) for row in look(conn).rows] == [None, None]
 
 
+def test_the_texts_of_cases_are_found_and_shown_to_those_who_may_read_them(conn: Connection, ids: Ids) -> None:
+    member = people(conn, ids)
+    inside, nobodys = asked(conn, ids, member, "水费怎么交"), asked(conn, ids, None, "水费在哪里交")
+    answer = logged(conn, ids, "【安河】水费到镇里交", log_class="D", direction="out", case_id=inside.id)
+    conn.execute(message.update().where(message.c.log_class == "D", message.c.direction == "in").values(text=None))
+    for case in (inside, nobodys):
+        number = PHONE if case is inside else case.number
+        conn.execute(message.update().where(message.c.number == number).values(case_id=case.id))
+    everything = log_query.page(conn, Filter(text="水费"), None, None, cases=None)
+    assert len(everything.rows) == 2
+    mine = log_query.page(conn, Filter(text="水费"), None, None, cases=("/53/5301/",))
+    assert [row.case_no for row in mine.rows] == [inside.case_no]
+    assert log_query.page(conn, Filter(text="水费"), None, None).rows == ()
+    assert log_query.page(conn, Filter(text="费"), None, None, cases=None).rows == ()
+    all_rows = look(conn).rows
+    shown = log_query.case_texts(conn, all_rows, ("/53/5301/",))
+    assert sorted(shown.values()) == ["【安河】水费到镇里交", "水费怎么交"]
+    assert shown[answer] == "【安河】水费到镇里交"
+    assert len(log_query.case_texts(conn, all_rows, None)) == 3
+    assert log_query.case_texts(conn, all_rows, ()) == {}
+
+
 def test_words_are_understood_as_what_they_are(conn: Connection, ids: Ids) -> None:
     member = people(conn, ids)
     case = asked(conn, ids, member, "低保什么时候到账")
