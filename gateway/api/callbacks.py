@@ -54,6 +54,7 @@ class Callbacks:
         self._tasks = Tasks()
         self._resting: Deferred[None] | None = None
         self._unsubscribe: Callable[[], None] = lambda: None
+        self._serving: set[str] = set()
         self._stopping = False
         self.told = 0
         self.failed = 0
@@ -70,25 +71,37 @@ class Callbacks:
     async def _run(self) -> None:
         while not self._stopping:
             try:
-                if await self.turn():
-                    continue
+                await self._look()
             except CancelledError:
                 raise
             except Exception:
                 self.log.failure("what other systems are to be told was not looked at")
             await self._rest()
 
-    async def turn(self) -> int:
-        """Tell what is due; how much it was."""
-        await self._database.run(deliveries.collect, self._new_id, self._now(), queue=Queue.BACKGROUND)
-        found = await self._database.run(deliveries.due, self._now(), queue=Queue.BACKGROUND)
-        if not found:
-            return 0
-        outcomes: Any = await DeferredList(
-            [Deferred.fromCoroutine(self._tell(each)) for each in found], consumeErrors=True
-        )
-        await self._record([(each, ok and taken) for each, (ok, taken) in zip(found, outcomes, strict=True)])
-        return len(found)
+    async def _look(self) -> None:
+        """Make rows of what was noted, and serve whoever is to be told something."""
+        while await self._database.run(deliveries.collect, self._new_id, self._now(), queue=Queue.BACKGROUND):
+            pass
+        for account in await self._database.read(deliveries.accounts_due, self._now()):
+            if account not in self._serving:
+                self._serving.add(account)
+                self._tasks.start(self._serve(account))
+
+    async def _serve(self, account: str) -> None:
+        """Tell one account all that is due: each for itself, so that a slow one keeps nobody else waiting."""
+        try:
+            while not self._stopping:
+                found = await self._database.run(deliveries.due, account, self._now(), queue=Queue.BACKGROUND)
+                if not found:
+                    return
+                told = [Deferred.fromCoroutine(self._tell(each)) for each in found]
+                outcomes: Any = await DeferredList(told, consumeErrors=True)
+                if not self._stopping:  # else they are told after the next start
+                    await self._record(
+                        [(each, ok and taken) for each, (ok, taken) in zip(found, outcomes, strict=True)]
+                    )
+        finally:
+            self._serving.discard(account)
 
     async def _record(self, outcomes: Sequence[tuple[Delivery, bool]]) -> None:
         taken = [each.id for each, was_taken in outcomes if was_taken]

@@ -26,7 +26,7 @@ from gateway.core.model import (
     Outbound,
     Part,
 )
-from gateway.core.text import decode_gsm7
+from gateway.core.text import decode_gsm7, signed
 from menus.vendors import VENDORS, Form, Vendor
 
 SECONDS = 2.0  # networks drop a session soon after
@@ -114,7 +114,9 @@ class Ussd:
             part = await accepted
             if part is None:
                 return
-            outbound = Outbound(id=self._gateway.ids(), to=inbound.sender.text, text=_text(part), lane=Lane.ANSWER)
+            organisation = self._gateway.settings.organisation
+            text = signed(_text(part), organisation.signature_for(organisation.language))
+            outbound = Outbound(id=self._gateway.ids(), to=inbound.sender.text, text=text, lane=Lane.ANSWER)
             await self._gateway.desk.submit([outbound], actor="command")
 
         def failed(failure: Failure) -> None:

@@ -89,10 +89,18 @@ def collect(conn: Connection, new_id: Callable[[], int], now: datetime, limit: i
     return len(rows)
 
 
-def due(conn: Connection, now: datetime, limit: int = 50) -> list[Delivery]:
-    """What is to be told now, taken in hand for a while."""
+def accounts_due(conn: Connection, now: datetime) -> list[str]:
+    """Who is to be told something now."""
+    return list(conn.scalars(select(delivery.c.account).where(delivery.c.due <= now).distinct()))
+
+
+def due(conn: Connection, account: str, now: datetime, limit: int = 20) -> list[Delivery]:
+    """What `account` is to be told now, taken in hand for a while."""
     rows = conn.execute(
-        select(delivery).where(delivery.c.due <= now).order_by(delivery.c.due, delivery.c.id).limit(limit)
+        select(delivery)
+        .where(delivery.c.due <= now, delivery.c.account == account)
+        .order_by(delivery.c.due, delivery.c.id)
+        .limit(limit)
     ).all()
     if rows:
         ids = [row.id for row in rows]

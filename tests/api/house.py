@@ -93,7 +93,7 @@ def settings(folder: Path) -> Gateway:
     }
     return Gateway(
         path=folder / "muster.toml",
-        organisation=Organisation(name="Anhe", ussd_code="*123#", hotline="12345"),
+        organisation=Organisation(name="Anhe", signature={"zh": "安河组织"}, ussd_code="*123#", hotline="12345"),
         security=Security(key_file=folder / "muster.key"),
         database=Database(url=f"sqlite:///{folder}/muster.db"),
         console=Console(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -19,7 +20,7 @@ from gateway.core import deliveries, messages
 from gateway.core.ids import Ids
 from gateway.core.model import Coding, Outbound, Part, State
 from gateway.core.tables.staff import callback, delivery
-from tests.api.house import KEY, Client
+from tests.api.house import KEY, SOURCED, Client
 from tests.api.test_messages import until
 
 NOW = datetime(2026, 8, 17, 9, 0, tzinfo=UTC)
@@ -40,7 +41,7 @@ def settled(conn: Connection, id_: int, state: State) -> None:
 def told(conn: Connection, ids: Ids, now: datetime = NOW) -> list[str]:
     """The states that are to be told now."""
     deliveries.collect(conn, ids, now)
-    return [json.loads(each.body)["state"] for each in deliveries.due(conn, now)]
+    return [json.loads(each.body)["state"] for each in deliveries.due(conn, "agriculture", now)]
 
 
 # --- what is owed -------------------------------------------------------------------------------------------------
@@ -54,7 +55,7 @@ def test_a_change_is_noted_with_it_and_told_once(conn: Connection, ids: Ids) -> 
     assert told(conn, ids) == []
     settled(conn, id_, State.DELIVERED)
     assert deliveries.collect(conn, ids, NOW) == 1
-    (each,) = deliveries.due(conn, NOW)
+    (each,) = deliveries.due(conn, "agriculture", NOW)
     said = json.loads(each.body)
     assert said == {"id": str(id_), "to": NUMBER, "state": "delivered", "error": None, "at": NOW.isoformat()}
     assert conn.scalar(select(callback.c.message_id)) is None  # nothing more can come
@@ -86,7 +87,7 @@ def test_it_is_tried_again_for_a_day_and_then_given_up(conn: Connection, ids: Id
     deliveries.collect(conn, ids, NOW)
     now, tries = NOW, 0
     while conn.scalar(select(delivery.c.id)) is not None:
-        for each in deliveries.due(conn, now):
+        for each in deliveries.due(conn, "agriculture", now):
             tries += 1
             deliveries.not_told(conn, [each], now)
         now += timedelta(seconds=1) if tries < 3 else timedelta(minutes=1)
@@ -201,6 +202,19 @@ def test_until_it_has_heard(client: Client, department: Department, refusal: int
     until(lambda: len(department.heard) == 3)
     until(lambda: client.rows(delivery) == [])
     assert len({headers["muster-delivery"] for headers, _ in department.heard}) == 1
+
+
+def test_a_slow_department_keeps_no_other_waiting(client: Client, department: Department) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes the connection and says nothing
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+        client.post({"to": f"+861380002{next(_numbers)}", "text": "x", "callback": url}, key=SOURCED)
+        until(lambda: client.rows(delivery))
+        id_ = send(client, department)
+        until(lambda: department.heard, seconds=5)
+        assert json.loads(department.heard[0][1])["id"] == id_
+    until(lambda: attempts(client) == 1)
+    for row in client.rows(delivery):
+        client.work(deliveries.told, [row["id"]])
 
 
 def test_gone_is_gone(client: Client, department: Department) -> None:

@@ -123,7 +123,7 @@ def test_when_it_takes_too_long_the_result_comes_by_sms(
     part = Part(outbound=1, number=1, total=1, reference=0, octets=octets, coding=Coding.UCS2, to=NUMBER)
     (waiting,) = desk.waiting
     client.running.call(waiting.callback, part)
-    assert [(each.to, each.text) for each in desk.submitted] == [(NUMBER, "会费已交")]
+    assert [(each.to, each.text) for each in desk.submitted] == [(NUMBER, "【安河组织】会费已交")]
 
 
 def test_a_late_failure_is_only_that(client: Client, desk: SlowDesk, monkeypatch: pytest.MonkeyPatch) -> None:
