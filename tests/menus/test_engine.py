@@ -6,6 +6,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gateway.core.model import Event, LogClass
 from menus.engine import Engine
@@ -13,7 +15,7 @@ from menus.pages import Budget
 from menus.sessions import Sessions
 from menus.tree import MenuError, load
 from menus.vendors import AFRICASTALKING, Profile
-from tests.menus.house import NUMBER, START, House, Phone
+from tests.menus.house import MEMBER, NUMBER, START, House, Phone
 
 ROOT = "1会费 7咨询\n8我的 9设置\n99English 0退出"
 
@@ -565,3 +567,37 @@ def test_the_oldest_sessions_fall_out() -> None:
     assert phone.sessions.find("ussd", "s1", "+8613800000001") is None
     assert phone.sessions.unfinished("+8613800000001", phone.now) is None
     assert phone.sessions.unfinished("+8613800000004", phone.now) is not None
+
+
+KEYS = st.one_of(
+    st.sampled_from(["0", "00", "98", "99", "*", "#", "1", "2", "3", "7", "8", "9", "82", "92", "83720156", ""]),
+    st.text(max_size=200),
+)
+
+
+@settings(deadline=None)
+@given(
+    inputs=st.lists(st.tuples(st.sampled_from([Event.BEGIN, *[Event.CONTINUE] * 6, Event.ABORT, Event.CLOSE]), KEYS)),
+    vendor=st.booleans(),
+    trusted=st.booleans(),
+    member=st.booleans(),
+)
+def test_nobody_can_type_anything_that_breaks_it(
+    inputs: list[tuple[Event, str]], vendor: bool, trusted: bool, member: bool
+) -> None:
+    """Whatever comes in whatever order: a screen that fits, and nothing done without its confirmation."""
+    profile = AFRICASTALKING.profile if vendor else Profile()
+    phone = Phone(House(dues="会费" * 99), profile=profile, trusted=trusted, member=MEMBER if member else None)
+    typed, shown = "", ""
+    for event, text in inputs:
+        phone.wait(1)
+        done = len(phone.house.done)
+        typed = "" if event is Event.BEGIN else f"{typed}*{text}" if typed else text
+        screen = phone.send(event, typed if vendor else text)
+        assert profile.budget.fits(screen.text)
+        assert (screen.text == "") == (event in (Event.ABORT, Event.CLOSE))
+        changed = [code for code, _ in phone.house.done[done:] if code in ("81", "92")]
+        assert not changed or "1确认" in shown or "1 Yes" in shown
+        shown = screen.text
+        if not screen.more:
+            typed, phone.session = "", f"{phone.session}+"
