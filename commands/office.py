@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -83,7 +84,7 @@ class Office:
     # --- time ---------------------------------------------------------------------------------------------------
 
     def today(self, now: datetime) -> date:
-        return now.astimezone(self.zone).date()
+        return _day(now, self.zone)
 
     def month(self, now: datetime) -> int:
         """The month here, 202609."""
@@ -186,6 +187,12 @@ class Office:
         expires = request.now + challenges.LIFE
         ask = Ask(expires=expires, command=command.code, parameter=CODE, language=request.language)
         return Reply(text=text, key=question.key, lane=Lane.CODE, ask=ask, secret=True)
+
+
+@lru_cache(maxsize=16)
+def _day(now: datetime, zone: ZoneInfo) -> date:
+    """All messages of a batch have the same moment."""
+    return now.astimezone(zone).date()
 
 
 def office(request: Request) -> Office:

@@ -8,6 +8,7 @@ import unicodedata
 from gateway.core.model import LogClass
 
 _WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)  # GB 11643-1999
+_DECIMAL = re.compile(r"\d")
 _CHECKS = "10X98765432"
 _CARD = range(15, 20)
 _TENS = frozenset("xXｘＸ")  # the check digit that stands for ten
@@ -35,6 +36,8 @@ def unknown(text: str) -> str:
 
 def masked(text: str) -> str:
     """`text` with every digit as a star, but for the command code in front."""
+    if text.isalpha():
+        return text
     code = 0
     while code < len(text) and code < 3 and text[code].isdecimal():
         code += 1
@@ -49,7 +52,7 @@ def masked_reply(text: str) -> str:
 
 
 def _stars(text: str) -> str:
-    return "".join("*" if char.isdecimal() else char for char in text)
+    return _DECIMAL.sub("*", text)
 
 
 def blank(text: str) -> str:

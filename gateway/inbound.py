@@ -124,9 +124,6 @@ class Desk:
             repeats.taken(fingerprint, waiting.written)
         self._waiting.append(waiting)
         self.counters.received += 1
-        entry = self.board.get(message.link)
-        if entry is not None:
-            entry.came.add()
         self._handle_soon()
         return safe
 
@@ -199,11 +196,16 @@ class Desk:
 
     def _reserve(self, batch: Sequence[_Waiting]) -> dict[str, Slots]:
         wanted: dict[str, int] = {}
+        came: dict[str, int] = {}
         for waiting in batch:
             message = waiting.message
+            came[message.link] = came.get(message.link, 0) + 1
             name = waiting.route = choose(self.board, message.sender.text, message.link)
             if name is not None:
                 wanted[name] = wanted.get(name, 0) + 1
+        for name, count in came.items():
+            if (entry := self.board.get(name)) is not None:
+                entry.came.add(count)
         reserved = {}
         for name, count in wanted.items():
             outbox = self.outboxes.get(name)

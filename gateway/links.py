@@ -55,6 +55,8 @@ class Rate:
 
     def _turn(self) -> None:
         now = int(self._seconds())
+        if now == self._at:
+            return
         for second in range(self._at + 1, min(now, self._at + 60) + 1):
             self._ring[second % 60] = 0
         self._at = max(self._at, now)

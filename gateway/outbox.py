@@ -123,7 +123,7 @@ class Outbox:
         now: Callable[[], datetime],
         settled: Callable[[Sequence[Answer]], None] = lambda _: None,
         throttled: Callable[[], None] = lambda: None,
-        wrote: Callable[[], None] = lambda: None,
+        wrote: Callable[[int], None] = lambda parts: None,
     ) -> None:
         self.link = link
         self._database = database
@@ -207,6 +207,8 @@ class Outbox:
 
     def write(self, parts: Sequence[Part]) -> None:
         """Write parts that were committed inflight in slots reserved for them."""
+        self.written += len(parts)
+        self._wrote(len(parts))
         for part in parts:
             self._send(part)
 
@@ -339,8 +341,6 @@ class Outbox:
     # --- one part ---------------------------------------------------------------------------------------------
 
     def _send(self, part: Part) -> None:
-        self.written += 1
-        self._wrote()
         if part.lane is Lane.BULK:
             self._bulk_inflight += 1
         try:

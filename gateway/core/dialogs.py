@@ -8,18 +8,23 @@ from datetime import datetime
 import orjson
 from sqlalchemy import Connection, delete, insert, select
 
+from gateway.core.lookup import Lookup
 from gateway.core.model import Ask
 from gateway.core.tables.messages import dialog
+from gateway.core.tables.metadata import Time
+
+_TIME = Time()
+_open = Lookup(lambda among: select(dialog.c.number, dialog.c.content, dialog.c.expires).where(among(dialog.c.number)))
 
 
 def by_numbers(conn: Connection, numbers: Sequence[str], now: datetime) -> dict[str, Ask]:
     """What is open for each of these numbers; nothing that has expired."""
-    if not numbers:
-        return {}
-    filler = numbers[-1]  # up to a power of two: few different statements, so that all stay prepared
-    padded = [*numbers, *(filler for _ in range((1 << (len(numbers) - 1).bit_length()) - len(numbers)))]
-    found = select(dialog.c.number, dialog.c.content, dialog.c.expires).where(dialog.c.number.in_(padded))
-    return {number: _read(content, expires) for number, content, expires in conn.execute(found) if expires > now}
+    found = {}
+    for number, content, until in _open(conn, list(numbers)):
+        expires = _TIME.process_result_value(until, conn.dialect)
+        if expires is not None and expires > now:
+            found[number] = _read(content, expires)
+    return found
 
 
 def open(conn: Connection, number: str, ask: Ask) -> None:  # noqa: A001  # what it is called in the house
