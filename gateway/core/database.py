@@ -111,6 +111,7 @@ class Database:
 
     def start(self) -> None:
         self._lock = _lock(self._url)
+        self._file.check()
         self._writer = engine(self._url)
         with self._writer.connect():
             pass  # a database that is not there is told now, not with the first message
@@ -186,8 +187,6 @@ class Database:
                 answers, woken = self._together(conn, batch)
             except Exception as error:
                 answers, woken = _all_fail(batch, error), set()
-                if isinstance(error, DBAPIError) and _primary(error) in _BEYOND_HELP:
-                    self._give_up(f"the database refused: {error.orig}; nothing more is taken")
             if (problem := self._file.problem()) is not None:
                 self._give_up(problem)
             if self._problem is not None:
@@ -263,8 +262,13 @@ class Database:
 
     def _transaction(self, conn: Connection, batch: list[_Waiting]) -> tuple[list[Any], set[str]]:
         conn.info.pop("wake", None)
-        with conn.begin():
-            results = [waiting.work(conn, *waiting.args) for waiting in batch]
+        try:
+            with conn.begin():
+                results = [waiting.work(conn, *waiting.args) for waiting in batch]
+        except DBAPIError as error:
+            if _primary(error) in _BEYOND_HELP:
+                self._give_up(f"the database refused: {error.orig}; nothing more is taken")
+            raise
         self.commits += 1
         return results, conn.info.pop("wake", set())
 
@@ -355,6 +359,16 @@ class _File:
         path = parsed.database if parsed.get_backend_name() == "sqlite" else None
         self._paths = (path, f"{path}-wal") if path and path != ":memory:" else ()
         self._known: dict[str, tuple[int, int]] = {}
+
+    def check(self) -> None:
+        """SQLite itself opens what it may not write for reading, and says so with the first message only."""
+        path = next(iter(self._paths), None)
+        if path is None or not os.path.exists(path):
+            return
+        try:
+            os.close(os.open(path, os.O_RDWR))  # before SQLite does: closing would give up its locks
+        except OSError as error:
+            raise DatabaseProblem(f"{path}: {error.strerror}; the gateway must be able to write it") from None
 
     def opened(self) -> None:
         """The files may be others, rightly: whoever closes a database last removes its log."""

@@ -12,7 +12,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorFromThreads
 from zope.interface import implementer
 
-from gateway.core.database import Database, DatabaseProblem, Queue, engine, wake
+from gateway.core.database import Database, DatabaseProblem, Queue, engine, is_engine_failure, wake
+from gateway.core.tables.everything import METADATA
 from gateway.core.tables.staff import fact
 
 
@@ -38,6 +39,17 @@ def database(database_url: str) -> Iterator[Any]:
     yield made
     finished = made.stop()
     result(finished)
+
+
+def on_file(folder: Any) -> Database:
+    """A started Database on `folder`/one.db."""
+    url = f"sqlite:///{folder}/one.db"
+    made = engine(url, create=True)
+    METADATA.create_all(made)
+    made.dispose()
+    database = Database(url, Here())
+    database.start()
+    return database
 
 
 @implementer(IReactorFromThreads)
@@ -132,3 +144,31 @@ def test_sqlite_is_durable(tmp_path: Any) -> None:
         assert conn.scalar(text("PRAGMA synchronous")) == 2
         assert conn.scalar(text("PRAGMA journal_mode")) == "wal"
         assert conn.scalar(text("PRAGMA foreign_keys")) == 1
+
+
+def test_a_database_that_was_deleted_takes_nothing_more(tmp_path: Any) -> None:
+    database = on_file(tmp_path)
+    try:
+        assert result(database.run(put, "kept")) == "kept"
+        (tmp_path / "one.db").unlink()
+        for _ in range(2):
+            assert "while the gateway was using it" in str(result(database.run(put, "lost")).value)
+        assert "No such file" in str(result(database.lost))
+    finally:
+        database.stop()
+
+
+def test_a_database_that_became_read_only_takes_nothing_more(tmp_path: Any) -> None:
+    database = on_file(tmp_path)
+    try:
+        result(database.run(lambda conn: conn.exec_driver_sql("PRAGMA query_only = ON") and None))
+        assert "readonly" in str(result(database.run(put, "x")).value)
+        result(database.run(put, "y"))
+        assert "readonly" in str(result(database.lost))
+    finally:
+        database.stop()
+
+
+def test_a_statement_that_is_wrong_is_no_failure_of_the_engine(database: Database) -> None:
+    failure = result(database.run(lambda conn: conn.exec_driver_sql("SELECT nothing FROM nowhere") and None))
+    assert not is_engine_failure(failure.value)
