@@ -42,7 +42,7 @@ async def queue(visit: Visit) -> Answer:
             "here_url": "/queue" if tab == TABS[0] else f"/queue?tab={tab}",
             "next_url": f"/queue?tab={tab}&after={rows[-1].case.id}" if more else None,
             "first": not after,
-            "words": "",
+            "sought": "",
         },
     )
 
@@ -52,7 +52,7 @@ async def _found(visit: Visit, words: str) -> Answer:
     if words.isdecimal() and await visit.console.database.read(case_query.find, visit.who, words) is not None:
         return Redirect(f"/case/{words}")
     rows = await visit.console.database.read(case_query.search, visit.who, words)
-    values = {"tab": "", "rows": rows, "here_url": "/queue", "next_url": None, "first": False, "words": words}
+    values = {"tab": "", "rows": rows, "here_url": "/queue", "next_url": None, "first": False, "sought": words}
     return Page("queue.html", values)
 
 

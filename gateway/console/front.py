@@ -106,9 +106,7 @@ class Front:
             return self._send_error(request, visit, refused.status, refused.reason)
         except Exception:
             reference = secrets.token_hex(4)
-            self.log.failure(
-                "{method} {path}: error {reference}", method=request.method, path=route.rule, reference=reference
-            )
+            self.log.failure("{path}: error {reference}", path=route.rule, reference=reference)
             return self._send_error(request, visit, HTTPStatus.INTERNAL_SERVER_ERROR, reference=reference)
 
     async def _no_such_page(self, request: Request, failure: Failure) -> bytes:

@@ -7,10 +7,11 @@ characters, marks that turn the direction of the line) is made visible, and ever
 from __future__ import annotations
 
 import unicodedata
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from babel.dates import format_datetime, format_time, format_timedelta
+from babel.dates import format_date, format_timedelta
 from babel.numbers import format_decimal
 from markupsafe import Markup, escape
 
@@ -18,6 +19,7 @@ _DIRECTIONS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\
 _HIDDEN = frozenset(
     "\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180e\u200b\u2060\u2061\u2062\u2063\u2064\u2028\u2029\u3164\ufeff\uffa0"
 )
+_SIGNED = _DIRECTIONS | _HIDDEN | {"\ufffd"}
 _KEPT = frozenset("\t\n")
 # The names of the C0 controls; fonts on old machines have no pictures for them.
 _CONTROLS = (
@@ -31,6 +33,8 @@ def said(text: str | None, *, lines: bool = True) -> Markup:
     """A text somebody sent, as HTML. Without `lines` it stays on one line, and a line end is a sign."""
     if text is None:
         return Markup("")
+    if text.isprintable() and _SIGNED.isdisjoint(text):  # nearly every text
+        return Markup('<bdi class="said">{}</bdi>').format(text)
     pieces: list[str] = []
     plain: list[str] = []
     for character in text:
@@ -47,7 +51,7 @@ def said(text: str | None, *, lines: bool = True) -> Markup:
 def _odd(character: str) -> bool:
     if character in _KEPT:
         return False
-    if character in _DIRECTIONS or character in _HIDDEN or character == "\ufffd":
+    if character in _SIGNED:
         return True
     return unicodedata.category(character) in ("Cc", "Cs", "Co", "Cn") or "\U000e0000" <= character <= "\U000e007f"
 
@@ -71,6 +75,11 @@ def masked(number: str | None) -> str:
     return f"{number[:head]}****{number[-4:]}" if len(number) - 4 > head else f"{number[:3]}****{number[-2:]}"
 
 
+@lru_cache(maxsize=256)
+def _day(day: date, locale: str) -> str:
+    return format_date(day, "yyyy-MM-dd EEE", locale=locale)
+
+
 class Clockface:
     """Times in the organisation's zone and a person's language."""
 
@@ -83,17 +92,14 @@ class Clockface:
         if moment is None:
             return Markup("")
         local = moment.astimezone(self._zone)
-        shown = format_datetime(local, "MM-dd HH:mm:ss", locale=self._locale)
-        return self._marked(moment, shown, f"{local:%Y-%m-%d %H:%M:%S %z}")
+        return self._marked(moment, f"{local:%m-%d %H:%M:%S}", f"{local:%Y-%m-%d %H:%M:%S %z}")
 
     def day(self, moment: datetime) -> str:
-        return format_datetime(moment.astimezone(self._zone), "yyyy-MM-dd EEE", locale=self._locale)
+        return _day(moment.astimezone(self._zone).date(), self._locale)
 
     def hour(self, moment: datetime) -> Markup:
         local = moment.astimezone(self._zone)
-        return self._marked(
-            moment, format_time(local, "HH:mm:ss", locale=self._locale), f"{local:%Y-%m-%d %H:%M:%S %z}"
-        )
+        return self._marked(moment, f"{local:%H:%M:%S}", f"{local:%Y-%m-%d %H:%M:%S %z}")
 
     def ago(self, moment: datetime | None, now: datetime) -> Markup:
         if moment is None:

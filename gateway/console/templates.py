@@ -10,6 +10,7 @@ from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PrefixLoader, St
 
 from gateway.console.language import LANGUAGES, Languages, tag
 from gateway.console.show import Clockface, masked, said
+from gateway.console.words import translated
 
 FOLDER = Path(__file__).parent
 
@@ -57,5 +58,7 @@ def _environment(
         lasting=clockface.lasting,
         number=clockface.number,
     )
-    environment.globals.update(static=static, language=language, languages=LANGUAGES, tag=tag(language))
+    environment.globals.update(
+        words=translated(catalog.ugettext), static=static, language=language, languages=LANGUAGES, tag=tag(language)
+    )
     return environment

@@ -101,6 +101,17 @@ def test_many_changes_within_a_second_are_two_hints_the_last_one_included(
     assert connection.events == ["messages"] * 2
 
 
+def test_many_readers_are_told_less_often(events: Events, open_: Open, clock: Clock) -> None:
+    """Two hundred pages that all reload every second would leave no time for messages."""
+    connections = [open_(session=str(number))[0] for number in range(200)]
+    for _ in range(11):
+        events.hint("messages")
+        clock.advance(1)
+    assert {len(connection.events) for connection in connections} == {2}
+    clock.advance(6)
+    assert {len(connection.events) for connection in connections} == {3}
+
+
 def test_who_comes_back_is_told_what_it_missed(events: Events, open_: Open, clock: Clock) -> None:
     first, stream = open_("messages", "cases")
     events.hint("messages")

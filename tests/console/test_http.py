@@ -622,6 +622,19 @@ def test_the_queue_is_the_oldest_first_in_pages(fresh: World, monkeypatch: pytes
     assert browser.get("/queue?after=x").status == 200
 
 
+def test_cases_are_found_by_words_and_by_number(fresh: World) -> None:
+    case = fresh.asked("水渠什么时候修", fresh.member)
+    fresh.asked("别的", fresh.member)
+    browser = fresh.browser("wuli")
+    found = browser.get("/queue?q=%E6%B0%B4%E6%B8%A0")
+    assert "水渠什么时候修" in found.body
+    assert "别的" not in found.body
+    assert "待答复" in found.text
+    assert browser.get(f"/queue?q={case.case_no}").headers["Location"] == f"/case/{case.case_no}"
+    assert "水渠" not in fresh.browser("river").get(f"/queue?q={case.case_no}").text
+    assert "没有符合的内容" in browser.get("/queue?q=%25").text
+
+
 def test_what_was_logged_by_the_console_has_no_secrets(fresh: World, capfd: pytest.CaptureFixture[str]) -> None:
     browser = fresh.browser("li")
     browser.sign_in("li", "a wrong secret")

@@ -1,0 +1,51 @@
+"""What the database calls things, in the words of people; translated once a language, not once a row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from gateway.console.language import N_
+
+WORDS: Mapping[str, Mapping[str, str]] = {
+    "state": {
+        "received": N_("Received"),
+        "quarantined": N_("Quarantined"),
+        "queued": N_("Queued"),
+        "leased": N_("Next in line"),
+        "inflight": N_("Being sent"),
+        "sent": N_("Sent"),
+        "delivered": N_("Delivered"),
+        "failed": N_("Failed"),
+        "expired": N_("Expired"),
+        "cancelled": N_("Cancelled"),
+        "unknown": N_("Unknown"),
+    },
+    "channel": {"sms": "SMS", "ussd": "USSD", "call": N_("Call")},
+    "way": {"in": N_("From phones"), "out": N_("To phones")},
+    "lane": {
+        "0": N_("Codes"),
+        "1": N_("Answers"),
+        "2": N_("Notices"),
+        "3": N_("Reminders"),
+        "4": N_("Bulk"),
+    },
+    "case": {"open": N_("Open"), "answered": N_("Answered"), "closed": N_("Closed")},
+    "kind": {
+        "A": N_("A: text kept 90 days"),
+        "B": N_("B: amounts and codes masked"),
+        "C": N_("C: sealed, never kept"),
+        "D": N_("D: kept in its case"),
+    },
+    "language": {"zh": N_("Chinese"), "en": N_("English")},
+    "link": {
+        "ready": N_("Ready"),
+        "connecting": N_("Connecting"),
+        "throttled": N_("Slowed down"),
+        "down": N_("Down"),
+    },
+    "transport": {"smpp": "SMPP", "modem": N_("Modem"), "http": "HTTP"},
+}
+
+
+def translated(gettext: Callable[[str], str]) -> dict[str, dict[str, str]]:
+    return {group: {name: gettext(word) for name, word in words.items()} for group, words in WORDS.items()}
