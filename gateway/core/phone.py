@@ -32,16 +32,19 @@ class Reason(StrEnum):
 def e164(text: str, country: str) -> str | None:
     """Return the mobile number a person wrote, as seen from `country`, or None when it is none.
 
-    Foreign numbers count in their + or international form. Where a country's mobile numbers look like its landlines
-    they all count.
+    Foreign numbers count in their + or international form, in ranges that our tables do not know too. Where a
+    country's mobile numbers look like its landlines they all count.
     """
     known = _known(text, country, national=True)
     if known is not None:
         return known
     number = _parsed(_written(text), country)
-    if number is None or phonenumbers.number_type(number) not in MOBILE:
+    if number is None:
         return None
-    return phonenumbers.format_number(number, PhoneNumberFormat.E164)
+    kind = phonenumbers.number_type(number)
+    if kind in MOBILE or (kind == PhoneNumberType.UNKNOWN and _may_be_mobile_abroad(number, country)):
+        return phonenumbers.format_number(number, PhoneNumberFormat.E164)
+    return None
 
 
 def why_not(text: str, country: str) -> Reason | None:
@@ -101,6 +104,14 @@ def _meant(digits: str, country: str, *, international: bool) -> PhoneNumber | N
     if international and abroad is not None and phonenumbers.is_possible_number(abroad):
         return abroad
     return None
+
+
+def _may_be_mobile_abroad(number: PhoneNumber, country: str) -> bool:
+    """Whether it has the length of a mobile number of another country."""
+    if number.country_code == phonenumbers.country_code_for_region(country):
+        return False
+    length = phonenumbers.is_possible_number_for_type_with_reason(number, PhoneNumberType.MOBILE)
+    return bool(length == phonenumbers.ValidationResult.IS_POSSIBLE)
 
 
 def mask(number: str) -> str:

@@ -33,6 +33,7 @@ from gateway.core.phone import Reason, address, e164, mask, why_not
         ("254712345678", "KE", "+254712345678"),
         ("0772123456", "UG", "+256772123456"),
         ("+12025550123", "CN", "+12025550123"),  # where nobody can tell mobile from landline
+        ("+447700900123", "CN", "+447700900123"),  # a range abroad that our tables do not know
     ],
 )
 def test_numbers(text: str, country: str, number: str) -> None:
@@ -53,6 +54,8 @@ def test_numbers(text: str, country: str, number: str) -> None:
         ("+442071838750", "CN", Reason.LANDLINE),
         ("020 2345678", "KE", Reason.LANDLINE),
         ("8008100032", "CN", Reason.OTHER),
+        ("+8614400000000", "CN", Reason.IMPOSSIBLE),
+        ("+44770090012", "CN", Reason.IMPOSSIBLE),  # a digit is missing
         ("1380000000", "CN", Reason.IMPOSSIBLE),
         ("138000000071", "CN", Reason.IMPOSSIBLE),
         ("12345", "CN", Reason.IMPOSSIBLE),
