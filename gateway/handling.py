@@ -20,6 +20,7 @@ from commands.privacy import unknown as withheld
 from gateway.affairs import members
 from gateway.affairs.members import Sender
 from gateway.core import dialogs, messages, parts
+from gateway.core.bulk import Row
 from gateway.core.database import wake
 from gateway.core.messages import Split
 from gateway.core.model import (
@@ -117,8 +118,8 @@ class _Batch:
         self._free = {name: [slot.granted, slot.room] for name, slot in slots.items()}
         self._slots = slots
         self._in: list[list[Any]] = []
-        self._out: list[messages.Row] = []
-        self._parts: list[messages.Row] = []
+        self._out: list[Row] = []
+        self._parts: list[Row] = []
         self._index: list[int] = []
         self._dialogs: dict[str, Ask] = {}
         self._changed: dict[str, Ask | None] = {}

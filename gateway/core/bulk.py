@@ -1,108 +1,123 @@
-"""One statement for many rows of the hot path: compiled once, given to the driver as it wants it.
+"""Many rows by one statement: what the way in and out writes for a batch.
 
-SQLAlchemy looks at every parameter of every row again, which costs as much as SQLite needs to write it. Here a row is
-a tuple in the order of `names`, an INSERT goes as one multi-row statement, and only times are converted, each once.
+SQLAlchemy looks at every parameter of every row, and a driver's executemany sends or steps row by row; either costs
+more than the database needs for the work. Here SQLite gets multi-row VALUES, because it lets other threads run at
+every step of a statement and each may wait for the interpreter's lock; PostgreSQL gets one JSON document.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
-from sqlalchemy import Connection, Insert, Update
+import orjson
+from sqlalchemy import Connection, Dialect, Table
 
 from gateway.core.tables.metadata import Time
 
-_TIME = Time()
-# Rows in one statement, the largest first. SQLite lets other threads run at every step of a statement, and each time
-# may wait for the interpreter's lock; a few large steps instead of many small ones make the path twice as fast.
-_SIZES = (64, 16, 4, 1)
+Row = tuple[Any, ...]
+
+_SIZES = (64, 16, 4, 1)  # rows in one statement of SQLite: few different statements, so that all stay prepared
 
 
-class Bulk:
-    """`statement` with a bind for each of `names`, run for rows of that order."""
+class _Bulk:
+    """A statement for rows that hold the values of `names`, in that order."""
 
-    def __init__(self, statement: Insert | Update, names: Sequence[str]) -> None:
-        self._statement = statement
+    def __init__(self, table: Table, names: Sequence[str]) -> None:
         self.names = tuple(names)
-        self._compiled: dict[str, _Compiled] = {}
+        self._table = table
+        self._times = [position for position, name in enumerate(names) if isinstance(table.c[name].type, Time)]
 
-    def __call__(self, conn: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+    def __call__(self, conn: Connection, rows: Sequence[Row]) -> None:
         if not rows:
             return
-        compiled = self._compiled.get(conn.dialect.name)
-        if compiled is None:
-            compiled = self._compiled[conn.dialect.name] = self._compile(conn)
-        rows = compiled.converted(rows)
-        if compiled.values is None:
-            conn.exec_driver_sql(compiled.sql, list(rows))
+        if conn.dialect.name == "postgresql":
+            document = orjson.dumps([dict(zip(self.names, row, strict=True)) for row in rows], default=_octets)
+            conn.exec_driver_sql(self._from_document(), (document.decode(),))
             return
-        at, left = 0, len(rows)
-        for size in _SIZES:
-            while left >= size:
-                some = rows[at : at + size]
-                parameters = tuple([value for row in some for value in row])
-                conn.exec_driver_sql(compiled.sql + ", ".join([compiled.values] * size), parameters)
-                at, left = at + size, left - size
+        for some in _pieces(self._written(rows, conn.dialect)):
+            conn.exec_driver_sql(self._from_values(len(some)), tuple([value for row in some for value in row]))
 
-    def _compile(self, conn: Connection) -> _Compiled:
-        sqlite = conn.dialect.name == "sqlite"
-        dialect: Any = type(conn.dialect)
-        dialect = dialect(paramstyle="qmark" if sqlite else "format")
-        keys = self.names if isinstance(self._statement, Insert) else None
-        compiled = self._statement.compile(dialect=dialect, column_keys=keys)
-        order = [self.names.index(name) for name in compiled.positiontup or ()]
-        converters = [
-            (position, _remembered(partial(_converted, dialect=dialect)))
-            for position, name in enumerate(self.names)
-            if sqlite and isinstance(compiled.binds[name].type, Time)
-        ]
-        sql, values = str(compiled), None
-        if sqlite and isinstance(self._statement, Insert):
-            sql, _, values = sql.partition(" VALUES ")
-            sql += " VALUES "
-        same = order == list(range(len(self.names)))
-        return _Compiled(sql, values, None if same else order, converters)
+    def _from_document(self) -> str:
+        raise NotImplementedError
 
+    def _from_values(self, rows: int) -> str:
+        raise NotImplementedError
 
-class _Compiled(NamedTuple):
-    sql: str
-    values: str | None  # "(?, ?)" of an INSERT that may have many
-    order: list[int] | None  # of the names, as the statement wants them
-    converters: list[tuple[int, Callable[[Any], Any]]]
+    def _written(self, rows: Sequence[Row], dialect: Dialect) -> Sequence[Sequence[Any]]:
+        """`rows` with their times as SQLite keeps them; most of a batch have the same moment."""
+        if not self._times:
+            return rows
+        written = []
+        known: dict[datetime | None, Any] = {None: None}
+        convert = Time().process_bind_param
+        for row in rows:
+            changed = list(row)
+            for position in self._times:
+                moment = row[position]
+                if moment not in known:
+                    known[moment] = convert(moment, dialect)
+                changed[position] = known[moment]
+            written.append(changed)
+        return written
 
-    def converted(self, rows: Sequence[tuple[Any, ...]]) -> Sequence[tuple[Any, ...]]:
-        if self.converters:
-            changed = []
-            for row in rows:
-                found = list(row)
-                for position, converter in self.converters:
-                    found[position] = converter(found[position])
-                changed.append(found)
-            rows = changed  # type: ignore[assignment]  # lists serve the driver as well
-        if self.order is not None:
-            order = self.order
-            rows = [tuple([row[position] for position in order]) for row in rows]
-        return rows
+    def _record(self) -> str:
+        """The document's objects as rows of the table's own types."""
+        return f"json_populate_recordset(NULL::{self._table.name}, %s::json) AS new"
+
+    def _marks(self, rows: int, constants: str = "") -> str:
+        mark = f"({', '.join('?' * len(self.names))}{constants})"
+        return ", ".join([mark] * rows)
 
 
-def _converted(value: datetime, dialect: Any) -> Any:
-    return _TIME.process_bind_param(value, dialect)
+class Inserts(_Bulk):
+    """INSERT of `names`, and of the same `constants` in every row."""
+
+    def __init__(self, table: Table, names: Sequence[str], **constants: str) -> None:
+        super().__init__(table, names)
+        self._columns = ", ".join((*names, *constants))
+        self._constants = "".join(f", '{value}'" for value in constants.values())
+
+    def _from_document(self) -> str:
+        values = ", ".join(f"new.{name}" for name in self.names) + self._constants
+        return f"INSERT INTO {self._table.name} ({self._columns}) SELECT {values} FROM {self._record()}"
+
+    def _from_values(self, rows: int) -> str:
+        return f"INSERT INTO {self._table.name} ({self._columns}) VALUES {self._marks(rows, self._constants)}"
 
 
-def _remembered(convert: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """The rows of a batch mostly hold the same moment."""
-    last: Any = None
-    found: Any = None
+class Updates(_Bulk):
+    """UPDATE of the rows with these `keys`; of `kept` columns NULL leaves what there is."""
 
-    def remembered(value: Any) -> Any:
-        nonlocal last, found
-        if value is None:
-            return None
-        if value is not last:
-            last, found = value, convert(value)
-        return found
+    def __init__(self, table: Table, keys: Sequence[str], changed: Sequence[str], kept: Sequence[str] = ()) -> None:
+        super().__init__(table, (*keys, *changed, *kept))
+        self._keys, self._changed, self._kept = keys, changed, kept
 
-    return remembered
+    def _statement(self, source: str, new: Callable[[str], str]) -> str:
+        table = self._table.name
+        values = [f"{name} = {new(name)}" for name in self._changed]
+        values += [f"{name} = coalesce({new(name)}, {table}.{name})" for name in self._kept]
+        found = " AND ".join(f"{table}.{key} = {new(key)}" for key in self._keys)
+        return f"UPDATE {table} SET {', '.join(values)} FROM {source} WHERE {found}"
+
+    def _from_document(self) -> str:
+        return self._statement(self._record(), lambda name: f"new.{name}")
+
+    def _from_values(self, rows: int) -> str:
+        position = {name: index for index, name in enumerate(self.names, 1)}
+        return self._statement(f"(VALUES {self._marks(rows)}) AS new", lambda name: f"new.column{position[name]}")
+
+
+def _pieces(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    at = 0
+    for size in _SIZES:
+        while len(rows) - at >= size:
+            yield rows[at : at + size]
+            at += size
+
+
+def _octets(value: Any) -> str:
+    if isinstance(value, bytes):
+        return f"\\x{value.hex()}"
+    raise TypeError(f"{type(value).__name__} has no place in a row")

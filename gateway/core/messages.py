@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Text, bindparam, delete, func, insert, literal_column, null, select, text, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, literal_column, null, select, text, update
 
 from gateway.core import deliveries
-from gateway.core.bulk import Bulk
+from gateway.core.bulk import Inserts, Row, Updates
 from gateway.core.database import wake
 from gateway.core.ids import first_of
 from gateway.core.keys import Keys
@@ -64,28 +64,28 @@ class Released:
 
 # --- in -------------------------------------------------------------------------------------------------------
 
-Row = tuple[Any, ...]  # a row to be written, in the order of the Bulk it is for
-
 # Rows of inbound messages, as `gateway.handling` makes them.
-log_in = Bulk(
-    insert(message).values(direction=literal_column("'in'")),
+log_in = Inserts(
+    message,
     (
         "id", "state", "channel", "link", "number", "own", "at", "sent_at", "member_id", "branch_path", "command",
         "log_class", "text", "damaged", "fingerprint", "case_id", "session", "error",
     ),
+    direction="in",
 )  # fmt: skip
 # Rows of outbound messages, as `row` makes them.
-log_out = Bulk(
-    insert(message).values(direction=literal_column("'out'")),
+log_out = Inserts(
+    message,
     (
         "id", "state", "channel", "link", "number", "own", "at", "member_id", "branch_path", "command", "log_class",
         "text", "sealed", "answers", "case_id", "session", "lane", "resend", "not_before", "expires", "actor",
         "sender",
     ),
+    direction="out",
 )  # fmt: skip
 # Rows of parts, as `part_row` makes them.
-insert_parts = Bulk(insert(part), ("message_id", "number", "total", "link", "reference", "state", "attempt", "at"))
-_index_later = Bulk(insert(unindexed), ("message_id",))
+insert_parts = Inserts(part, ("message_id", "number", "total", "link", "reference", "state", "attempt", "at"))
+_index_later = Inserts(unindexed, ("message_id",))
 
 
 def index_later(conn: Connection, ids: Sequence[int]) -> None:
@@ -246,12 +246,7 @@ _close_messages = Lookup(
 _parts_of = Lookup(
     lambda among: select(part.c.message_id, part.c.number, part.c.state, part.c.attempt).where(among(part.c.message_id))
 )
-_mark = Bulk(
-    update(part)
-    .where(part.c.message_id == bindparam("b_id"), part.c.number == bindparam("b_number"))
-    .values(state=bindparam("b_state"), at=bindparam("b_at")),
-    ("b_id", "b_number", "b_state", "b_at"),
-)
+_mark = Updates(part, ("message_id", "number"), ("state", "at"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -380,17 +375,7 @@ def _marked(part_: Part, state: State, now: datetime) -> Row:
 
 # --- out: what became of it -----------------------------------------------------------------------------------
 
-_record = Bulk(
-    update(part)
-    .where(part.c.message_id == bindparam("b_id"), part.c.number == bindparam("b_number"))
-    .values(
-        state=bindparam("b_state"),
-        remote_id=func.coalesce(bindparam("b_remote_id", type_=Text), part.c.remote_id),
-        error=bindparam("b_error"),
-        at=bindparam("b_at"),
-    ),
-    ("b_id", "b_number", "b_state", "b_remote_id", "b_error", "b_at"),
-)
+_record = Updates(part, ("message_id", "number"), ("state", "error", "at"), kept=("remote_id",))
 # An unknown one may still have to be sent again.
 _unsettle = Lookup(
     lambda among: (
@@ -416,7 +401,7 @@ def record(conn: Connection, link: str, answers: Sequence[Answer]) -> None:
         found = early.get((answer.remote_id, answer.part.to)) if answer.remote_id else None
         if found is not None and state is State.SENT:
             state, error = found
-        rows.append((answer.part.outbound, answer.part.number, state.value, answer.remote_id, error, answer.at))
+        rows.append((answer.part.outbound, answer.part.number, state.value, error, answer.at, answer.remote_id))
         if state is State.QUEUED:
             _retry(conn, link, answer)
         elif state is not State.LEASED:
@@ -517,7 +502,7 @@ def report(conn: Connection, link: str, reports: Sequence[Report], new_id: Calla
         before = settled[key][1] if key in settled else State(state)
         if before in _FINAL or (found.state is State.SENT and before is not State.UNKNOWN):
             continue  # a final state stays final, whatever comes late
-        updates[key] = (*key, found.state.value, None, found.error, found.at)
+        updates[key] = (*key, found.state.value, found.error, found.at, None)
         settled[key] = (_stub(id_, number_, total, found.to), found.state, found.error)
     if updates:
         _record(conn, list(updates.values()))
@@ -553,12 +538,7 @@ def mark_unknown(conn: Connection, keys: Sequence[_Key]) -> None:
     _set_state(conn, [(*key, State.UNKNOWN.value) for key in keys])
 
 
-_set_state = Bulk(
-    update(part)
-    .where(part.c.message_id == bindparam("b_id"), part.c.number == bindparam("b_number"))
-    .values(state=bindparam("b_state")),
-    ("b_id", "b_number", "b_state"),
-)
+_set_state = Updates(part, ("message_id", "number"), ("state",))
 
 
 def unlease(conn: Connection, ids: Sequence[int]) -> None:
