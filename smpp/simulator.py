@@ -132,9 +132,9 @@ class Operator:
 
     def dial(self, sender: str, code: str, shown: Callable[[str, bool], None]) -> UssdSession:
         """A phone dials a code; `shown` gets every screen and whether the session goes on."""
-        self._session = self._session % 255 + 1
-        session = UssdSession(self, self._clock, number=sender, code=code, session=self._session, shown=shown)
-        self._sessions[sender, self._session] = session
+        number, self._session = e164(sender), self._session % 255 + 1
+        session = UssdSession(self, self._clock, number=number, code=code, session=self._session, shown=shown)
+        self._sessions[number, self._session] = session
         self._count("dialled")
         session.begin()
         return session

@@ -343,11 +343,11 @@ def test_the_operator_leaves_in_order(own: Running) -> None:
 class Handset:
     """A phone in a USSD session."""
 
-    def __init__(self, network: Network, code: str = "*123#") -> None:
+    def __init__(self, network: Network, code: str = "*123#", number: str = PHONE) -> None:
         self.network = network
         self.screens: list[tuple[str, bool]] = []
         self.session = network.own.call(
-            network.operator.dial, PHONE, code, lambda text, more: self.screens.append((text, more))
+            network.operator.dial, number, code, lambda text, more: self.screens.append((text, more))
         )
 
     def answer(self, text: str) -> None:
@@ -386,6 +386,23 @@ def test_a_ussd_session(network: Network) -> None:
     assert phone.screens[1:] == [("已缴清", False)]
     esme.write(screen._replace(short_message=b"", tlvs=asks), 4)  # too late: the session is over, nothing is kept
     assert esme.read().status == consts.SMPP_ESME_RSUBMITFAIL
+
+
+def test_a_number_without_its_plus_dials_too(network: Network) -> None:
+    esme = Raw(network, TRANSCEIVER)
+    phone = Handset(network, number=PHONE[1:])
+    dialled, sequence, _ = esme.read()
+    assert isinstance(dialled, pdu.DeliverSm)
+    esme.write(pdu.DeliverSmResp(), sequence)
+    tlvs = ((Tag.USSD_SERVICE_OP, b"\x02"), *(tlv for tlv in dialled.tlvs if tlv[0] == Tag.ITS_SESSION_INFO))
+    esme.write(
+        pdu.SubmitSm(
+            service_type="USSD", destination_addr=dialled.source_addr, short_message=b"1 Dues", tlvs=tlvs, data_coding=1
+        ),
+        2,
+    )
+    assert esme.read().status == 0
+    assert phone.screens == [("1 Dues", True)]
 
 
 def test_the_red_key(network: Network) -> None:
