@@ -127,13 +127,14 @@ class Demo:
     def _configured(self, listen: str) -> Gateway:
         """Write the configuration with ports that are free now, and read it as `muster run` would."""
         listen = free_endpoint(listen)
+        console = endpoint_url(listen)
         file = self.folder / "muster.toml"
         file.touch(mode=0o600)
         file.write_text(
             _CONFIGURATION.format(
                 listen=listen,
-                public_url=endpoint_url(listen),
-                api=free_port("127.0.0.1", 8081),
+                public_url=console,
+                api=free_port("127.0.0.1", 8081, but=console.rsplit(":", 1)[1]),
                 api_key=self.api_key,
                 operator=free_port("127.0.0.1", 2775),
                 password=PASSWORD,
@@ -195,9 +196,11 @@ def free_endpoint(listen: str) -> str:
     return f"tcp:{free_port(interface[1] if interface else '', int(found[1]))}{rest}"
 
 
-def free_port(interface: str, first: int) -> int:
-    """Return the first port from `first` on that nobody listens on."""
+def free_port(interface: str, first: int, *, but: str = "") -> int:
+    """Return the first port from `first` on that nobody listens on, nor is about to: `but`."""
     for port in range(first, min(first + PORTS_TRIED, 65536)):
+        if str(port) == but:
+            continue
         with socket.socket() as trial:
             trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:

@@ -57,6 +57,8 @@ class Handsets:
     async def press(self, visit: Visit) -> Answer:
         handset = self._handset(visit)
         number, text = handset.number, visit.form.text("text")
+        if visit.fragment and not (text.strip() or handset.in_session or visit.form("key") == "end"):
+            return Page(f"{NAME}/pressed.html", self._shown(visit))  # an empty field: there is nothing to wait for
         news = self._network.news(number, ANSWERS_WITHIN)
         was_open = handset.in_session
         if visit.form("key") == "end":

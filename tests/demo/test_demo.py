@@ -202,6 +202,11 @@ def test_a_port_that_is_taken_is_left_alone() -> None:
         assert demos.free_endpoint("unix:/run/muster.sock") == "unix:/run/muster.sock"
 
 
+def test_two_ports_of_one_demo_differ() -> None:
+    first = demos.free_port("127.0.0.1", 8281)
+    assert demos.free_port("127.0.0.1", first, but=str(first)) > first
+
+
 @pytest.mark.parametrize(
     ("listen", "url"),
     [

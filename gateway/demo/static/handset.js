@@ -25,10 +25,43 @@
     }
   });
 
-  document.addEventListener("htmx:afterRequest", function (event) {
-    if (event.target !== form && event.detail.elt !== form) return;
-    delete form.dataset.sent;
-    if (event.detail.successful) field.value = "";
-    field.focus();
+  // Who types faster than the network answers loses nothing: what is pressed meanwhile waits for its turn.
+  var pressed = [], sending = null;
+
+  function ours(event) { return event.target === form || event.detail.elt === form; }
+
+  document.addEventListener("submit", function (event) {
+    if (event.target !== form || sending === null) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    pressed.push({ text: field.value, button: event.submitter });
+    field.value = "";
+  }, true);
+
+  document.addEventListener("htmx:beforeSend", function (event) {
+    if (!ours(event)) return;
+    sending = field.value;
+    field.value = "";
   });
+
+  document.addEventListener("htmx:afterRequest", function (event) {
+    if (!ours(event)) return;
+    delete form.dataset.sent;
+    if (!event.detail.successful) {
+      pressed = [];
+      field.value = field.value || sending;
+    }
+    field.focus();
+    setTimeout(next);  // once htmx is done with this one
+  });
+
+  function next() {
+    sending = null;
+    var key = pressed.shift();
+    if (!key) return;
+    var typed = field.value;
+    field.value = key.text;
+    form.requestSubmit(key.button);
+    field.value = typed;
+  }
 })();
