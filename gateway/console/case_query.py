@@ -222,6 +222,13 @@ def claim(conn: Connection, person: Staff, case_no: str, now: datetime) -> bool:
     return cases.claim(conn, case.id, person.id, now)
 
 
+def keep(conn: Connection, person: Staff, case: Case, now: datetime) -> None:
+    """Writing keeps the case, as long as nobody else has it."""
+    until = case.claimed_until if case.claimed_by == person.id else None
+    if until is None or until < now + cases.LEASE / 2:
+        cases.claim(conn, case.id, person.id, now)
+
+
 def release(conn: Connection, person: Staff, case_no: str) -> None:
     case = find(conn, person, case_no, "answer")
     if case is not None:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+import hmac
 import unicodedata
 from http import HTTPStatus
 
-from sqlalchemy import Connection
-
 from gateway.affairs.cases import LEASE, OPEN, REOPEN
 from gateway.affairs.cases import Refused as NotNow
-from gateway.affairs.cases import claim as claimed
 from gateway.console import case_query, reveal
 from gateway.console.case_query import PAGE, TABS, Answering, Thread
-from gateway.console.web import Answer, Page, Redirect, Refused, Route, Visit
+from gateway.console.web import Answer, Page, Redirect, Refused, Route, Visit, identifier
 from gateway.core import text
 from gateway.core.model import Coding
 from gateway.routing import choose
@@ -29,9 +27,7 @@ async def queue(visit: Visit) -> Answer:
     if tab not in TABS:
         raise Refused(HTTPStatus.NOT_FOUND)
     after = visit.query("after")
-    rows = await visit.console.database.read(
-        case_query.page, visit.who, tab, int(after) if after.isdecimal() and len(after) < 19 else None, visit.now
-    )
+    rows = await visit.console.database.read(case_query.page, visit.who, tab, identifier(after), visit.now)
     more = len(rows) > PAGE
     rows = rows[:PAGE]
     return Page(
@@ -67,7 +63,7 @@ async def case(visit: Visit) -> Answer:
     return _page(visit, found, problem=visit.query("problem"))
 
 
-def _page(visit: Visit, found: Thread, *, problem: str = "", draft: str = "", remark: str = "") -> Page:
+def _page(visit: Visit, found: Thread, *, problem: str = "", draft: str | None = None) -> Page:
     case = found.case
     held = case.claimed_until is not None and case.claimed_until > visit.now
     mine = held and case.claimed_by == visit.who.id
@@ -85,15 +81,13 @@ def _page(visit: Visit, found: Thread, *, problem: str = "", draft: str = "", re
             "minutes": int(LEASE.total_seconds() // 60),
             "signature": visit.console.organisation.signature_for(case.language),
             "longest": LONGEST,
-            "form_id": str(visit.console.ids()),
+            "form_id": _form_id(visit, visit.console.ids()),
             "problem": problem if problem in _KNOWN_PROBLEMS else "",
-            "draft": draft,
-            "remark": remark,
+            "draft": draft or "",
             "least": reveal.LEAST,
             "most": reveal.MOST,
-            "preview": None,
         },
-        status=HTTPStatus.CONFLICT if draft or remark else HTTPStatus.OK,
+        status=HTTPStatus.OK if draft is None else HTTPStatus.CONFLICT,
     )
 
 
@@ -104,7 +98,7 @@ async def measure(visit: Visit) -> Answer:
         raise Refused(HTTPStatus.NOT_FOUND)
     words = _words(visit)
     if words and found.state == OPEN:
-        await visit.console.database.run(_keep, visit)
+        await visit.console.database.run(case_query.keep, visit.who, found, visit.now)
     signed = _signed(visit, words, found.language)
     values: dict[str, object] = {"signed": signed, "empty": not words, "too_long": len(words) > LONGEST}
     try:
@@ -126,21 +120,21 @@ async def answer(visit: Visit) -> Answer:
     found = await console.database.read(case_query.thread, visit.who, number, visit.now)
     if found is None or not visit.who.reaches("answer", found.case.branch_path):
         raise Refused(HTTPStatus.NOT_FOUND)
-    form_id = visit.form("form")
-    if not form_id.isdecimal() or len(form_id) > 18 + 1:
+    id_ = identifier(visit.form("form").partition(".")[0])
+    if id_ is None or not hmac.compare_digest(_form_id(visit, id_), visit.form("form")):
         raise Refused(HTTPStatus.BAD_REQUEST)
     link = choose(console.board, found.case.number, found.link)
     problem = "empty" if not words else "long" if len(words) > LONGEST else "link" if link is None else ""
     if not problem and link is not None:
         answering = Answering(
-            id=int(form_id), case_no=number, text=_signed(visit, words, found.case.language), said=words, link=link
+            id=id_, case_no=number, text=_signed(visit, words, found.case.language), said=words, link=link
         )
         try:
             await console.database.run(case_query.answer, console.ids, visit.who, answering, visit.now)
             return Redirect(f"/case/{number}#end")
         except NotNow:
             problem = "claimed" if found.case.state != "closed" else "gone"
-    return _page(visit, found, problem=problem, draft=words or " ")
+    return _page(visit, found, problem=problem, draft=words)
 
 
 async def claim(visit: Visit) -> Answer:
@@ -207,15 +201,10 @@ def _signed(visit: Visit, words: str, language: str) -> str:
     return text.signed(words, visit.console.organisation.signature_for(language))
 
 
-def _keep(conn: Connection, visit: Visit) -> None:
-    """Writing keeps the case, as long as nobody else has it."""
-    case = case_query.find(conn, visit.who, visit.path["number"], "answer")
-    if case is None:
-        return
-    half = visit.now + LEASE / 2
-    if case.claimed_by == visit.who.id and case.claimed_until is not None and case.claimed_until > half:
-        return  # kept a moment ago
-    claimed(conn, case.id, visit.who.id, visit.now)
+def _form_id(visit: Visit, id_: int) -> str:
+    """The id that an answer will have, made with its form: sent twice, it is one answer. Nobody else can make one."""
+    whose = f"{visit.session} {visit.path['number']} {id_}"
+    return f"{id_}.{visit.console.keys.mac('console answer', whose)[:24]}"
 
 
 def _east_asian(words: str) -> bool:

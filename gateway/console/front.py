@@ -18,7 +18,6 @@ from klein import Klein
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from twisted.web.http import HTTPChannel
 from twisted.web.iweb import IRequest
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import Request, Site
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
 
 LARGEST_FORM = 64 * 1024
 _FIELDS = 100
+_TOO_LARGE = b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 _HEADERS = {
     "Content-Security-Policy": (
         "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
@@ -272,12 +272,14 @@ class LimitedRequest(Request):
     _taken = 0
 
     def gotLength(self, length: int | None) -> None:
-        if length is not None and length > LARGEST_FORM:
-            channel = self.channel
-            if isinstance(channel, HTTPChannel):
-                channel._respondToBadRequestAndDisconnect()
+        if length is None or length <= LARGEST_FORM:
+            super().gotLength(length)
             return
-        super().gotLength(length)
+        super().gotLength(0)
+        self._taken = length
+        if self.transport is not None:
+            self.transport.write(_TOO_LARGE)
+        self.channel.loseConnection()
 
     def handleContentChunk(self, data: bytes) -> None:
         self._taken += len(data)

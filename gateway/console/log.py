@@ -12,18 +12,17 @@ from sqlalchemy import Connection
 
 from gateway.console import log_query, reveal
 from gateway.console.log_query import Detail, Filter, Rows
-from gateway.console.web import Answer, Page, Redirect, Refused, Route, Visit
+from gateway.console.web import Answer, Page, Redirect, Refused, Route, Visit, identifier
 from gateway.core import search, text
 from gateway.core.model import Channel, LogClass, State
 
 _FACETS = ("q", "from", "to", "direction", "channel", "link", "state", "command", "class", "branch")
-_LARGEST_ID = (1 << 63) - 1
 
 
 async def page(visit: Visit) -> Answer:
     console, fields = visit.console, {name: visit.query(name) for name in _FACETS}
     scope = visit.who.scope("log")
-    before = _id(visit.query("before"))
+    before = identifier(visit.query("before"))
     asked, rows, texts = await console.database.read(_look, visit, fields, scope, before)
     wishes = {name: value for name, value in fields.items() if value}
     return Page(
@@ -108,14 +107,14 @@ async def message(visit: Visit) -> Answer:
 async def reveal_number(visit: Visit) -> Answer:
     reason = visit.form("reason")
     if not reveal.LEAST <= len(reason) <= reveal.MOST:
-        return Redirect(f"/message/{_id(visit.path['id']) or 0}?reason=short#reveal")
+        return Redirect(f"/message/{identifier(visit.path['id']) or 0}?reason=short#reveal")
     if not await visit.console.database.run(_reveal, visit, reason):
         raise Refused(HTTPStatus.NOT_FOUND)
-    return Redirect(f"/message/{_id(visit.path['id'])}")
+    return Redirect(f"/message/{identifier(visit.path['id'])}")
 
 
 def _detail(conn: Connection, visit: Visit) -> Detail | None:
-    id_ = _id(visit.path["id"])
+    id_ = identifier(visit.path["id"])
     found = (
         log_query.detail(conn, id_, visit.who.scope("log"), cases=visit.who.scope("case")) if id_ is not None else None
     )
@@ -132,13 +131,6 @@ def _reveal(conn: Connection, visit: Visit, reason: str) -> bool:
     whose = reveal.about(found.row.member_id, found.row.number)
     reveal.reveal(conn, visit.console.ids, visit.who.actor, whose, reason, visit.now)
     return True
-
-
-def _id(written: str) -> int | None:
-    if not (written.isascii() and written.isdecimal() and len(written) <= 19):
-        return None
-    number = int(written)
-    return number if 0 < number <= _LARGEST_ID else None
 
 
 def _day(written: str) -> date | None:

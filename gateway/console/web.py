@@ -33,6 +33,14 @@ class Fields:
         return found[0].replace("\r\n", "\n").replace("\r", "\n") if found else ""
 
 
+def identifier(written: str) -> int | None:
+    """An id as an address or a form carries it; None when it is none."""
+    if not (written.isascii() and written.isdecimal() and len(written) <= 19):
+        return None
+    number = int(written)
+    return number if 0 < number < 1 << 63 else None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Visit:
     """One request, with who makes it. `staff` is None on public pages only."""

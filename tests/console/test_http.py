@@ -487,7 +487,7 @@ def test_the_links_page_shows_state_rates_and_what_waits(fresh: World) -> None:
 
 
 def form_id(page: str) -> str:
-    found = re.search(r'name="form" value="(\d+)"', page)
+    found = re.search(r'name="form" value="([0-9a-f.]+)"', page)
     assert found
     return found[1]
 
@@ -506,7 +506,7 @@ def test_an_answer_goes_out_as_an_sms_in_the_same_transaction(fresh: World) -> N
     assert row.text == "【安河组织】每月10日。\n祝好"
     assert (row.number, row.link, row.lane, row.state, row.log_class) == (PHONE, "mobile", 2, "queued", "D")
     assert (row.case_id, row.actor, row.branch_path) == (case.id, "staff:li", "/53/5301/")
-    assert str(row.id) == fields["form"]
+    assert str(row.id) == fields["form"].partition(".")[0]
     changed = fresh.run(lambda conn: cases.by_id(conn, case.id))
     assert changed is not None
     assert changed.state == "answered"
@@ -514,6 +514,31 @@ def test_an_answer_goes_out_as_an_sms_in_the_same_transaction(fresh: World) -> N
     assert "每月10日" in browser.get(f"/case/{case.case_no}").body
     assert case.case_no in browser.get("/queue?tab=answered").body
     assert case.case_no not in browser.get("/queue").body
+
+
+def test_the_id_of_an_answer_cannot_be_chosen(fresh: World) -> None:
+    """An id from the far future would be the newest for ever."""
+    case, other = fresh.asked("一", fresh.member), fresh.asked("二", fresh.member)
+    browser = fresh.browser("li")
+    form = form_id(browser.get(f"/case/{case.case_no}").body)
+    id_, _, proof = form.partition(".")
+    elsewhere = form_id(browser.get(f"/case/{other.case_no}").body)
+    for chosen in (
+        "",
+        "77",
+        f"{2**63 - 1}.{proof}",
+        f"{2**63}.{proof}",
+        f"{id_}.",
+        elsewhere,
+        f"{int(id_) + 1}.{proof}",
+    ):
+        answer = browser.post(f"/case/{case.case_no}/answer", {"form": chosen, "text": "x"})
+        assert answer.status == 400, chosen
+    assert fresh.browser("zhao").get("/queue").status == 200
+    zhao = fresh.browser("zhao")
+    zhao.get(f"/case/{case.case_no}")
+    assert zhao.post(f"/case/{case.case_no}/answer", {"form": form, "text": "x"}).status == 400
+    assert browser.post(f"/case/{case.case_no}/answer", {"form": form, "text": "x"}).status == 303
 
 
 def test_two_people_do_not_answer_the_same_question(fresh: World) -> None:
@@ -573,14 +598,16 @@ def test_notes_stay_inside_and_cases_close_and_open_again(fresh: World) -> None:
     browser = fresh.browser("li")
     browser.get(f"/case/{case.case_no}")
     browser.post(f"/case/{case.case_no}/note", {"text": "问过民政局了"})
-    assert "问过民政局了" in browser.get(f"/case/{case.case_no}").body
+    page = browser.get(f"/case/{case.case_no}")
+    open_form = form_id(page.body)
+    assert "问过民政局了" in page.body
     assert "problem=empty" in browser.post(f"/case/{case.case_no}/note", {"text": " "}).headers["Location"]
     browser.post(f"/case/{case.case_no}/close", {"reason": "重复"})
     page = browser.get(f"/case/{case.case_no}")
     assert "已办结" in page.text
     assert 'name="text" rows="4"' not in page.body
     assert case.case_no in browser.get("/queue?tab=closed").body
-    answer = browser.post(f"/case/{case.case_no}/answer", {"form": "77", "text": "太迟"})
+    answer = browser.post(f"/case/{case.case_no}/answer", {"form": open_form, "text": "太迟"})
     assert answer.status == 409
     browser.post(f"/case/{case.case_no}/reopen", {})
     assert case.case_no in browser.get("/queue").body
