@@ -30,6 +30,7 @@ ATTEMPTS = 5  # that count, before a part is failed for good
 
 Split = Callable[[Outbound], tuple[Part, ...]]
 # Written out, not bound: only so a prepared statement finds the partial indexes.
+_IN = text("message.direction = 'in'")
 _QUEUED = text("message.state = 'queued'")
 _OPEN = text("part.state IN ('leased', 'inflight', 'unknown')")
 _Key = tuple[int, int]  # message id, part number
@@ -105,10 +106,7 @@ def fingerprints(conn: Connection, link: str, since: datetime | None) -> dict[in
     """How often each inbound was recorded on `link` in the last 30 seconds of its session, or since `since`."""
     if since is None:
         last = conn.scalar(
-            select(message.c.id)
-            .where(message.c.direction == "in", message.c.link == link)
-            .order_by(message.c.id.desc())
-            .limit(1)
+            select(message.c.id).where(_IN, message.c.link == link).order_by(message.c.id.desc()).limit(1)
         )
         if last is None:
             return {}
@@ -118,8 +116,8 @@ def fingerprints(conn: Connection, link: str, since: datetime | None) -> dict[in
     found: dict[int, int] = {}
     for print_ in conn.scalars(
         select(message.c.fingerprint)
-        .where(message.c.id >= first, message.c.link == link, message.c.direction == "in")
-        .where(message.c.fingerprint.is_not(None))
+        .where(_IN, message.c.link == link, message.c.id >= first, message.c.fingerprint.is_not(None))
+        .order_by(message.c.id.desc())
         .limit(20_000)
     ):
         found[print_] = found.get(print_, 0) + 1

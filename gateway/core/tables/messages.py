@@ -46,6 +46,7 @@ message = Table(
     Column("actor", Text),  # who caused it: staff:NAME, api:KEY, command
     Column("sender", Text),  # source address when it is not the link's own
     Index("ix_message_number", "number", "id"),
+    Index("ix_message_in", "link", "id", **_where("direction = 'in'")),  # the last of a link's session
     Index("ix_message_queue", "link", "lane", "id", **_where("state = 'queued' AND not_before IS NULL")),
     Index("ix_message_due", "not_before", **_where("state = 'queued' AND not_before IS NOT NULL")),
     Index(

@@ -202,6 +202,13 @@ def upgrade() -> None:
             sqlite_where=sa.text("state = 'queued' AND not_before IS NOT NULL"),
             postgresql_where=sa.text("state = 'queued' AND not_before IS NOT NULL"),
         )
+        batch_op.create_index(
+            "ix_message_in",
+            ["link", "id"],
+            unique=False,
+            sqlite_where=sa.text("direction = 'in'"),
+            postgresql_where=sa.text("direction = 'in'"),
+        )
         batch_op.create_index("ix_message_number", ["number", "id"], unique=False)
         batch_op.create_index(
             "ix_message_queue",
@@ -559,6 +566,9 @@ def downgrade() -> None:
         )
         batch_op.drop_index("ix_message_number")
         batch_op.drop_index(
+            "ix_message_in", sqlite_where=sa.text("direction = 'in'"), postgresql_where=sa.text("direction = 'in'")
+        )
+        batch_op.drop_index(
             "ix_message_due",
             sqlite_where=sa.text("state = 'queued' AND not_before IS NOT NULL"),
             postgresql_where=sa.text("state = 'queued' AND not_before IS NOT NULL"),
@@ -591,9 +601,7 @@ def downgrade() -> None:
     op.drop_table("challenge")
     with op.batch_alter_table("callback", schema=None) as batch_op:
         batch_op.drop_index(
-            "ix_callback_news",
-            sqlite_where=sa.text("state IS NOT NULL"),
-            postgresql_where=sa.text("state IS NOT NULL"),
+            "ix_callback_news", sqlite_where=sa.text("state IS NOT NULL"), postgresql_where=sa.text("state IS NOT NULL")
         )
 
     op.drop_table("callback")
