@@ -16,18 +16,18 @@ from sqlalchemy import Connection, select
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.resource import Resource
-from twisted.web.server import NOT_DONE_YET, Request
+from twisted.web.server import NOT_DONE_YET
 
 from config.model import ApiKey
 from gateway.api.accounts import SEND, Accounts, Daily, actor
 from gateway.api.intake import Answer, Intake, error
 from gateway.api.metrics import Figures
+from gateway.api.server import ApiRequest
 from gateway.api.submission import Invalid, Message, read
 from gateway.core.model import Busy, NotTaken
 from gateway.core.tables.messages import message, part
 
 ROUTE = "/v1/messages"
-JSON = b"application/json"
 _RETRY_SECONDS = b"1"
 
 
@@ -55,20 +55,19 @@ class Messages(Resource):
         self._country = country
         self._now = now
 
-    def render(self, request: Request) -> int:
+    def render(self, request: ApiRequest) -> int:
         if request.method != b"POST":
-            request.setHeader(b"allow", b"POST")
-            self._finish(request, 405, error("method", "messages are sent with POST"))
+            self._finish(request, 405, error("method", "messages are sent with POST"), allow=b"POST")
         elif (account := self._accounts.of(request.requestHeaders.getRawHeaders(b"authorization", [None])[0])) is None:
-            request.setHeader(b"www-authenticate", b"Bearer")
-            self._finish(request, 401, error("key", "a right key is missing: Authorization: Bearer ..."))
+            wanted = error("key", "a right key is missing: Authorization: Bearer ...")
+            self._finish(request, 401, wanted, www_authenticate=b"Bearer")
         elif SEND not in account.may:
             self._finish(request, 403, error("key", "this key may not send"))
         else:
             self._take(request, account)
         return NOT_DONE_YET
 
-    def _take(self, request: Request, account: ApiKey) -> None:
+    def _take(self, request: ApiRequest, account: ApiKey) -> None:
         key = digest = None
         named = request.requestHeaders.getRawHeaders(b"idempotency-key")
         body: bytes = request.content.read() if request.content else b""
@@ -91,7 +90,7 @@ class Messages(Resource):
 
     def _submit(
         self,
-        request: Request,
+        request: ApiRequest,
         account: ApiKey,
         messages: Sequence[Message],
         listed: bool,
@@ -118,16 +117,17 @@ class Messages(Resource):
             self._busy(request)
 
         done.addCallbacks(taken, failed)
+        done.addErrback(lambda failure: self.log.failure("a request was not answered", failure))
 
-    def _used_up(self, request: Request, account: ApiKey, key: str | None, digest: bytes) -> None:
+    def _used_up(self, request: ApiRequest, account: ApiKey, key: str | None, digest: bytes) -> None:
         """Too many for today; but what was taken before is not refused now, or it would be sent again tomorrow."""
 
         def answer(before: Answer | None) -> None:
             if before is not None:
                 self._finish(request, before.status, before.body)
                 return
-            request.setHeader(b"retry-after", b"%d" % self._daily.seconds_left())
-            self._finish(request, 429, error("quota", f"this key may send {account.per_day} messages a day"))
+            used = error("quota", f"this key may send {account.per_day} messages a day")
+            self._finish(request, 429, used, retry_after=b"%d" % self._daily.seconds_left())
 
         def failed(failure: Failure) -> None:
             self.log.failure("an earlier answer to {account} was not found", failure, account=account.name)
@@ -138,19 +138,13 @@ class Messages(Resource):
         else:
             self._intake.answered(account.name, key, digest).addCallbacks(answer, failed)
 
-    def _busy(self, request: Request) -> None:
-        request.setHeader(b"retry-after", _RETRY_SECONDS)
-        self._finish(request, 503, error("busy", "nothing was queued; come again in a second"))
+    def _busy(self, request: ApiRequest) -> None:
+        busy = error("busy", "nothing was queued; come again in a second")
+        self._finish(request, 503, busy, retry_after=_RETRY_SECONDS)
 
-    def _finish(self, request: Request, status: int, body: bytes) -> None:
+    def _finish(self, request: ApiRequest, status: int, body: bytes, **headers: bytes) -> None:
         self._figures.request(ROUTE, status)
-        if not request.channel:  # whoever asked has gone
-            return
-        request.setResponseCode(status)
-        request.setHeader(b"content-type", JSON)
-        request.setHeader(b"content-length", b"%d" % len(body))
-        request.write(body)
-        request.finish()
+        request.answer(status, body, **headers)
 
 
 def _key(named: Sequence[bytes]) -> str | None:

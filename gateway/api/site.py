@@ -17,7 +17,6 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from twisted.web.resource import IResource
 from twisted.web.server import Request, Site
 from werkzeug.exceptions import HTTPException
 
@@ -27,6 +26,7 @@ from gateway.api.accounts import Accounts, Daily, sent_since
 from gateway.api.callbacks import Callbacks
 from gateway.api.intake import Intake, error
 from gateway.api.messages import Messages
+from gateway.api.server import ApiSite
 from gateway.api.ussd import Ussd
 from gateway.core.database import Queue, Runs
 from gateway.core.messages import on_hold
@@ -34,7 +34,6 @@ from gateway.core.tables.staff import fact
 from gateway.routing import choose
 from menus.vendors import NotUnderstood
 
-MOST_OCTETS = 4 << 20  # of a body: a thousand messages of ten parts in Chinese
 MOST_FORM_OCTETS = 16 << 10  # of a vendor's
 READY_SECONDS = 2.0
 PROBE_EVERY = 0.5  # seconds: whoever asks more often is told what was found last
@@ -111,7 +110,7 @@ class Api:
         await self.callbacks.stop()
 
     def site(self) -> Site:
-        return _Site(self._messages, self.app.resource())
+        return ApiSite(messages.ROUTE.encode(), self._messages, self.app.resource())
 
     def _tidy(self) -> Deferred[None]:
         async def tidy() -> None:
@@ -250,62 +249,3 @@ def _is_here(request: Request) -> bool:
         return ipaddress.ip_address(getattr(request.getClientAddress(), "host", "")).is_loopback
     except ValueError:
         return False
-
-
-# --- the server ---------------------------------------------------------------------------------------------------
-
-
-class _Request(Request):
-    """A request whose body is never larger than we want to hold."""
-
-    _taken = 0
-    _refused = False
-
-    def gotLength(self, length: int | None) -> None:
-        super().gotLength(None if length is None else min(length, MOST_OCTETS))
-        if length is not None and length > MOST_OCTETS:
-            self._refuse()
-
-    def handleContentChunk(self, data: bytes) -> None:
-        self._taken += len(data)
-        if self._taken > MOST_OCTETS:
-            self._refuse()
-        if not self._refused:
-            super().handleContentChunk(data)
-
-    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
-        if not self._refused:
-            super().requestReceived(command, path, version)
-
-    def _refuse(self) -> None:
-        """Say so at once and hang up: reading to the end is what the sender wants of us."""
-        if self._refused:
-            return
-        self._refused = True
-        body = error("size", f"a body has at most {MOST_OCTETS} octets")
-        head = b"HTTP/1.1 413 Content Too Large\r\ncontent-type: %s\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
-        channel: Any = self.channel
-        channel.transport.write(head % (_JSON.encode(), len(body)) + body)
-        channel.loseConnection()
-
-
-class _Site(Site):
-    """Sends the messages' route straight to its resource and everything else through Klein."""
-
-    def __init__(self, hot: IResource, others: IResource) -> None:
-        # Forms are read where they are expected: Twisted would have `email` parse the type of every body.
-        super().__init__(others, requestFactory=_Request, timeout=60, parsePOSTFormSubmission=False)
-        self._hot = hot
-        self._others = others
-
-    def getResourceFor(self, request: Request) -> IResource:
-        if request.path == b"/v1/messages":
-            return self._hot
-        try:
-            b"/".join(request.postpath or ()).decode()
-        except UnicodeDecodeError:
-            request.postpath = [b"?"]  # no route of ours; Klein would log it as an error of ours
-        return self._others
-
-    def log(self, request: object) -> None:
-        """No access log: addresses of vendors hold their keys, and the message log says the rest."""
