@@ -151,6 +151,17 @@ def test_what_is_being_written_survives_what_arrives(opened: Opened, served: Ser
     expect(page.locator("textarea[data-key=a]")).to_have_value("写到一半")
 
 
+def test_a_note_is_kept_by_keys_alone(opened: Opened, served: Served, member: Member) -> None:
+    case = question(served, member, "低保什么时候到账？")
+    page = opened("li")
+    page.goto(f"/case/{case.case_no}")
+    page.keyboard.press("n")
+    page.keyboard.type("问过民政局了")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.locator(".thread .note")).to_contain_text("问过民政局了")
+
+
 def test_a_number_is_shown_for_a_reason(opened: Opened, served: Served, member: Member) -> None:
     id_ = came(served, "DUES", member_id=member.id)
     page = opened("zhao")

@@ -140,7 +140,12 @@
       if (search) { search.focus(); search.select(); event.preventDefault(); }
     } else if (event.key === "a" || event.key === "n") {
       var field = document.querySelector("[data-key='" + event.key + "']");
-      if (field) { field.focus(); event.preventDefault(); }
+      if (field) {
+        var folded = field.closest("details");
+        if (folded) folded.open = true;
+        field.focus();
+        event.preventDefault();
+      }
     } else if (event.key === "Escape") { select(null); }
   });
 
