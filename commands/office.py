@@ -62,12 +62,13 @@ class Office:
         self, request: Request, key: str, /, *, lane: Lane = Lane.ANSWER, case: int | None = None, **values: Any
     ) -> Reply:
         text = self.say(key, request.language, request.member, **values)
-        return Reply(text=text, key=key, lane=lane, case=case)
+        return Reply(text=text, key=key, lane=lane, case=case, language=request.language)
 
     def error(self, request: Request, error: str, key: str | None = None, /, **values: Any) -> Reply:
         """One of E01 to E11; `key` when it has several wordings."""
         key = f"errors.{key or error}"
-        return Reply(text=self.say(key, request.language, request.member, **values), key=key, error=error)
+        text = self.say(key, request.language, request.member, **values)
+        return Reply(text=text, key=key, error=error, language=request.language)
 
     def example(self, command: Command, language: str, member: Member | None) -> str:
         """One worked example of the command."""
@@ -186,7 +187,7 @@ class Office:
         text = self.say(question.key, request.language, request.member, code=code, **question.values)
         expires = request.now + challenges.LIFE
         ask = Ask(expires=expires, command=command.code, parameter=CODE, language=request.language)
-        return Reply(text=text, key=question.key, lane=Lane.CODE, ask=ask, secret=True)
+        return Reply(text=text, key=question.key, lane=Lane.CODE, ask=ask, secret=True, language=request.language)
 
 
 @lru_cache(maxsize=16)

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, insert
 
 from commands.answer import KEEP, Answered, Prepared, answer, prepare
 from commands.office import Office
+from commands.privacy import masked_reply
 from commands.privacy import unknown as withheld
 from gateway.affairs import members
 from gateway.affairs.members import Sender
@@ -241,7 +242,7 @@ class _Batch:
                 self._in[-1][_ERROR] = "not answered: limit"
                 return handled
             if verdict is Verdict.LAST:
-                last = self.office.say("errors.limit", request.language, sender.member)
+                last = self.office.say("errors.limit", reply.language or request.language, sender.member)
                 text, kept = f"{text}\n{last}", f"{kept}\n{last}" if kept is not None else None
             handled.automatic = (reply.text, error)
         lane = Lane.CODE if answered.command in (HELP, STOP) else reply.lane
@@ -276,7 +277,7 @@ class _Batch:
             self._changed[sender.number] = screen.dialog
         if screen.follow_up is not None:
             reply = screen.follow_up
-            kept = None if reply.secret or screen.log_class in (LogClass.B, LogClass.C) else reply.text
+            kept = None if reply.secret else _shown(reply.text, screen.log_class)
             answered = Answered(
                 reply=reply, command=screen.command or "", log_class=screen.log_class, log_text=None, case=reply.case
             )
@@ -295,9 +296,7 @@ class _Batch:
             more=screen.more,
             resend=Resend.NEVER,
         )
-        log_text = None if screen.log_class is LogClass.C or screen.session.sealed else f"<{screen.node}>"
-        if screen.log_class is LogClass.A and log_text is not None:
-            log_text = screen.text
+        log_text = None if screen.session.sealed else _shown(screen.text, screen.log_class)
         self._out.append(
             messages.row(
                 outbound,
@@ -344,7 +343,7 @@ class _Batch:
         outbound = Outbound(
             id=office.new_id(),
             to=sender.number,
-            text=signed(reply.text, office.organisation.signature_for(language)),
+            text=signed(reply.text, office.organisation.signature_for(reply.language or language)),
             link=route,
             lane=reply.lane,
             expires=self.now + _LIFE.get(reply.lane, timedelta(hours=24)),
@@ -434,6 +433,17 @@ class _Batch:
         messages.index_later(self.conn, self._index)
         dialogs.save(self.conn, self._changed)
         wake(self.conn, "messages")
+
+
+def _shown(text: str, log_class: LogClass) -> str | None:
+    """What the log keeps of our words in a USSD session, by the rules for texts."""
+    match log_class:
+        case LogClass.A | LogClass.D:
+            return text
+        case LogClass.B:
+            return masked_reply(text)
+        case LogClass.C:
+            return None
 
 
 def quarantine(conn: Connection, place: Workplace, message: Inbound, exception: str, now: datetime) -> None:

@@ -73,7 +73,14 @@ class Engine:
         text = (inbound.text or "")[:LONGEST]
         if session is not None and _repeated(session, inbound, text, profile, request):
             again = replace(session, seen=request.now)
-            return Screen(text=session.screen, more=session.open, session=again, node="", typed="repeat")
+            return Screen(
+                text=session.screen,
+                more=session.open,
+                session=again,
+                node="",
+                typed="repeat",
+                log_class=session.log_class,
+            )
         if session is None or _begins(session, inbound, profile, request):
             step = Step(self._joined, conn, request, profile, _new(inbound, request))
             tokens = _path(inbound, text, session, profile, request)

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from gateway.core.model import LogClass
+
 UNFINISHED = timedelta(minutes=10)  # how long a session that broke off may be taken up again
 
 
@@ -88,6 +90,7 @@ class Session:
     )  # the last input as it came, all of it where the vendor repeats what went before
     mark: str | None = None  # the vendor's own mark of the last input, where it has one
     screen: str = field(default="", repr=False)
+    log_class: LogClass = LogClass.A  # of that screen
     open: bool = True  # the last screen left the session open
     broken_off: bool = False  # by the phone, the network or time, not by us
 
@@ -97,8 +100,20 @@ class Session:
         return any(getattr(place, "sealed", False) for place in self.stack)
 
     def unfinished(self, now: datetime) -> bool:
-        """Whether it is worth an offer to go on: somewhere below the root, and nothing sealed in it."""
-        return self.open and len(self.stack) > 1 and not self.sealed and now - self.seen < UNFINISHED
+        """Whether it is worth an offer to go on: below the root, not yet answered, and nothing sealed in it."""
+        return (
+            self.open
+            and len(self.stack) > 1
+            and not self.answered
+            and not self.sealed
+            and now - self.seen < UNFINISHED
+        )
+
+    @property
+    def answered(self) -> bool:
+        """It stands at an answer that asks for nothing more: people read it and hang up."""
+        last = self.stack[-1]
+        return isinstance(last, Answer) and not last.choices
 
 
 class Sessions:
@@ -117,8 +132,9 @@ class Sessions:
         return len(self._sessions)
 
     def find(self, link: str, session: str | None, number: str) -> Session | None:
-        """This session; a vendor that sends no id has one session a number."""
-        return self._sessions.get((link, session or number))
+        """This session; a vendor that sends no id has one session a number, and no other number goes on with it."""
+        found = self._sessions.get((link, session or number))
+        return found if found is not None and found.number == number else None
 
     def unfinished(self, number: str, now: datetime) -> Session | None:
         """The newest session of `number`, when it can be taken up again."""

@@ -25,6 +25,8 @@ HELP, LANGUAGE = "0", "91"  # the two commands that every screen has a key for
 
 BACK, HOME, MORE, LANGUAGES = "0", "00", "98", "99"
 
+_STRICTNESS = (LogClass.A, LogClass.D, LogClass.B, LogClass.C)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Screen:
@@ -72,6 +74,8 @@ class Step:
     def screen(self, *, typed: str, mark: str | None) -> Screen:
         text = self._shown()
         more = self._over is None
+        shown = self._view.log_class(self.stack[-1])
+        log_class = shown if self._done is None else max(shown, self._done.log_class, key=_STRICTNESS.index)
         session = replace(
             self._session,
             seen=self._request.now,
@@ -84,6 +88,7 @@ class Step:
             screen=text,
             open=more,
             broken_off=False,
+            log_class=log_class,
         )
         return Screen(
             text=text,
@@ -96,7 +101,7 @@ class Step:
             units=phone_text.units(text)[1],
             command=self._done.code if self._done else None,
             error=self._error,
-            log_class=self._done.log_class if self._done else LogClass.A,
+            log_class=log_class,
         )
 
     def _shown(self) -> str:
@@ -191,7 +196,7 @@ class Step:
         if self.page + 1 < MOST:
             self.page += 1
             return True
-        self._follow_up = Reply(text=found[self.page].rest)
+        self._follow_up = Reply(text=found[self.page].rest, language=self._view.language)
         self._end(self._view.text("rest_by_sms"))
         return True
 

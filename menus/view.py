@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from gateway.core import text as phone_text
-from gateway.core.model import Channel, Reply, Request
+from gateway.core.model import Channel, LogClass, Reply, Request
 from menus.needs import Conduct, Registry
 from menus.sessions import Answer, Confirmation, Languages, Menu, Place, Question, Resume
 from menus.tree import ROOT, Item, Node, Tree, item_line, rows
@@ -72,6 +72,18 @@ class View:
             case Resume(stack=stack):
                 asked = self.text("unfinished").format(title=self.title(stack[-1]))
                 return Content(body=f"{asked}\n{self.text('go_on')}\n{self.text('start_over')}")
+
+    def log_class(self, place: Place) -> LogClass:
+        """How much of what `place` shows may be written down: as much as of the command whose answer it is."""
+        match place:
+            case Menu(node=name):
+                code = self._joined.tree.nodes[name].head
+            case Question(command=code) | Confirmation(command=code) | Answer(command=code):
+                pass
+            case _:
+                code = None
+        command = self._joined.registry.get(code) if code is not None else None
+        return LogClass.A if command is None else command.log_class
 
     def text(self, key: str) -> str:
         return self._joined.tree.texts[key][self.language]

@@ -64,12 +64,20 @@ class SmppLine(Line):
 class House:
     """A whole gateway but for the network: one link "a", one member who owes three months."""
 
-    def __init__(self, conn: Connection, *, window: int = 50, registry: Registry | None = None) -> None:
+    def __init__(
+        self,
+        conn: Connection,
+        *,
+        window: int = 50,
+        registry: Registry | None = None,
+        signature: dict[str, str] | None = None,
+    ) -> None:
         self.conn = conn
         self.clock = Clock()
         self.ids = Ids()
         self.keys = Keys(bytes(range(32)))
-        organisation = Organisation(name="Anhe", signature={"zh": "安河组织"}, hotline="12345", ussd_code="*123#")
+        signature = signature or {"zh": "安河组织"}
+        organisation = Organisation(name="Anhe", signature=signature, hotline="12345", ussd_code="*123#")
         self.office = Office(
             registry=registry or standard.registry(organisation),
             texts=Texts.load(),
@@ -366,6 +374,36 @@ def test_a_ussd_session_is_answered_at_once_and_not_queued(house: House) -> None
     assert "9.00" in _shown(screens[1])
     assert house.line.unanswered == []
     assert set(house.rows(message.c.channel)) == {"ussd"}
+
+
+def dialled(house: House, *typed: str) -> list[str]:
+    """The screens of one session."""
+    screens: list[str] = []
+    for place, text in enumerate(typed):
+        event = Event.CONTINUE if place else Event.BEGIN
+        step = house.inbound(text, channel=Channel.USSD, event=event, session="s1", code="*123#")
+        house.desk.accept(step).addCallback(lambda screen: screens.append(_shown(screen)) if screen else None)
+        house.turn()
+    return screens
+
+
+def test_screens_are_written_like_texts(house: House) -> None:
+    screens = dialled(house, "*123#", "1", "1", "0", "8", "2", "2", "99", "1")
+    amounts = [screen for screen in screens if "9.00" in screen]
+    assert len(amounts) == 2  # the vendor asked twice for the first
+    assert sum("4107" in screen for screen in screens) == 3
+    written = house.rows(message.c.log_class, message.c.text, direction="out")
+    assert not [text for _, text in written if text and ("9.00" in text or "4107" in text)]
+    assert [log_class for log_class, _ in written] == ["A", "B", "B", "A", "A", "B", "B", "A", "B"]
+    assert "*.**元" in written[1][1]
+
+
+def test_who_changes_the_language_is_answered_and_signed_in_it(conn: Connection) -> None:
+    house = House(conn, signature={"zh": "安河组织", "en": "Anhe"})
+    assert house.say("LANG EN") == "Anhe: Answers will be in English from now on. Menu: 0"
+    assert house.say("语言 1") == "【安河组织】以后用中文答复。看菜单回0"
+    assert dialled(house, "*123#", "99", "2", "7", "1")[-1].startswith("An SMS follows")
+    assert _shown(house.line.unanswered[0][0]).startswith("Anhe: ")
 
 
 @pytest.mark.parametrize(

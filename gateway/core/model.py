@@ -210,6 +210,7 @@ class Reply:
     secret: bool = False
     key: str | None = None  # the text's name in config/texts, for the log
     error: str | None = None  # E01 ... when the reply is an error text
+    language: str | None = None  # what it is written in, and signed
     case: int | None = None
     log_class: LogClass | None = None  # when it differs from the command's own
 
