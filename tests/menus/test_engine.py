@@ -421,7 +421,7 @@ def test_an_unfinished_session_is_offered_for_ten_minutes(event: Event) -> None:
 
 def test_or_one_starts_over() -> None:
     phone = Phone()
-    phone.dial("*123*8*2#")
+    phone.dial("*123*8#")
     phone.hang_up()
     phone.session = "s2"
     assert phone.dial().text == "上次未完成：我的\n1继续\n2重来"
@@ -431,7 +431,7 @@ def test_or_one_starts_over() -> None:
 
 def test_after_ten_minutes_it_is_forgotten() -> None:
     phone = Phone()
-    phone.dial("*123*8*2#")
+    phone.dial("*123*8#")
     phone.hang_up()
     phone.session = "s2"
     phone.wait(600)
@@ -451,6 +451,14 @@ def test_a_new_session_without_a_word_of_the_old_one_resumes_it() -> None:
     phone.dial("*123*8#")
     phone.session = "s2"
     assert phone.dial().text == "上次未完成：我的\n1继续\n2重来"
+
+
+def test_nothing_is_offered_when_the_answer_was_there() -> None:
+    phone = Phone()
+    phone.dial("*123*8*2#")
+    phone.hang_up()
+    phone.session = "s2"
+    assert phone.dial().text == ROOT
 
 
 def test_nothing_is_offered_after_an_end_or_from_the_root() -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection, insert, select
 
+from commands.answer import answer, prepare
 from commands.office import Office
 from commands.standard import registry
 from commands.texts import Texts
@@ -17,6 +20,7 @@ from gateway.core.ids import Ids
 from gateway.core.keys import Keys
 from gateway.core.model import Address, AddressKind, Channel, Event, Inbound, Request
 from gateway.core.tables.organisation import branch, member, number
+from gateway.core.tables.staff import case_entry
 from menus.engine import Engine
 from menus.sessions import Sessions
 from menus.step import Screen
@@ -50,22 +54,24 @@ class Handset:
             text=text,
             session="s1",
         )
+        screen = self.engine.answer(self.conn, inbound, self.request({}), self.sessions)
+        self.sessions.keep(screen.session)
+        return screen
+
+    def request(self, arguments: Mapping[str, Any]) -> Request:
         sender = members.by_number(self.conn, NUMBER, date(2026, 8, 17))
-        request = Request(
+        return Request(
             number=NUMBER,
             member=sender.member,
             language=sender.language or "zh",
             channel=Channel.USSD,
-            arguments={},
+            arguments=arguments,
             now=NOW,
             organisation=ORGANISATION,
             random=random.Random(5),
             trusted=self.trusted,
             desk=self.office,
         )
-        screen = self.engine.answer(self.conn, inbound, request, self.sessions)
-        self.sessions.keep(screen.session)
-        return screen
 
     def dial(self, path: str = "*123#") -> Screen:
         return self.send(path, Event.BEGIN)
@@ -167,6 +173,13 @@ def test_a_question_opens_an_sms_dialogue(conn: Connection, keys: Keys, ids: Ids
     assert (screen.dialog.command, screen.dialog.parameter) == ("71", "question")
     assert screen.follow_up is not None
     assert screen.follow_up.key == "ask.question"
+    sender = members.Sender(NUMBER)
+    prepared = prepare(handset.office, "水费怎么交？", sender, screen.dialog)
+    request = handset.request(prepared.arguments)
+    answered = answer(conn, handset.office, prepared, request)
+    assert answered.command == "71"
+    (kept,) = conn.execute(select(case_entry.c.text)).scalars()
+    assert kept == "水费怎么交？"
 
 
 def test_lost_people_get_help_by_sms(conn: Connection, keys: Keys, ids: Ids) -> None:
