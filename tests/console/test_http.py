@@ -252,6 +252,15 @@ def test_every_answer_is_locked_down(world: World) -> None:
     assert browser.get("/links").headers["Cache-Control"] == "no-store"
 
 
+def test_a_head_is_a_get_without_its_body(world: World) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", world.served.port, timeout=10)
+    connection.request("HEAD", "/sign-in")
+    answer = connection.getresponse()
+    assert answer.status == 200
+    assert answer.read() == b""
+    connection.close()
+
+
 def test_no_page_has_inline_script_or_style_or_asks_another_host(world: World) -> None:
     browser = world.browser("zhao")
     case = world.asked("低保什么时候到账", world.member)
