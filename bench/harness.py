@@ -206,7 +206,9 @@ def rounds(options: argparse.Namespace, name: str, one: Callable[[], dict[str, f
     """Run `one` so many times, print each and the medians, record them."""
     found = []
     for i in range(options.rounds):
-        found.append(one())
+        before = loop()
+        figure = one()
+        found.append({**figure, "python loop ns": (before + loop()) / 2, "fdatasync us": sync()})
         sys.stdout.write(f"{name} {i + 1}: {_line(found[-1])}\n")
         sys.stdout.flush()
     medians = {key: statistics.median(run[key] for run in found) for key in found[0]}
@@ -215,6 +217,28 @@ def rounds(options: argparse.Namespace, name: str, one: Callable[[], dict[str, f
         row = {"benchmark": name, "at": datetime.now(UTC).isoformat(timespec="seconds"), **machine(), **medians}
         with options.record.open("a") as file:
             file.write(json.dumps(row) + "\n")
+
+
+def loop(turns: int = 200_000) -> float:
+    """Nanoseconds of processor time for a fixed piece of Python: what the same machine gives on a noisy day."""
+    began = time.process_time()
+    found: dict[int, tuple[int, str]] = {}
+    for turn in range(turns):
+        found[turn & 1023] = (turn, str(turn))
+    return (time.process_time() - began) / turns * 1e9
+
+
+def sync(times: int = 50) -> float:
+    """Microseconds until 4 KiB are on the disk, the median."""
+    taken = []
+    with tempfile.TemporaryFile(dir=os.environ.get("MUSTER_BENCH_FOLDER")) as file:
+        for _ in range(times):
+            file.write(bytes(4096))
+            file.flush()
+            began = time.monotonic()
+            os.fdatasync(file.fileno())
+            taken.append((time.monotonic() - began) * 1e6)
+    return statistics.median(taken)
 
 
 def machine() -> dict[str, Any]:
