@@ -412,7 +412,10 @@ def _early(conn: Connection, link: str, answers: Sequence[Answer]) -> dict[tuple
     rows = _early_of(conn, [answer.remote_id for answer in answers if answer.remote_id], link=link)
     if not rows:
         return {}
-    found = {(remote_id, number_): (State(state), error) for _, remote_id, number_, state, error in rows}
+    found: dict[tuple[str, str], tuple[State, str | None]] = {}
+    for _, remote_id, number_, state, error in sorted(rows):  # in order of arrival
+        if (remote_id, number_) not in found or found[remote_id, number_][0] not in _FINAL:
+            found[remote_id, number_] = (State(state), error)
     taken = {(answer.remote_id, answer.part.to) for answer in answers}
     gone = [id_ for id_, remote_id, number_, _, _ in rows if (remote_id, number_) in taken]
     conn.execute(delete(early_report).where(early_report.c.id.in_(gone)))

@@ -145,6 +145,18 @@ def test_a_report_may_come_before_the_answer(conn: Connection, keys: Keys, ids: 
     assert conn.execute(select(early_report)).all() == []
 
 
+def test_reports_before_the_answer_may_come_in_any_order(conn: Connection, keys: Keys, ids: Ids) -> None:
+    """The operator says DELIVRD and then ENROUTE, as one with two receipt senders does, all before its response."""
+    (id_,) = queued(conn, ids, "one")
+    released = release(conn, keys)
+    to = released.write[0].to
+    messages.report(conn, "a", [report("r0", to, State.SENT), report("r0", to), report("r0", to, State.SENT)], ids)
+    messages.report(conn, "a", [report("r0", to, State.FAILED), report("r0", to, State.SENT)], ids)
+    messages.record(conn, "a", sent(released.write))
+    assert states(conn) == {id_: "delivered"}
+    assert conn.execute(select(early_report)).all() == []
+
+
 def test_the_same_report_twice_and_backwards_states_change_nothing(conn: Connection, keys: Keys, ids: Ids) -> None:
     (id_,) = queued(conn, ids, "one")
     released = release(conn, keys)
