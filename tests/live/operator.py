@@ -163,6 +163,8 @@ class Operator:
         return [one for one in list(self.submitted) if one.to == number.lstrip("+")]
 
     def close(self) -> None:
+        with suppress(OSError):
+            self._listening.shutdown(socket.SHUT_RDWR)  # wakes who waits in accept, and would keep the port
         self._listening.close()
         for line in self.lines:
             line.close()
