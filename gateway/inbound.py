@@ -19,6 +19,7 @@ from twisted.python.failure import Failure
 
 from gateway.core import messages
 from gateway.core.database import Queue, Runs, is_engine_failure
+from gateway.core.faults import fault
 from gateway.core.model import Busy, Event, Inbound, LinkState, LinkStatus, NotTaken, Outbound, Part, Report, State
 from gateway.figures import Latency
 from gateway.handling import Handled, Slots, Taken, Workplace, handle, quarantine
@@ -272,7 +273,7 @@ class Desk:
                 self._refuse(waiting, failure.value)
             self._next()
         elif len(batch) == 1:
-            self._quarantine(batch[0], failure)
+            self._quarantine(batch[0], failure).addBoth(lambda _: self._next())
         else:
             self._one_by_one(list(batch))
 
@@ -292,12 +293,12 @@ class Desk:
             queue=Queue.FIRST,
         )
 
-        def alone(failure: Failure) -> None:
+        def alone(failure: Failure) -> Deferred[None] | None:
             self._unreserve(slots, {})
-            if is_engine_failure(failure.value):
-                self._refuse(waiting, failure.value)
-            else:
-                self._quarantine(waiting, failure)
+            if not is_engine_failure(failure.value):
+                return self._quarantine(waiting, failure)
+            self._refuse(waiting, failure.value)
+            return None
 
         def handled(results: Sequence[Handled]) -> None:
             self._settle(results, [waiting], slots)
@@ -306,25 +307,23 @@ class Desk:
         done.addErrback(lambda failure: self.log.failure("the desk failed", failure))
         done.addCallback(lambda _: self._one_by_one(rest))
 
-    def _quarantine(self, waiting: _Waiting, failure: Failure) -> None:
+    def _quarantine(self, waiting: _Waiting, failure: Failure) -> Deferred[None]:
         """It failed alone: kept aside, answered E09 and acknowledged, or it would come back for ever."""
         self.counters.quarantined += 1
-        self.log.failure("message {id} is quarantined", failure, id=waiting.message.id)
-        done = self._database.run(
-            quarantine, self.place, waiting.message, repr(failure.value)[:500], self._now(), queue=Queue.FIRST
-        )
+        why = fault(failure.value)
+        self.log.error("message {id} is quarantined: {fault}", id=waiting.message.id, fault=why)
+        done = self._database.run(quarantine, self.place, waiting.message, why, self._now(), queue=Queue.FIRST)
 
         def kept(_: object) -> None:
             self._finish(waiting, None)
             self.poke()
-            self._next()
 
         def refused(second: Failure) -> None:
-            self.log.failure("message {id} could not even be quarantined", second, id=waiting.message.id)
-            self._refuse(waiting, second.value)
-            self._next()
+            why = fault(second.value)
+            self.log.error("message {id} could not even be quarantined: {fault}", id=waiting.message.id, fault=why)
+            self._refuse(waiting, NotTaken(why))
 
-        done.addCallbacks(kept, refused)
+        return done.addCallbacks(kept, refused)
 
     def _refuse(self, waiting: _Waiting, error: BaseException | None) -> None:
         self.counters.refused += 1

@@ -400,6 +400,7 @@ def engine(url: str, *, read_only: bool = False, create: bool = False) -> Engine
     made = create_engine(
         parsed,
         poolclass=NullPool,
+        hide_parameters=True,  # an error in the log quotes its statement, not what members wrote
         # After five runs a prepared statement gets a generic plan, and searches become a thousand times slower.
         connect_args={"prepare_threshold": None if read_only else 5, "options": options},
     )
@@ -418,7 +419,7 @@ def _sqlite(path: str | None, *, read_only: bool, create: bool) -> Engine:
             uri = f"{Path(path).absolute().as_uri()}?mode={'rwc' if create else 'rw'}"
             return sqlite3.connect(uri, uri=True, timeout=5.0, check_same_thread=False, cached_statements=512)
 
-        made = create_engine("sqlite://", poolclass=NullPool, creator=connect)
+        made = create_engine("sqlite://", poolclass=NullPool, creator=connect, hide_parameters=True)
 
     @event.listens_for(made, "connect")
     def settings(connection: Any, record: object) -> None:
