@@ -33,6 +33,8 @@ def react(work: Callable[[Any], Coroutine[Any, Any, None]]) -> None:
         except click.ClickException as error:
             error.show()
             raise SystemExit(error.exit_code) from None
+        except KeyboardInterrupt:  # before the reactor runs, which takes Ctrl-C for itself
+            raise SystemExit(128 + signal.SIGINT) from None
 
     def begin(reactor: Any) -> Deferred[None]:
         _steady(reactor)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
@@ -61,7 +61,9 @@ class Timetable:
         began = self._clock.seconds()
         try:
             found = await job.run()
-        except Exception:
+        except Exception as error:
+            if isinstance(error, CancelledError) and not self._running:
+                return  # we have cancelled it ourselves
             self.log.failure("{job} failed", job=job.name)
         took = self._clock.seconds() - began
         self._later(job, max(_PAUSE, took * 9 if self._busy() else 0.0) if found else job.every)
