@@ -235,6 +235,8 @@ def _not_understood(
     """E01: a suggestion if there is one, else a hint, and the second time within ten minutes a person."""
     text, case, dialog, reply = prepared.text, None, None, None
     kept = privacy.unknown(text) if problem.withhold else privacy.blank(text)
+    if request.member is None:
+        kept = privacy.without_invitations(kept)
     command = problem.command
     refused = None if command is None else office.refused(command, request)
     if command is not None and refused is not None and request.member is None:

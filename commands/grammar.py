@@ -6,6 +6,7 @@ misspelt command is a question back. Free text is kept as sent; only matching lo
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +22,8 @@ CODE = "code"  # the parameter of a dialogue that waits for a challenge code
 YES = frozenset({"Y", "YES", "是", "是的", "属实", "S"})
 NO = frozenset({"N", "NO", "否", "不是", "F"})
 _POLITE = (" THANK YOU", " THANKS", " PLEASE", "谢谢")
+_CONFIRMS = re.compile(rf"(?:{'|'.join(sorted(YES | NO, key=len, reverse=True))}) ?\d{{4,6}}(?!\d)")
+_MAY_BE_CODE = re.compile(r"(?<!\d)\d{4,6}(?!\d)")
 _ECHO = 6
 _NOTHING: Mapping[str, Any] = {}
 
@@ -153,9 +156,7 @@ class _Reading:
         said, stops = self.said, self.registry.stops
         word = stops.get(said) or stops.get(said.replace(" ", ""))
         if word is None:
-            for polite in _POLITE:
-                if said.endswith(polite):
-                    word = stops.get(said.removesuffix(polite).rstrip(" ."))
+            word = stops.get(_blunt(said))
         if word is not None:
             return Understood(command=word.commands[0], language=word.language or self.language)
         topic = said[-2:]
@@ -301,10 +302,11 @@ class _Reading:
         return self._take(command, command.parameters, arguments, "", self.language)
 
     def _confirmed(self) -> Confirmed | None:
-        end = len(self.said)
-        while end and self.said[end - 1].isdecimal():
+        said = _blunt(self.said)
+        end = len(said)
+        while end and said[end - 1].isdecimal():
             end -= 1
-        word, code = self.said[:end].strip(), self.said[end:]
+        word, code = said[:end].strip(), said[end:]
         if not 4 <= len(code) <= 6 or word not in YES | NO:
             return None
         return Confirmed(yes=word in YES, code=code, language=self.language)
@@ -335,8 +337,9 @@ class _Reading:
             if asked is not None and not dialog.choices:
                 return self._problem("E03", command=wanted, parameter=asked, keep=True)
         near = self.registry.suggestions.nearest(self.said) or self._begun()
-        if near is None:
-            return self._problem("E01", keep=dialog is not None)
+        awaited = dialog is not None and dialog.parameter == CODE and _MAY_BE_CODE.search(self.said) is not None
+        if near is None or awaited:
+            return self._problem("E01", keep=dialog is not None, sealed=awaited)
         word, length = near
         corrected = self._command(word, length)
         arguments = corrected.arguments if isinstance(corrected, Understood) else _NOTHING
@@ -376,7 +379,7 @@ class _Reading:
             arguments=_NOTHING if sealed else arguments,
             parameter=parameter,
             heard=letters(self.text, _ECHO) if error == "E01" else "",
-            withhold=sealed or withheld(self.said),
+            withhold=sealed or withheld(self.said) or _CONFIRMS.match(self.said) is not None,
             keep=keep,
             language=language or self.language,
         )
@@ -407,6 +410,14 @@ def _leaves(meant: Understood | Missing, wanted: Parameter, asking: Command) -> 
     if wanted.kind is not Kind.TEXT or meant.command is asking:
         return True
     return not any(parameter.kind is Kind.TEXT for parameter in meant.command.parameters)
+
+
+def _blunt(said: str) -> str:
+    """`said` without its thanks."""
+    for polite in _POLITE:
+        if said.endswith(polite):
+            return said.removesuffix(polite).rstrip(" .")
+    return said
 
 
 def _sealed(word: Word) -> bool:

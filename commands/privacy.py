@@ -15,7 +15,9 @@ _TENS = frozenset("xXｘＸ")  # the check digit that stands for ten
 _BETWEEN = " -\u00a0\u3000"
 _SPARE = 12  # digits in a run: more than any number of ours
 _CODE = range(4, 9)
-_FIGURES = re.compile(r"\d+\.\d+|\d{4,}(?!-\d\d\b|年)|(?<=尾)\d+|\d+(?=元| [A-Z]{3}\b)")
+_FIGURES = re.compile(r"\d+\.\d+|\d{4,}(?!-\d\d\b|年)|\d+(?=元| [A-Z]{3}\b)")
+_TAIL = re.compile(r"(?:(?<=尾)|(?<=\.\.))[0-9A-Za-z-]+(?!位)")  # of a member number
+_INVITATION = re.compile(r"(?<!\d)\d{4}[ -]?\d{4}(?!\d)")
 
 
 def kept(text: str, log_class: LogClass) -> str | None:
@@ -48,7 +50,13 @@ def masked(text: str) -> str:
 
 def masked_reply(text: str) -> str:
     """One of our own texts with stars for amounts, codes and member numbers; months and what to send next stay."""
+    text = _TAIL.sub(lambda found: "*" * len(found.group()), text)
     return _FIGURES.sub(lambda found: _stars(found.group()), text)
+
+
+def without_invitations(text: str) -> str:
+    """`text` with stars for what may be the code that a branch gave to somebody who is not linked yet."""
+    return _INVITATION.sub(lambda found: _stars(found.group()), text)
 
 
 def _stars(text: str) -> str:

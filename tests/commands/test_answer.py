@@ -210,6 +210,24 @@ def test_an_invitation_without_its_keyword_is_not_kept(invited: tuple[Phone, str
     assert phone.last.log_text == "<unknown> 8"
 
 
+def test_codes_in_a_sentence_are_not_kept(conn: Connection, invited: tuple[Phone, str]) -> None:
+    phone, invitation = invited
+    for said, kept in (
+        (f"my code is {invitation}", "my code is ********"),
+        (f"我的码{invitation[:4]} {invitation[4:]}怎么用", "我的码**** ****怎么用"),
+        ("call me 13800000007", "call me 13800000007"),
+        ("Y 5830 is what I got", "<unknown> 20"),
+        ("是的5830收到了", "<unknown> 9"),
+    ):
+        phone.says(said)
+        assert phone.last.log_text == kept
+    code = _code(phone.says(f"81 {invitation}"))
+    phone.says(f"I got {code} here")
+    assert phone.last.log_text == "<unknown> 15"
+    assert phone.says(f"Y {code} thanks") is not None
+    assert (phone.last.command, phone.last.log_text) == ("81", None)
+
+
 def test_an_invitation_opens_one_phone_only(conn: Connection, invited: tuple[Phone, str]) -> None:
     phone, invitation = invited
     code = _code(phone.says(f"81 {invitation}"))

@@ -326,6 +326,7 @@ def test_an_open_parameter() -> None:
 def test_codes_confirm_with_and_without_a_dialogue() -> None:
     assert parse("Y 5830", ALL) == Confirmed(yes=True, code="5830")
     assert parse("是5830", ALL) == Confirmed(yes=True, code="5830")
+    assert parse("Yes 5830. Thank you!", ALL) == Confirmed(yes=True, code="5830")
     assert parse("n 5830", ALL, dialog=PAY) == Confirmed(yes=False, code="5830")
     waiting = Ask(expires=LATER, command="81", parameter=CODE)
     assert parse("属实 5830", OURS, dialog=waiting) == Confirmed(yes=True, code="5830")

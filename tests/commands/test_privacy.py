@@ -72,6 +72,9 @@ def test_masks() -> None:
     )
     assert masked_reply("成员号尾4107，会费交至2025年12月") == "成员号尾****，会费交至2025年12月"
     assert masked_reply("Member ..4107, dues to 2026-08, 900 UGX") == "Member ..****, dues to 2026-08, *** UGX"
+    assert masked_reply("成员号尾G001，五里桥") == "成员号尾****，五里桥"
+    assert masked_reply("Member ..A-7, Wulong 12") == "Member ..***, Wulong 12"
+    assert masked_reply("请核对：成员号尾4位4107") == "请核对：成员号尾4位****"
 
 
 @given(st.text(max_size=120))
