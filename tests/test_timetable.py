@@ -15,9 +15,13 @@ from gateway.timetable import Job, Timetable
 @pytest.fixture
 def logged() -> Iterator[list[LogEvent]]:
     events: list[LogEvent] = []
-    globalLogPublisher.addObserver(events.append)
+
+    def keep(event: LogEvent) -> None:
+        events.append(event)
+
+    globalLogPublisher.addObserver(keep)
     yield events
-    globalLogPublisher.removeObserver(events.append)
+    globalLogPublisher.removeObserver(keep)
 
 
 def test_a_job_that_fails_is_logged_and_tried_again(logged: list[LogEvent]) -> None:
