@@ -16,7 +16,6 @@ from twisted.logger import (
     LogLevel,
     LogLevelFilterPredicate,
     PredicateResult,
-    eventAsText,
     formatEvent,
     globalLogBeginner,
 )
@@ -24,6 +23,8 @@ from zope.interface import implementer
 
 _NUMBER = re.compile(r"(?<![\w.+-])(\+?\d{2,5})\d{4}(\d{4})(?![\w.])")
 _REQUEST = re.compile(r"\b(GET|POST|PUT|HEAD|DELETE) (/[^/? ]*)[/?][^ ]* HTTP")  # in an access log
+# Controls, what turns the direction of writing, and the separators that some tools take for the end of a line.
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _LEGACY = frozenset({"format", "time", "system", "message", "isError", "failure", "why"})  # of Twisted's older log
 _PLAIN = (str, int, float, bool, type(None))
 
@@ -51,15 +52,25 @@ def masked(text: str) -> str:
     return _NUMBER.sub(r"\1****\2", _REQUEST.sub(r"\1 \2/... HTTP", text))
 
 
+def one_line(text: str) -> str:
+    """`text` without what makes a second line, or colours a terminal, or turns the rest of the line around."""
+    return _UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)  # as JSON does
+
+
 @implementer(ILogObserver)
 class Lines:
-    """A line an event, with its traceback if it has one."""
+    """A line an event; the lines of its traceback, if it has one, are indented, so that no text makes a line of its
+    own."""
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
 
     def __call__(self, event: LogEvent) -> None:
-        self._out.write(masked(eventAsText(event, includeTimestamp=True, includeSystem=False)) + "\n")
+        at = datetime.fromtimestamp(event["log_time"], UTC).strftime("%Y-%m-%dT%H:%M:%S%z")
+        lines = [f"{at} {one_line(masked(formatEvent(event)))}"]
+        if (failure := event.get("log_failure")) is not None:
+            lines += [f"  {one_line(line)}" for line in masked(failure.getTraceback()).rstrip().split("\n")]
+        self._out.write("\n".join(lines) + "\n")
         self._out.flush()
 
 
@@ -82,7 +93,7 @@ class JsonLines:
                 line.setdefault(key, masked(value) if isinstance(value, str) else _shown(value))
         if (failure := event.get("log_failure")) is not None:
             line["traceback"] = masked(failure.getTraceback())
-        self._out.write(json.dumps(line, ensure_ascii=False) + "\n")
+        self._out.write(one_line(json.dumps(line, ensure_ascii=False)) + "\n")
         self._out.flush()
 
 

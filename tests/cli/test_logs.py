@@ -51,3 +51,30 @@ def test_text_lines() -> None:
     assert "mobile: +86138****0007 is away" in written
     assert "+8613800000007" not in written
     assert "Traceback" in written
+
+
+HOSTILE = "bound to \r\n2026-01-01T00:00:00+0000 all is well \x1b[31m \u202eno\u2028\x85 \ud800"
+
+
+@pytest.mark.parametrize("observer", [Lines, JsonLines])
+def test_no_text_makes_a_line_of_its_own(observer: type[Lines] | type[JsonLines]) -> None:
+    """What an operator calls itself, what a modem says, what a member wrote into an exception."""
+    out = io.StringIO()
+    made: ILogObserver = observer(out)
+    log = Logger(namespace="smpp.link", observer=made)
+    log.info("{link}: {detail}", link="mobile", detail=HOSTILE)
+    try:
+        raise ValueError(HOSTILE)
+    except ValueError:
+        log.failure("{link}: went wrong", link="mobile")
+    written = out.getvalue()
+    written.encode()
+    lines = written.splitlines()
+    assert not any(line.startswith("2026-01-01") for line in lines)
+    assert not set("\r\x1b\u202e\u2028\x85") & set(written)
+    if observer is JsonLines:
+        first, second = map(json.loads, lines)
+        assert first["detail"] == HOSTILE
+        assert HOSTILE in second["traceback"]
+    else:
+        assert len([line for line in lines if not line.startswith("  ")]) == 2
