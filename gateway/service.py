@@ -29,7 +29,7 @@ from gateway.core import dialogs, messages, parts, phone, search, upgrade
 from gateway.core.database import Database, Queue, upsert
 from gateway.core.ids import Ids
 from gateway.core.keys import Keys
-from gateway.core.model import Address, Inbound
+from gateway.core.model import Address
 from gateway.core.tables.messages import message
 from gateway.core.tables.staff import timetable as slots
 from gateway.handling import Workplace
@@ -278,9 +278,10 @@ class Muster:
         return moved
 
     async def _overdue_parts(self) -> int:
-        found: list[Inbound] = await self.database.run(parts.overdue, self.keys, self.now(), queue=Queue.BACKGROUND)
-        for overdue in found:
+        found = await self.database.run(parts.overdue, self.keys, self.now(), queue=Queue.BACKGROUND)
+        for overdue, ids in found:
             await self.desk.accept(overdue)
+            await self.database.run(parts.forget, ids, queue=Queue.BACKGROUND)
         return len(found)
 
     async def _assess(self) -> int:

@@ -64,8 +64,9 @@ def join(
     return _joined(message, [others.get(number) for number in range(1, fragment.total + 1)])
 
 
-def overdue(conn: Connection, keys: Keys, now: datetime, limit: int = 50) -> list[Inbound]:
-    """Messages whose missing parts did not come in a day: the text there is, flagged. Their parts are gone with it."""
+def overdue(conn: Connection, keys: Keys, now: datetime, limit: int = 50) -> list[tuple[Inbound, list[int]]]:
+    """Messages whose missing parts did not come in a day: the text there is, flagged; and what to `forget` when it is
+    safe. Until then it comes again under the same id, so that nobody loses it and nobody has it twice."""
     rows = conn.execute(
         select(waiting_part).where(waiting_part.c.at <= now - PATIENCE).order_by(waiting_part.c.at).limit(limit * 10)
     ).all()
@@ -74,9 +75,10 @@ def overdue(conn: Connection, keys: Keys, now: datetime, limit: int = 50) -> lis
         groups.setdefault((row.link, row.number, row.own, row.reference, row.bits, row.total), []).append(row)
     messages = []
     for group in list(groups.values())[:limit]:
-        conn.execute(delete(waiting_part).where(waiting_part.c.id.in_([row.id for row in group])))
+        ids = [row.id for row in group]
         waiting = [row for row in group if row.joined is None]
         if not waiting:
+            forget(conn, ids)
             continue
         contents: list[dict[str, Any] | None] = [None] * group[0].total
         for row in waiting:
@@ -91,8 +93,12 @@ def overdue(conn: Connection, keys: Keys, now: datetime, limit: int = 50) -> lis
             received=first.at,
             damaged=True,
         )
-        messages.append(_joined(shell, contents))
+        messages.append((_joined(shell, contents), ids))
     return messages
+
+
+def forget(conn: Connection, ids: list[int]) -> None:
+    conn.execute(delete(waiting_part).where(waiting_part.c.id.in_(ids)))
 
 
 def _keep(
