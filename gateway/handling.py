@@ -312,19 +312,7 @@ class _Batch:
                 actor="command",
             )
         )
-        cut = segments(screen.text)
-        return Part(
-            outbound=outbound.id,
-            number=1,
-            total=1,
-            reference=0,
-            octets=b"".join(cut.parts),
-            coding=cut.coding,
-            to=sender.number,
-            channel=Channel.USSD,
-            session=message.session,
-            more=screen.more,
-        )
+        return _screen_part(outbound.id, message, screen.text, more=screen.more)
 
     # --- the reply --------------------------------------------------------------------------------------------
 
@@ -435,6 +423,23 @@ class _Batch:
         wake(self.conn, "messages")
 
 
+def _screen_part(id_: int, message: Inbound, text: str, *, more: bool) -> Part:
+    """What answers a USSD step."""
+    cut = segments(text)
+    return Part(
+        outbound=id_,
+        number=1,
+        total=1,
+        reference=0,
+        octets=b"".join(cut.parts),
+        coding=cut.coding,
+        to=message.sender.text,
+        channel=Channel.USSD,
+        session=message.session,
+        more=more,
+    )
+
+
 def _shown(text: str, log_class: LogClass) -> str | None:
     """What the log keeps of our words in a USSD session, by the rules for texts."""
     match log_class:
@@ -446,10 +451,11 @@ def _shown(text: str, log_class: LogClass) -> str | None:
             return None
 
 
-def quarantine(conn: Connection, place: Workplace, message: Inbound, exception: str, now: datetime) -> None:
-    """Keep a message that failed alone, encrypted, and tell its sender that it is not lost."""
+def quarantine(conn: Connection, place: Workplace, message: Inbound, exception: str, now: datetime) -> Part | None:
+    """Keep a message that failed alone, encrypted, and tell its sender that it is not lost: by SMS, or on the screen
+    that is returned for a USSD step."""
     if messages.known(conn, [message.id]):
-        return
+        return None
     conn.execute(
         insert(quarantine_table),
         {
@@ -473,3 +479,7 @@ def quarantine(conn: Connection, place: Workplace, message: Inbound, exception: 
             Handled(), Taken(message, None, message.link), sender, reply, answered, reply.text, request.language
         )
     batch._flush()
+    if message.channel is not Channel.USSD or message.event in (Event.CLOSE, Event.ABORT):
+        return None
+    busy = place.engine.tree.texts["busy"][place.engine.language]
+    return _screen_part(place.office.new_id(), message, busy, more=False)

@@ -314,8 +314,8 @@ class Desk:
         self.log.error("message {id} is quarantined: {fault}", id=waiting.message.id, fault=why)
         done = self._database.run(quarantine, self.place, waiting.message, why, self._now(), queue=Queue.FIRST)
 
-        def kept(_: object) -> None:
-            self._finish(waiting, None)
+        def kept(screen: Part | None) -> None:
+            self._finish(waiting, screen)
             self.poke()
 
         def refused(second: Failure) -> None:

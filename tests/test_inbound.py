@@ -46,6 +46,7 @@ from gateway.links import Board
 from gateway.outbox import Outbox
 from menus.engine import Engine
 from menus.sessions import Sessions
+from menus.step import Screen
 from menus.tree import load as load_menus
 from smpp.submit import split
 from tests.test_outbox import Line
@@ -300,6 +301,17 @@ def test_a_poison_message_is_kept_aside_and_harms_nobody(conn: Connection) -> No
     assert house.keys.open("quarantine", kept.octets) == b"POISON"
     house.turn(2)
     assert sum("系统忙" in _shown(part) for part, _ in house.line.unanswered) == 1
+
+
+def test_a_poisoned_session_ends_with_a_word(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    def burst(*given: object) -> Screen:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Engine, "answer", burst)
+        assert dialled(house, "*123#") == ["系统忙，请稍后再拨"]
+    assert house.rows(message.c.state, message.c.log_class, message.c.text) == [("quarantined", "C", None)]
+    assert len(dialled(house, "*123#")) == 1
 
 
 def test_when_the_engine_fails_nobody_is_acknowledged(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
