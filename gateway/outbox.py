@@ -37,6 +37,7 @@ from gateway.links import Link
 _HELD_WINDOWS = 10  # windows of leased parts in memory
 _BULK_SHARE = 0.8  # of the window
 _IDLE_POLL = 1.0  # seconds: waking is a hint, the queue is the truth
+_AHEAD = 0.003  # seconds without an answer, after which the next window is leased
 _RETRY_BASE = 5.0  # seconds, doubled with each attempt that counts
 
 
@@ -138,6 +139,7 @@ class Outbox:
         self._bulk_inflight = 0
         self._recording = 0  # answers that the turn in progress records
         self._used = 0  # slots taken: inflight in the database, or reserved
+        self._claiming = 0  # of these, kept by the turn in progress for what it may find
         self._answers: list[Answer] = []
         self._attempts: dict[tuple[int, int], int] = {}
         self._turning = False
@@ -176,6 +178,11 @@ class Outbox:
     @property
     def inflight(self) -> int:
         return self._used
+
+    @property
+    def unanswered(self) -> int:
+        """What the link has to answer, for people to look at."""
+        return self._used - self._claiming
 
     @property
     def held(self) -> int:
@@ -238,7 +245,8 @@ class Outbox:
         if self._soon is None or not self._soon.active():
             self._soon = self._clock.callLater(0, self._turn)
 
-    def _turn(self) -> None:
+    def _turn(self, *, ahead: bool = False) -> None:
+        """`ahead`: nothing can be written now, so lease a window that only needs to be marked when it can."""
         if self._turning:
             return
         answers, self._answers = self._answers, []
@@ -247,7 +255,7 @@ class Outbox:
         if self.ready:
             slots = self._slots(len(answers))
             chosen = self._choose(slots)
-            wanted = self._wanted(slots, len(chosen))
+            wanted = self._wanted(slots, len(chosen), ahead=ahead)
         if not (answers or chosen or wanted.room):
             self._finished_if_stopping()
             self._wait_for_pace()
@@ -257,6 +265,7 @@ class Outbox:
         self._recording = len(answers)
         reserved = wanted.slots if wanted.room else len(chosen)
         self._used += reserved
+        self._claiming = reserved - len(chosen)
         self.pace.spend(reserved)
         link, now = self.link, self._now()
         done = self._database.run(
@@ -279,11 +288,11 @@ class Outbox:
         """Free slots once the answers in hand are recorded in the same commit."""
         return max(0, min(self.link.window - self._used + answered, self.pace.allowed(self._clock.seconds())))
 
-    def _wanted(self, slots: int, chosen: int) -> Wanted:
+    def _wanted(self, slots: int, chosen: int, *, ahead: bool) -> Wanted:
         """Lease only what would go before all that is held, so that a code overtakes a notice held in memory."""
         below = next((lane for lane in Lane if self._held[lane]), len(Lane))
-        room = slots - chosen
-        if not self._asked or chosen >= slots or self.held >= self.link.window * _HELD_WINDOWS:
+        room = slots - chosen if not ahead else max(slots - chosen, self.link.window - self.held)
+        if not self._asked or room < 0 or self.held >= self.link.window * _HELD_WINDOWS:
             room = 0
         return Wanted(slots=slots, bulk=self._bulk_slots(), room=room, below=below)
 
@@ -304,7 +313,7 @@ class Outbox:
 
     def _turned(self, released: Released, answers: list[Answer], reserved: int, room: int) -> None:
         self._turning = False
-        self._recording = 0
+        self._recording = self._claiming = 0
         self._used += len(released.write) - reserved - len(answers)
         self.pace.spend(len(released.write) - reserved)
         if room:
@@ -318,16 +327,22 @@ class Outbox:
             for part in released.write:
                 self._answer(part, LinkDown("the link went down"))
             self._give_back()
-        if self._answers or self.held or self._asked:
-            self._turn_soon() if self._running else self._turn()
-        else:
-            self._finished_if_stopping()
+        if not self._running:
+            self._turn()
+        elif self._answers or self._slots(0):
+            self._turn_soon()
+        elif self._asked and (self._soon is None or not self._soon.active()):
+            # A fast operator answers before that, and then leasing ahead would only be one more update a part.
+            self._soon = self._clock.callLater(_AHEAD, self._turn_ahead)
+
+    def _turn_ahead(self) -> None:
+        self._turn(ahead=True)
 
     def _failed(self, failure: Failure, answers: list[Answer], chosen: list[Part], reserved: int) -> None:
         """The database did not take it: nothing was written, the answers wait for the next turn."""
         self.log.failure("{link}: the database did not take a turn", failure, link=self.link.name)
         self._turning = False
-        self._recording = 0
+        self._recording = self._claiming = 0
         self._used -= reserved
         self.pace.spend(-reserved)
         self._answers = answers + self._answers

@@ -183,7 +183,7 @@ class Muster:
             throttled=entry.throttled.add,
             wrote=entry.went.add,
         )
-        entry.counted = lambda: outbox.inflight
+        entry.counted = lambda: outbox.unanswered
         self.desk.outboxes[link.name] = outbox
 
     def _count(self, link: str, answers: Sequence[messages.Answer]) -> None:

@@ -121,6 +121,22 @@ def test_a_window_and_no_more_is_written(house: House) -> None:
     assert house.inflight() == 3
 
 
+def test_what_looks_for_work_is_not_shown_as_work(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    house.queue("a")
+    assert house.outbox.unanswered == 1
+    asked: list[Deferred[object]] = []
+
+    def busy(*_: object, **__: object) -> Deferred[object]:
+        asked.append(Deferred())
+        return asked[-1]
+
+    monkeypatch.setattr(Inline, "run", busy)
+    house.outbox.poke()
+    house.turn()
+    assert asked
+    assert (house.outbox.inflight, house.outbox.unanswered) == (3, 1)
+
+
 def test_everything_is_sent_once_and_in_order(house: House) -> None:
     house.queue(*"abcdefghij")
     while house.line.unanswered:
