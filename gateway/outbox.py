@@ -147,6 +147,7 @@ class Outbox:
         self._woken = False  # since the turn in progress began
         self._poll: IDelayedCall | None = None
         self._soon: IDelayedCall | None = None
+        self._ahead: IDelayedCall | None = None
         self._stopping: Deferred[None] | None = None
         self._running = False
         self.written = 0
@@ -163,10 +164,10 @@ class Outbox:
         self._running = False
         done: Deferred[None] = Deferred()
         self._stopping = done
-        for call in (self._poll, self._soon):
+        for call in (self._poll, self._soon, self._ahead):
             if call is not None and call.active():
                 call.cancel()
-        self._poll = self._soon = None
+        self._poll = self._soon = self._ahead = None
         self._give_back()
         self._turn()
         return done
@@ -242,8 +243,11 @@ class Outbox:
 
     def _turn_soon(self) -> None:
         """With whatever else comes in this round of the reactor."""
-        if self._soon is None or not self._soon.active():
-            self._soon = self._clock.callLater(0, self._turn)
+        if self._soon is not None and self._soon.active():
+            if self._soon.getTime() <= self._clock.seconds():
+                return
+            self._soon.cancel()  # it waited for the pace, and what is answered need not
+        self._soon = self._clock.callLater(0, self._turn)
 
     def _turn(self, *, ahead: bool = False) -> None:
         """`ahead`: nothing can be written now, so lease a window that only needs to be marked when it can."""
@@ -331,12 +335,13 @@ class Outbox:
             self._turn()
         elif self._answers or self._slots(0):
             self._turn_soon()
-        elif self._asked and (self._soon is None or not self._soon.active()):
+        elif self._asked and not _active(self._ahead):
             # A fast operator answers before that, and then leasing ahead would only be one more update a part.
-            self._soon = self._clock.callLater(_AHEAD, self._turn_ahead)
+            self._ahead = self._clock.callLater(_AHEAD, self._turn_ahead)
 
     def _turn_ahead(self) -> None:
-        self._turn(ahead=True)
+        if self._running and not self._answers:
+            self._turn(ahead=True)
 
     def _failed(self, failure: Failure, answers: list[Answer], chosen: list[Part], reserved: int) -> None:
         """The database did not take it: nothing was written, the answers wait for the next turn."""
@@ -445,7 +450,7 @@ class Outbox:
     def _wait_for_pace(self) -> None:
         now = self._clock.seconds()
         wait = self.pace.wait(now)
-        if wait and (self.held or self._asked) and self.ready and (self._soon is None or not self._soon.active()):
+        if wait and (self.held or self._asked) and self.ready and not _active(self._soon):
             self._soon = self._clock.callLater(max(wait, 0.001), self._turn)
 
     def _polled(self) -> None:
@@ -457,6 +462,10 @@ class Outbox:
         done = self._stopping
         if done is not None and not done.called and (given_up or not (self._used or self._answers)):
             done.callback(None)
+
+
+def _active(call: IDelayedCall | None) -> bool:
+    return call is not None and bool(call.active())
 
 
 def _key(part: Part) -> tuple[int, int]:

@@ -18,7 +18,15 @@ from gateway.core.tables.metadata import Time
 
 Row = tuple[Any, ...]
 
-_SIZES = (64, 16, 4, 1)  # rows in one statement of SQLite: few different statements, so that all stay prepared
+_SIZES = (
+    64,
+    32,
+    16,
+    8,
+    4,
+    2,
+    1,
+)  # rows in one statement of SQLite: few different statements, so that all stay prepared
 
 
 class _Bulk:

@@ -21,6 +21,7 @@ from gateway.core.keys import Keys
 from gateway.core.lookup import Lookup
 from gateway.core.model import Channel, Coding, Lane, Outbound, Part, Report, Resend, State
 from gateway.core.tables.messages import early_report, message, part, unindexed
+from gateway.core.tables.metadata import Time
 from gateway.core.tables.organisation import number as phone
 from gateway.core.tables.staff import fact
 
@@ -211,24 +212,25 @@ def queue(
 
 # --- out: the gate --------------------------------------------------------------------------------------------
 
-_LEASE = (
-    select(
-        message.c.id,
-        message.c.number,
-        message.c.text,
-        message.c.sealed,
-        message.c.channel,
-        message.c.sender,
-        message.c.lane,
-        message.c.expires,
-        message.c.resend,
-        message.c.attempt,
-        message.c.session,
+_next = Lookup(
+    lambda among: (
+        select(
+            message.c.id,
+            message.c.number,
+            message.c.lane,
+            message.c.expires,
+            message.c.text,
+            message.c.sealed,
+            message.c.channel,
+            message.c.sender,
+            message.c.resend,
+            message.c.attempt,
+            message.c.session,
+        )
+        .where(_QUEUED, message.c.not_before.is_(None), among(message.c.link), message.c.lane < bindparam("below"))
+        .order_by(message.c.lane, message.c.id)
+        .limit(bindparam("room"))
     )
-    .where(_QUEUED, message.c.not_before.is_(None), message.c.link == bindparam("link"))
-    .where(message.c.lane < bindparam("below"))
-    .order_by(message.c.lane, message.c.id)
-    .limit(bindparam("room"))
 )
 _opted_out = Lookup(lambda among: select(phone.c.number).where(among(phone.c.number), phone.c.opted_out))
 _lease_messages = Lookup(
@@ -323,48 +325,58 @@ def _lease(
 ) -> tuple[list[tuple[Part, int]], bool]:
     """The next queued messages as parts not sent yet, each with the count of its attempt; whether there may be more."""
     below = min(wanted.below, Lane.ANSWER + 1) if on_hold(conn) else wanted.below
-    rows = conn.execute(_LEASE, {"link": link, "room": wanted.room, "below": below}).all()
-    if not rows:
+    found = _next(conn, [link], below=int(below), room=wanted.room)
+    if not found:
         return [], False
-    more = len(rows) == wanted.room
-    allowed, gone = _gate(conn, [(r.id, r.number, Lane(r.lane), r.expires) for r in rows], now)
+    rows = {row[0]: (row[1], Lane(row[2]), _moment(conn, row[3]), *row[4:]) for row in found}
+    allowed, gone = _gate(conn, [(id_, to, lane, expires) for id_, (to, lane, expires, *_) in rows.items()], now)
     _cancel(conn, gone)
-    rows = [r for r in rows if r.id in allowed]
-    _lease_messages(conn, [r.id for r in rows])
+    _lease_messages(conn, [id_ for id_ in rows if id_ in allowed])
+    attempts, done = _begun(conn, [id_ for id_, row in rows.items() if id_ in allowed and row[7]])
+    leased: list[tuple[Part, int]] = []
+    for id_, (to, lane, expires, said, sealed, channel, sender, resend, _, session) in rows.items():
+        if id_ not in allowed:
+            continue
+        outbound = Outbound(
+            id=id_,
+            to=to,
+            text=said if sealed is None else keys.open("secret", sealed).decode(),
+            channel=Channel(channel),
+            sender=sender,
+            lane=lane,
+            session=session,
+            expires=expires,
+            resend=Resend(resend),
+        )
+        leased += [(p, attempts.get((id_, p.number), 1)) for p in split(outbound) if (id_, p.number) not in done]
+    return leased, len(found) == wanted.room
+
+
+def _begun(conn: Connection, ids: list[int]) -> tuple[dict[_Key, int], set[_Key]]:
+    """Of messages tried before: the parts to send again with the count of their attempt, and those that are done."""
     attempts: dict[_Key, int] = {}
     done: set[_Key] = set()
-    retried = [r.id for r in rows if r.attempt]
-    if retried:
-        for id_, number_, state, attempt in _parts_of(conn, retried):
-            if state == "queued":
-                attempts[id_, number_] = attempt
-            else:
-                done.add((id_, number_))
-        # They are written again by the caller, in the state they then have.
-        conn.execute(delete(part).where(part.c.message_id.in_(retried), part.c.state == "queued"))
-    leased: list[tuple[Part, int]] = []
-    for r in rows:
-        outbound = Outbound(
-            id=r.id,
-            to=r.number,
-            text=r.text if r.sealed is None else keys.open("secret", r.sealed).decode(),
-            channel=Channel(r.channel),
-            sender=r.sender,
-            lane=Lane(r.lane),
-            session=r.session,
-            expires=r.expires,
-            resend=Resend(r.resend),
-        )
-        leased += [(p, attempts.get((r.id, p.number), 1)) for p in split(outbound) if (r.id, p.number) not in done]
-    return leased, more
+    for id_, number_, state, attempt in _parts_of(conn, ids):
+        if state == "queued":
+            attempts[id_, number_] = attempt
+        else:
+            done.add((id_, number_))
+    if attempts:  # they are written again by the caller, in the state they then have
+        conn.execute(delete(part).where(part.c.message_id.in_(ids), part.c.state == "queued"))
+    return attempts, done
+
+
+def _moment(conn: Connection, raw: Any) -> datetime | None:
+    return None if raw is None else _TIME.process_result_value(raw, conn.dialect)
 
 
 def on_hold(conn: Connection) -> bool:
     """After a restore nothing but answers goes out until an operator releases."""
-    return conn.scalar(_HOLD) is not None
+    return bool(_facts(conn, ["hold"]))
 
 
-_HOLD = select(fact.c.value).where(fact.c.name == "hold")
+_facts = Lookup(lambda among: select(fact.c.value).where(among(fact.c.name)))
+_TIME = Time()
 
 
 def _marked(part_: Part, state: State, now: datetime) -> Row:
