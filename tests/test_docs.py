@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import tomllib
 from collections.abc import Iterator
@@ -161,3 +162,35 @@ def test_every_figure_is_documented() -> None:
     source = (ROOT / "gateway" / "api" / "metrics.py").read_text("utf-8")
     page = (DOCS / "http-api.md").read_text("utf-8")
     assert set(re.findall(r'"(muster_\w+)"', source)) == set(re.findall(r"`(muster_\w+)`", page))
+
+
+def _tests(path: Path) -> set[str]:
+    """The tests of a module as pytest names them."""
+    found = set()
+    for node in ast.parse(path.read_text("utf-8")).body:
+        if isinstance(node, ast.ClassDef):
+            found |= {f"{node.name}::{inner.name}" for inner in node.body if isinstance(inner, _FUNCTION)}
+        elif isinstance(node, _FUNCTION):
+            found.add(node.name)
+    return found
+
+
+_FUNCTION = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def test_every_case_of_bad_luck_has_a_test_that_exists() -> None:
+    page = (DOCS / "reliability.md").read_text("utf-8")
+    named = re.findall(r"`(tests/[\w/]+\.py)::([\w:]+)`", page)
+    assert len(named) > 60
+    missing = [f"{file}::{test}" for file, test in named if test not in _tests(ROOT / file)]
+    assert not missing
+    shown = {int(case) for case in re.findall(r"^\| (\d+) .*`tests/", page, re.MULTILINE)}
+    ranges = [(1, 13), (17, 17), (19, 34), (43, 53), (57, 58), (63, 66)]
+    assert shown == {case for first, last in ranges for case in range(first, last + 1)}
+
+
+def test_what_plays_bad_luck_is_documented() -> None:
+    page = (DOCS / "reliability.md").read_text("utf-8")
+    for path in (ROOT / "tests" / "live").glob("test_*.py"):
+        for test in (test for test in _tests(path) if test.startswith("test_")):
+            assert f"`tests/live/{path.name}::{test}`" in page, test
