@@ -189,6 +189,11 @@ class Outbox:
     def held(self) -> int:
         return sum(len(lane) for lane in self._held)
 
+    @property
+    def holds(self) -> frozenset[int]:
+        """The messages whose parts it keeps in hand."""
+        return frozenset(part.outbound for lane in self._held for part in lane)
+
     # --- what the desk does -----------------------------------------------------------------------------------
 
     def reserve(self, wanted: int) -> int:

@@ -50,6 +50,7 @@ from smpp.link import SmppLink
 PARTS = frozenset({"links", "console", "api"})  # what `--only` may name
 GRACE = 10.0  # seconds for what is on its way, when the gateway stops
 _KEPT = timedelta(days=1)  # what is over, before it is erased
+_RECLAIMED_AFTER = timedelta(minutes=20)  # longer than any answer of an operator is waited for
 _MOVES_AFTER = timedelta(seconds=30)  # a reply waits that long for the link of its question
 
 
@@ -253,6 +254,7 @@ class Muster:
             background("forget requests", 3600.0, intake.forget, lambda: self.now() - _KEPT),
             background("index", 2.0, search.index),
             Job("move", 5.0, self._move),
+            Job("reclaim", 300.0, self._reclaim),
             Job("parts", 600.0, self._overdue_parts),
             Job("assess", 60.0, self._assess),
             Job("alarms", 10.0, self._alarms.look),
@@ -276,6 +278,14 @@ class Muster:
                         messages.move, entry.name, name, number, now - _MOVES_AFTER, queue=Queue.BACKGROUND
                     )
         return moved
+
+    async def _reclaim(self) -> int:
+        before = self.now() - _RECLAIMED_AFTER
+        for name, outbox in self.desk.outboxes.items():
+            found = await self.database.run(messages.reclaim, name, before, outbox.holds, queue=Queue.BACKGROUND)
+            if found:
+                self.log.warn("{link}: {found} messages had been lost sight of", link=name, found=found)
+        return 0
 
     async def _overdue_parts(self) -> int:
         found = await self.database.run(parts.overdue, self.keys, self.now(), queue=Queue.BACKGROUND)

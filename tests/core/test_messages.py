@@ -219,6 +219,18 @@ def test_after_a_crash_inflight_is_unknown_and_leased_is_queued(conn: Connection
     assert [p.outbound for p in release(conn, keys).write] == [second, third]
 
 
+def test_what_a_lost_commit_leased_comes_back(conn: Connection, keys: Keys, ids: Ids) -> None:
+    """The connection breaks in COMMIT, the server has committed: the link never hears of what it was given."""
+    first, second, third, fourth = queued(conn, ids, *"abcd")
+    release(conn, keys, slots=1, room=3)
+    later = NOW + timedelta(minutes=21)
+    assert messages.reclaim(conn, "a", NOW, ()) == 0
+    assert messages.reclaim(conn, "b", later, ()) == 0
+    assert messages.reclaim(conn, "a", later, {third}) == 2
+    assert states(conn) == {first: "unknown", second: "queued", third: "leased", fourth: "queued"}
+    assert messages.reclaim(conn, "a", later, {third}) == 0
+
+
 def test_a_begun_message_goes_on_where_it_stopped(conn: Connection, keys: Keys, ids: Ids) -> None:
     (id_,) = queued(conn, ids, "one\ntwo\nthree")
     release(conn, keys, slots=1, room=1)
