@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import cast
 
 import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
-from twisted.logger import LogEvent, globalLogPublisher
+from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 
 from gateway.timetable import Job, Timetable
 
@@ -16,9 +17,7 @@ from gateway.timetable import Job, Timetable
 def logged() -> Iterator[list[LogEvent]]:
     events: list[LogEvent] = []
 
-    def keep(event: LogEvent) -> None:
-        events.append(event)
-
+    keep = cast(ILogObserver, events.append)
     globalLogPublisher.addObserver(keep)
     yield events
     globalLogPublisher.removeObserver(keep)

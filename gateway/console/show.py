@@ -64,7 +64,8 @@ def _sign(character: str) -> str:
         shown = "\u23ce" if character == "\n" else character
     else:
         shown = _ABBREVIATIONS.get(code, f"U+{code:04X}")
-    return f'<span class="sign" title="{escape(name)}">{shown}</span>'
+    kind = "sign end" if character == "\n" else "sign"
+    return f'<span class="{kind}" title="{escape(name)}">{shown}</span>'
 
 
 def masked(number: str | None) -> str:
@@ -114,7 +115,7 @@ class Clockface:
             granularity="second",
             threshold=1.5,
             locale=self._locale,
-            format="narrow" if self._locale.startswith("en") else "long",
+            format="narrow" if self._locale.startswith("en") else "short",
         )
 
     def number(self, value: float) -> str:

@@ -37,6 +37,13 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "D": N_("D: kept in its case"),
     },
     "language": {"zh": N_("Chinese"), "en": N_("English")},
+    "screen": {
+        "<root>": N_("main menu"),
+        "<99>": N_("choice of language"),
+        "<resume>": N_("asked whether to go on"),
+        "<broken off>": N_("hung up"),
+        "<repeat>": N_("asked again"),
+    },
     "link": {
         "ready": N_("Ready"),
         "connecting": N_("Connecting"),
