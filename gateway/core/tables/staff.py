@@ -1,4 +1,4 @@
-"""Who works here: accounts, sessions, cases, settings, what was done."""
+"""Who works here: accounts, sessions, cases, what was done."""
 
 from __future__ import annotations
 
@@ -83,18 +83,6 @@ audit = Table(
     Column("object", Text, nullable=False),
     Column("reason", Text),
     Index("ix_audit_object", "object", "id"),
-)
-
-# What the organisation decides while running: the newest row in force counts.
-setting = Table(
-    "setting",
-    METADATA,
-    Column("id", Id, primary_key=True, autoincrement=False),
-    Column("name", Text, nullable=False),
-    Column("value", Text, nullable=False),  # JSON
-    Column("valid_from", Time, nullable=False),
-    Column("actor", Text, nullable=False),
-    Index("ix_setting_name", "name", "valid_from"),
 )
 
 # One slot of a job runs once.

@@ -264,18 +264,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("message_id", name=op.f("pk_quarantine")),
     )
     op.create_table(
-        "setting",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
-        sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("value", sa.Text(), nullable=False),
-        sa.Column("valid_from", metadata.Time(), nullable=False),
-        sa.Column("actor", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_setting")),
-    )
-    with op.batch_alter_table("setting", schema=None) as batch_op:
-        batch_op.create_index("ix_setting_name", ["name", "valid_from"], unique=False)
-
-    op.create_table(
         "staff",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
@@ -540,10 +528,6 @@ def downgrade() -> None:
     op.drop_table("unindexed")
     op.drop_table("timetable")
     op.drop_table("staff")
-    with op.batch_alter_table("setting", schema=None) as batch_op:
-        batch_op.drop_index("ix_setting_name")
-
-    op.drop_table("setting")
     op.drop_table("quarantine")
     with op.batch_alter_table("part", schema=None) as batch_op:
         batch_op.drop_index(
