@@ -225,9 +225,9 @@ class Muster:
             self.console.stopService()
         outboxes = list(self.desk.outboxes.values())
         drained = DeferredList([outbox.stop() for outbox in outboxes])
-        await _at_most(self.reactor, drained, GRACE * 0.7)
+        await _at_most(self.reactor, drained, GRACE * 0.65)
         # A link waits once more for answers; the last of GRACE is for the database.
-        await _at_most(self.reactor, DeferredList([_maybe(entry.link.stopService()) for entry in self.board]), 1.5)
+        await _at_most(self.reactor, DeferredList([_maybe(entry.link.stopService()) for entry in self.board]), 1)
         parked = sum(outbox.inflight for outbox in outboxes)
         await _at_most(self.reactor, self.desk.idle(), 0.5)
         await self.database.stop()
