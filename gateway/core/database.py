@@ -283,12 +283,22 @@ class Database:
                     self.log.failure("a subscriber of {topic} failed", topic=topic)
 
     def _run_read(self, work: Callable[..., T], args: tuple[Any, ...]) -> T:
+        try:
+            with self._reading().begin() as transaction:
+                return work(transaction.connection, *args)
+        except DBAPIError as error:
+            if not _curable(error):
+                raise
+        with self._reading().begin() as transaction:  # the server was restarted since this connection was made
+            return work(transaction.connection, *args)
+
+    def _reading(self) -> Connection:
+        """This thread's connection."""
         assert self._reader is not None
         conn: Connection | None = getattr(self._local, "conn", None)
         if conn is None or conn.closed or conn.invalidated:
             conn = self._local.conn = self._reader.connect()
-        with conn.begin():
-            return work(conn, *args)
+        return conn
 
 
 class Inline:

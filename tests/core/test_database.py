@@ -15,6 +15,7 @@ from zope.interface import implementer
 from gateway.core.database import Database, DatabaseProblem, Queue, engine, is_engine_failure, wake
 from gateway.core.tables.everything import METADATA
 from gateway.core.tables.staff import fact
+from tests.conftest import EmptyDatabase
 
 
 def put(conn: Connection, name: str, value: str = "") -> str:
@@ -56,7 +57,7 @@ def on_file(folder: Any) -> Database:
 class Here:
     """callFromThread without a reactor."""
 
-    def callFromThread(self, callable: Callable[..., Any], *args: object, **kwargs: object) -> None:
+    def callFromThread(self, callable: Callable[..., Any], *args: object, **kwargs: object) -> None:  # noqa: A002
         callable(*args, **kwargs)
 
 
@@ -172,3 +173,27 @@ def test_a_database_that_became_read_only_takes_nothing_more(tmp_path: Any) -> N
 def test_a_statement_that_is_wrong_is_no_failure_of_the_engine(database: Database) -> None:
     failure = result(database.run(lambda conn: conn.exec_driver_sql("SELECT nothing FROM nowhere") and None))
     assert not is_engine_failure(failure.value)
+
+
+def test_a_server_that_ended_all_connections_is_asked_again(postgresql_server: str) -> None:
+    ended = text(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    with EmptyDatabase(postgresql_server) as url:
+        made = engine(url)
+        METADATA.create_all(made)
+        database = Database(url, Here(), readers=1)
+        database.start()
+        try:
+            result(database.run(put, "a"))
+            assert result(database.read(names)) == ["a"]
+            with made.connect() as conn:
+                conn.execute(ended)
+            assert result(database.run(put, "b")) == "b"
+            with made.connect() as conn:
+                conn.execute(ended)
+            assert result(database.read(names)) == ["a", "b"]
+        finally:
+            result(database.stop())
+            made.dispose()
