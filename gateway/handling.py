@@ -23,7 +23,6 @@ from gateway.affairs.members import Sender
 from gateway.core import dialogs, messages, parts
 from gateway.core.bulk import Row
 from gateway.core.database import wake
-from gateway.core.messages import Split
 from gateway.core.model import (
     AddressKind,
     Ask,
@@ -39,6 +38,7 @@ from gateway.core.model import (
     Resend,
     State,
 )
+from gateway.core.release import Split
 from gateway.core.tables.messages import quarantine as quarantine_table
 from gateway.core.text import segments, signed
 from gateway.limits import Limits, Verdict

@@ -17,7 +17,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from gateway.core import messages
+from gateway.core import messages, outcomes
 from gateway.core.database import Queue, Runs, is_engine_failure
 from gateway.core.faults import fault
 from gateway.core.model import Busy, Event, Inbound, LinkState, LinkStatus, NotTaken, Outbound, Part, Report, State
@@ -351,7 +351,7 @@ class Desk:
         some, rest = reports[:BATCH], reports[BATCH:]
         if rest:
             self._reports[link] = rest + self._reports.get(link, [])
-        done = self._database.run(messages.report, link, [report for report, _ in some], self.place.office.new_id)
+        done = self._database.run(outcomes.report, link, [report for report, _ in some], self.place.office.new_id)
 
         def recorded(early: int) -> None:
             self.counters.early_reports += early

@@ -16,10 +16,9 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from gateway.core import messages
+from gateway.core import outcomes, recovery, release
 from gateway.core.database import Queue, Runs
 from gateway.core.keys import Keys
-from gateway.core.messages import Answer, Released, Wanted
 from gateway.core.model import (
     Expired,
     Lane,
@@ -32,6 +31,8 @@ from gateway.core.model import (
     Throttled,
     Unknown,
 )
+from gateway.core.outcomes import Answer
+from gateway.core.release import Released, Wanted
 from gateway.links import Link
 
 _HELD_WINDOWS = 10  # windows of leased parts in memory
@@ -125,6 +126,7 @@ class Outbox:
         settled: Callable[[Sequence[Answer]], None] = lambda _: None,
         throttled: Callable[[], None] = lambda: None,
         wrote: Callable[[int], None] = lambda parts: None,
+        elsewhere: Callable[[Part], str | None] = lambda part: None,
     ) -> None:
         self.link = link
         self._database = database
@@ -134,6 +136,7 @@ class Outbox:
         self._settled = settled
         self._throttled = throttled
         self._wrote = wrote
+        self._elsewhere = elsewhere  # the name of another link that would take a part
         self.pace = Pace(link.rate, clock.seconds())
         self._held: tuple[deque[Part], ...] = tuple(deque() for _ in Lane)
         self._bulk_inflight = 0
@@ -400,7 +403,8 @@ class Outbox:
                 self._collect(Answer(part, State.UNKNOWN, now, error=code))
             case Rejected(retry_after=float(wait)) if self._may_retry(part):
                 again = now + timedelta(seconds=max(wait, _RETRY_BASE * 2 ** (self._attempts[_key(part)] - 1)))
-                self._collect(Answer(part, State.QUEUED, now, error=code, again=again, other_link=error.other_link))
+                link = self._elsewhere(part) if error.other_link else None
+                self._collect(Answer(part, State.QUEUED, now, error=code, again=again, link=link))
             case _:
                 state = State.EXPIRED if isinstance(error, Expired) else State.FAILED
                 self._collect(Answer(part, state, now, error=code))
@@ -409,7 +413,7 @@ class Outbox:
         tries = self._attempts[_key(part)] = self._attempts.get(_key(part), 0) + 1
         if len(self._attempts) > 100_000:
             self._attempts.clear()
-        return tries < messages.ATTEMPTS
+        return tries < outcomes.ATTEMPTS
 
     def _collect(self, answer: Answer) -> None:
         self.answered += 1
@@ -481,18 +485,18 @@ def _work(
     conn: Connection,
     keys: Keys,
     link: str,
-    split: messages.Split,
+    split: release.Split,
     answers: tuple[Answer, ...],
     chosen: tuple[Part, ...],
     wanted: Wanted,
     now: datetime,
 ) -> Released:
-    messages.record(conn, link, answers)
+    outcomes.record(conn, link, answers)
     if not chosen and not wanted.room:
         return Released((), ())
-    return messages.release(conn, keys, link, split, chosen, wanted, now)
+    return release.release(conn, keys, link, split, chosen, wanted, now)
 
 
 def _returned(conn: Connection, link: str, answers: tuple[Answer, ...], ids: list[int]) -> None:
-    messages.record(conn, link, answers)
-    messages.unlease(conn, ids)
+    outcomes.record(conn, link, answers)
+    recovery.unlease(conn, ids)

@@ -25,11 +25,11 @@ from gateway.alarms import Alarms
 from gateway.api import intake
 from gateway.console.app import Console
 from gateway.console.web import Extra
-from gateway.core import dialogs, messages, parts, phone, search, upgrade
+from gateway.core import dialogs, messages, outcomes, parts, phone, recovery, search, upgrade
 from gateway.core.database import Database, Queue, upsert
 from gateway.core.ids import Ids
 from gateway.core.keys import Keys
-from gateway.core.model import Address
+from gateway.core.model import Address, Part
 from gateway.core.tables.messages import message
 from gateway.core.tables.staff import timetable as slots
 from gateway.handling import Workplace
@@ -116,7 +116,7 @@ class Muster:
         await self.database.run(upgrade.check, self.keys)
         newest = await self.database.run(_newest)
         self.ids.start_after(newest)
-        leased, unknown = await self.database.run(messages.recover)
+        leased, unknown = await self.database.run(recovery.recover)
         if leased or unknown:
             self.log.warn(
                 "after the last stop: {leased} queued again, {unknown} unknown", leased=leased, unknown=unknown
@@ -183,11 +183,15 @@ class Muster:
             settled=partial(self._count, link.name),
             throttled=entry.throttled.add,
             wrote=entry.went.add,
+            elsewhere=partial(self._elsewhere, link.name),
         )
         entry.counted = lambda: outbox.unanswered
         self.desk.outboxes[link.name] = outbox
 
-    def _count(self, link: str, answers: Sequence[messages.Answer]) -> None:
+    def _elsewhere(self, link: str, part: Part) -> str | None:
+        return choose([other for other in self.board if other.ready and other.name != link], part.to)
+
+    def _count(self, link: str, answers: Sequence[outcomes.Answer]) -> None:
         for answer in answers:
             self.desk.counters.part(link, answer.state)
 
@@ -245,9 +249,9 @@ class Muster:
             return Job(name, every, run)
 
         return [
-            background("due", 1.0, messages.due, self.now),
-            background("resend", 10.0, messages.resend_unknown, self.now),
-            background("forget reports", 3600.0, messages.forget_early_reports, self.now),
+            background("due", 1.0, recovery.due, self.now),
+            background("resend", 10.0, recovery.resend_unknown, self.now),
+            background("forget reports", 3600.0, outcomes.forget_early_reports, self.now),
             background("forget dialogues", 600.0, dialogs.forget, lambda: self.now() - _KEPT),
             background("forget challenges", 600.0, challenges.forget, lambda: self.now() - _KEPT),
             background("forget invitations", 3600.0, invitations.forget, lambda: self.now() - _KEPT),
@@ -270,19 +274,19 @@ class Muster:
         for entry in self.board:
             if entry.ready or now - entry.state.since < _MOVES_AFTER:
                 continue
-            for number in await self.database.read(messages.waiting_numbers, entry.name, now - _MOVES_AFTER):
+            for number in await self.database.read(recovery.waiting_numbers, entry.name, now - _MOVES_AFTER):
                 others = [other for other in self.board if other.ready]
                 name = choose(others, number)
                 if name is not None:
                     moved += await self.database.run(
-                        messages.move, entry.name, name, number, now - _MOVES_AFTER, queue=Queue.BACKGROUND
+                        recovery.move, entry.name, name, number, now - _MOVES_AFTER, queue=Queue.BACKGROUND
                     )
         return moved
 
     async def _reclaim(self) -> int:
         before = self.now() - _RECLAIMED_AFTER
         for name, outbox in self.desk.outboxes.items():
-            found = await self.database.run(messages.reclaim, name, before, outbox.holds, queue=Queue.BACKGROUND)
+            found = await self.database.run(recovery.reclaim, name, before, outbox.holds, queue=Queue.BACKGROUND)
             if found:
                 self.log.warn("{link}: {found} messages had been lost sight of", link=name, found=found)
         return 0

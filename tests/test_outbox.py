@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
-from gateway.core import messages
+from gateway.core import messages, outcomes, recovery
 from gateway.core.database import Inline, engine
 from gateway.core.ids import Ids
 from gateway.core.keys import Keys
@@ -185,7 +185,7 @@ def test_a_refusal_that_may_pass_is_tried_again_later_and_one_for_good_is_not(ho
     assert house.states() == ["failed", "queued"]
     house.turn(6)
     with house.conn.begin():
-        messages.due(house.conn, house.now())
+        recovery.due(house.conn, house.now())
     house.turn(1)
     assert house.line.written == ["a", "b", "a"]
 
@@ -197,10 +197,10 @@ def test_it_gives_up_after_some_attempts(house: House) -> None:
             house.line.refuse(Rejected("system error", code=8, retry_after=1.0))
         house.turn(200)
         with house.conn.begin():
-            messages.due(house.conn, house.now())
+            recovery.due(house.conn, house.now())
         house.turn(1)
     assert house.states() == ["failed"]
-    assert len(house.line.written) == messages.ATTEMPTS
+    assert len(house.line.written) == outcomes.ATTEMPTS
 
 
 def test_what_is_held_goes_back_when_the_link_goes_down(house: House) -> None:
@@ -238,8 +238,8 @@ def test_reserved_slots_are_not_used_twice(house: House) -> None:
 
 def test_stop_waits_for_what_is_on_its_way(house: House) -> None:
     house.queue(*"abcdef")
-    stopped = []
-    house.outbox.stop().addCallback(stopped.append)
+    stopped: list[None] = []
+    house.outbox.stop().addBoth(lambda _: stopped.append(None))
     house.turn()
     assert stopped == []
     house.line.answer(3)

@@ -29,7 +29,7 @@ from gateway.api.messages import Messages
 from gateway.api.server import ApiSite
 from gateway.api.ussd import Ussd
 from gateway.core.database import Queue, Runs
-from gateway.core.messages import on_hold
+from gateway.core.release import on_hold
 from gateway.core.tables.staff import fact
 from gateway.routing import choose
 from menus.vendors import NotUnderstood

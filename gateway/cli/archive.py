@@ -17,7 +17,7 @@ from config.load import load
 from config.model import Gateway
 from gateway.cli.opening import ACTOR, opened
 from gateway.cli.problems import Problem
-from gateway.core import audit, messages
+from gateway.core import audit, recovery
 from gateway.core.database import engine, upsert
 from gateway.core.keys import Keys
 from gateway.core.model import Lane, State
@@ -95,7 +95,7 @@ def hold(conn: Connection, now: datetime) -> int:
 
     The count is of what waits for `release`.
     """
-    messages.recover(conn)
+    recovery.recover(conn)
     # Answers are held like everything else: the hold lets only those lanes through that answer what comes in now.
     waiting = message.c.state.in_((State.QUEUED.value, State.UNKNOWN.value))
     conn.execute(update(message).where(waiting, message.c.lane < Lane.NOTICE).values(lane=int(Lane.NOTICE)))

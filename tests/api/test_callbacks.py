@@ -16,7 +16,7 @@ import pytest
 from sqlalchemy import Connection, insert, select, update
 
 from gateway.api.callbacks import signature
-from gateway.core import deliveries, messages
+from gateway.core import deliveries, messages, outcomes
 from gateway.core.ids import Ids
 from gateway.core.model import Coding, Outbound, Part, State
 from gateway.core.tables.staff import callback, delivery
@@ -35,7 +35,7 @@ def queued(conn: Connection, ids: Ids, url: str = "https://example.org/") -> int
 
 def settled(conn: Connection, id_: int, state: State) -> None:
     part = Part(outbound=id_, number=1, total=1, reference=0, octets=b"", coding=Coding.GSM7, to=NUMBER)
-    messages.settle(conn, [(part, state, None)])
+    outcomes.settle(conn, [(part, state, None)])
 
 
 def told(conn: Connection, ids: Ids, now: datetime = NOW) -> list[str]:

@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 from sqlalchemy import select
 
 from gateway.cli.opening import closing_engine, opened
-from gateway.core import messages
+from gateway.core import messages, release
 from gateway.core.model import Lane, Outbound, Part
 from gateway.core.tables.messages import message
 from gateway.core.tables.staff import audit, fact
@@ -269,8 +269,8 @@ def _released(config: Path) -> list[str]:
         )
 
     with opened(config) as at:
-        wanted = messages.Wanted(room=10, slots=10, bulk=10, below=5)
-        found = messages.release(at.conn, at.keys, "mobile", split, [], wanted, datetime.now(UTC))
+        wanted = release.Wanted(room=10, slots=10, bulk=10, below=5)
+        found = release.release(at.conn, at.keys, "mobile", split, [], wanted, datetime.now(UTC))
         return [part.octets.decode() for part in found.write]
 
 

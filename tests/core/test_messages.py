@@ -8,11 +8,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Connection, insert, select
 
-from gateway.core import messages
+from gateway.core import messages, outcomes, recovery, release
 from gateway.core.ids import Ids
 from gateway.core.keys import Keys
-from gateway.core.messages import Answer, Released, Wanted
 from gateway.core.model import Coding, Lane, Outbound, Part, Report, State
+from gateway.core.outcomes import Answer
+from gateway.core.release import Released, Wanted
 from gateway.core.tables.messages import early_report, message, part
 from gateway.core.tables.organisation import number
 from gateway.core.tables.staff import fact
@@ -49,12 +50,12 @@ def queued(
     return messages.queue(conn, outbounds, NOW, actor="test")
 
 
-def release(
+def let_out(
     conn: Connection, keys: Keys, *, slots: int = 10, room: int = 10, now: datetime = NOW, **more: object
 ) -> Released:
     chosen = more.get("chosen", ())
     assert isinstance(chosen, tuple)
-    return messages.release(conn, keys, "a", split, chosen, Wanted(slots, slots, room, len(Lane)), now)
+    return release.release(conn, keys, "a", split, chosen, Wanted(slots, slots, room, len(Lane)), now)
 
 
 def states(conn: Connection) -> dict[int, str]:
@@ -75,19 +76,19 @@ def report(remote_id: str, to: str, state: State = State.DELIVERED) -> Report:
 
 def test_from_the_queue_to_delivered(conn: Connection, keys: Keys, ids: Ids) -> None:
     (id_,) = queued(conn, ids, "one")
-    released = release(conn, keys)
+    released = let_out(conn, keys)
     assert [p.octets for p in released.write] == [b"one"]
     assert part_states(conn, id_) == ["inflight"]
-    messages.record(conn, "a", sent(released.write))
+    outcomes.record(conn, "a", sent(released.write))
     assert states(conn) == {id_: "sent"}
-    messages.report(conn, "a", [report("r0", released.write[0].to)], ids)
+    outcomes.report(conn, "a", [report("r0", released.write[0].to)], ids)
     assert states(conn) == {id_: "delivered"}
     assert part_states(conn, id_) == ["delivered"]
 
 
 def test_no_more_than_the_slots_are_inflight(conn: Connection, keys: Keys, ids: Ids) -> None:
     queued(conn, ids, *"abcdefgh")
-    released = release(conn, keys, slots=3, room=6)
+    released = let_out(conn, keys, slots=3, room=6)
     assert len(released.write) == 3
     assert len(released.hold) == 3
     found = sorted(conn.scalars(select(part.c.state)))
@@ -98,12 +99,12 @@ def test_no_more_than_the_slots_are_inflight(conn: Connection, keys: Keys, ids: 
 def test_the_lower_lane_goes_first(conn: Connection, keys: Keys, ids: Ids) -> None:
     queued(conn, ids, "bulk", lane=Lane.BULK)
     queued(conn, ids, "code", lane=Lane.CODE)
-    assert [p.octets for p in release(conn, keys, slots=1, room=1).write] == [b"code"]
+    assert [p.octets for p in let_out(conn, keys, slots=1, room=1).write] == [b"code"]
 
 
 def test_bulk_leaves_a_share_of_the_window(conn: Connection, keys: Keys, ids: Ids) -> None:
     queued(conn, ids, *"abc", lane=Lane.BULK)
-    found = messages.release(conn, keys, "a", split, (), Wanted(slots=3, bulk=1, room=3, below=len(Lane)), NOW)
+    found = release.release(conn, keys, "a", split, (), Wanted(slots=3, bulk=1, room=3, below=len(Lane)), NOW)
     assert len(found.write) == 1
     assert len(found.hold) == 2
 
@@ -111,8 +112,8 @@ def test_bulk_leaves_a_share_of_the_window(conn: Connection, keys: Keys, ids: Id
 @pytest.mark.parametrize("held", [False, True])
 def test_what_is_too_old_is_not_sent(conn: Connection, keys: Keys, ids: Ids, held: bool) -> None:
     (id_,) = queued(conn, ids, "late", expires=NOW + timedelta(minutes=10))
-    chosen = release(conn, keys, slots=0).hold if held else ()
-    released = release(conn, keys, chosen=chosen, now=NOW + timedelta(minutes=11))
+    chosen = let_out(conn, keys, slots=0).hold if held else ()
+    released = let_out(conn, keys, chosen=chosen, now=NOW + timedelta(minutes=11))
     assert released.write == ()
     assert states(conn) == {id_: "expired"}
 
@@ -121,9 +122,9 @@ def test_what_is_too_old_is_not_sent(conn: Connection, keys: Keys, ids: Ids, hel
 def test_opted_out_numbers_get_only_what_they_asked_for(conn: Connection, keys: Keys, ids: Ids, held: bool) -> None:
     (other,) = queued(conn, ids, "other systems", lane=Lane.REMINDER)
     (answer,) = queued(conn, ids, "answer", lane=Lane.ANSWER)
-    chosen = release(conn, keys, slots=0).hold if held else ()
+    chosen = let_out(conn, keys, slots=0).hold if held else ()
     conn.execute(insert(number), {"number": "+8613800000000", "opted_out": True})
-    released = release(conn, keys, chosen=chosen)
+    released = let_out(conn, keys, chosen=chosen)
     assert [p.outbound for p in released.write] == [answer]
     assert states(conn) == {other: "cancelled", answer: "leased"}
 
@@ -132,15 +133,15 @@ def test_after_a_restore_only_answers_go_out(conn: Connection, keys: Keys, ids: 
     conn.execute(insert(fact), {"name": "hold", "value": "restored"})
     queued(conn, ids, "notice", lane=Lane.NOTICE)
     (answer,) = queued(conn, ids, "answer", lane=Lane.ANSWER)
-    assert [p.outbound for p in release(conn, keys).write] == [answer]
+    assert [p.outbound for p in let_out(conn, keys).write] == [answer]
 
 
 def test_a_report_may_come_before_the_answer(conn: Connection, keys: Keys, ids: Ids) -> None:
     (id_,) = queued(conn, ids, "one")
-    released = release(conn, keys)
+    released = let_out(conn, keys)
     to = released.write[0].to
-    assert messages.report(conn, "a", [report("r0", to)], ids) == 1
-    messages.record(conn, "a", sent(released.write))
+    assert outcomes.report(conn, "a", [report("r0", to)], ids) == 1
+    outcomes.record(conn, "a", sent(released.write))
     assert states(conn) == {id_: "delivered"}
     assert conn.execute(select(early_report)).all() == []
 
@@ -148,137 +149,137 @@ def test_a_report_may_come_before_the_answer(conn: Connection, keys: Keys, ids: 
 def test_reports_before_the_answer_may_come_in_any_order(conn: Connection, keys: Keys, ids: Ids) -> None:
     """The operator says DELIVRD and then ENROUTE, as one with two receipt senders does, all before its response."""
     (id_,) = queued(conn, ids, "one")
-    released = release(conn, keys)
+    released = let_out(conn, keys)
     to = released.write[0].to
-    messages.report(conn, "a", [report("r0", to, State.SENT), report("r0", to), report("r0", to, State.SENT)], ids)
-    messages.report(conn, "a", [report("r0", to, State.FAILED), report("r0", to, State.SENT)], ids)
-    messages.record(conn, "a", sent(released.write))
+    outcomes.report(conn, "a", [report("r0", to, State.SENT), report("r0", to), report("r0", to, State.SENT)], ids)
+    outcomes.report(conn, "a", [report("r0", to, State.FAILED), report("r0", to, State.SENT)], ids)
+    outcomes.record(conn, "a", sent(released.write))
     assert states(conn) == {id_: "delivered"}
     assert conn.execute(select(early_report)).all() == []
 
 
 def test_the_same_report_twice_and_backwards_states_change_nothing(conn: Connection, keys: Keys, ids: Ids) -> None:
     (id_,) = queued(conn, ids, "one")
-    released = release(conn, keys)
+    released = let_out(conn, keys)
     to = released.write[0].to
-    messages.record(conn, "a", sent(released.write))
-    messages.report(conn, "a", [report("r0", to), report("r0", to)], ids)
-    messages.report(conn, "a", [report("r0", to, State.SENT), report("r0", to, State.FAILED)], ids)
+    outcomes.record(conn, "a", sent(released.write))
+    outcomes.report(conn, "a", [report("r0", to), report("r0", to)], ids)
+    outcomes.report(conn, "a", [report("r0", to, State.SENT), report("r0", to, State.FAILED)], ids)
     assert states(conn) == {id_: "delivered"}
 
 
 def test_an_id_used_again_belongs_to_the_newest_message_of_that_number(conn: Connection, keys: Keys, ids: Ids) -> None:
     first, second = queued(conn, ids, "one")[0], queued(conn, ids, "two")[0]
-    released = release(conn, keys)
-    messages.record(conn, "a", [Answer(p, State.SENT, NOW, remote_id="17") for p in released.write])
-    messages.report(conn, "a", [report("17", released.write[0].to)], ids)
+    released = let_out(conn, keys)
+    outcomes.record(conn, "a", [Answer(p, State.SENT, NOW, remote_id="17") for p in released.write])
+    outcomes.report(conn, "a", [report("17", released.write[0].to)], ids)
     assert states(conn) == {first: "sent", second: "delivered"}
 
 
 def test_a_long_message_is_delivered_when_all_parts_are(conn: Connection, keys: Keys, ids: Ids) -> None:
     (id_,) = queued(conn, ids, "one\ntwo\nthree")
-    released = release(conn, keys)
+    released = let_out(conn, keys)
     assert len({p.reference for p in released.write}) == 1
-    messages.record(conn, "a", sent(released.write))
+    outcomes.record(conn, "a", sent(released.write))
     to = released.write[0].to
-    messages.report(conn, "a", [report("r0", to), report("r1", to)], ids)
+    outcomes.report(conn, "a", [report("r0", to), report("r1", to)], ids)
     assert states(conn) == {id_: "sent"}
-    messages.report(conn, "a", [report("r2", to)], ids)
+    outcomes.report(conn, "a", [report("r2", to)], ids)
     assert states(conn) == {id_: "delivered"}
 
 
 def test_only_the_failed_part_is_sent_again_with_the_same_reference(conn: Connection, keys: Keys, ids: Ids) -> None:
     (id_,) = queued(conn, ids, "one\ntwo\nthree")
-    released = release(conn, keys)
+    released = let_out(conn, keys)
     answers = sent(released.write)
     later = NOW + timedelta(seconds=5)
     answers[1] = Answer(released.write[1], State.QUEUED, NOW, error="8", again=later)
-    messages.record(conn, "a", answers)
+    outcomes.record(conn, "a", answers)
     assert states(conn) == {id_: "queued"}
-    assert release(conn, keys).write == ()
-    assert messages.due(conn, later) == 1
-    again = release(conn, keys)
+    assert let_out(conn, keys).write == ()
+    assert recovery.due(conn, later) == 1
+    again = let_out(conn, keys)
     assert [p.number for p in again.write] == [2]
     assert again.write[0].reference == released.write[0].reference
-    messages.record(conn, "a", sent(again.write, first=9))
+    outcomes.record(conn, "a", sent(again.write, first=9))
     assert states(conn) == {id_: "sent"}
 
 
 def test_one_failed_part_fails_the_message(conn: Connection, keys: Keys, ids: Ids) -> None:
     (id_,) = queued(conn, ids, "one\ntwo")
-    released = release(conn, keys)
-    messages.record(conn, "a", [Answer(released.write[0], State.FAILED, NOW, error="11"), *sent(released.write[1:])])
+    released = let_out(conn, keys)
+    outcomes.record(conn, "a", [Answer(released.write[0], State.FAILED, NOW, error="11"), *sent(released.write[1:])])
     assert states(conn) == {id_: "failed"}
 
 
 def test_after_a_crash_inflight_is_unknown_and_leased_is_queued(conn: Connection, keys: Keys, ids: Ids) -> None:
     first, second, third = queued(conn, ids, *"abc")
-    release(conn, keys, slots=1, room=2)
-    assert messages.recover(conn) == (1, 1)
+    let_out(conn, keys, slots=1, room=2)
+    assert recovery.recover(conn) == (1, 1)
     assert states(conn) == {first: "unknown", second: "queued", third: "queued"}
-    assert [p.outbound for p in release(conn, keys).write] == [second, third]
+    assert [p.outbound for p in let_out(conn, keys).write] == [second, third]
 
 
 def test_what_a_lost_commit_leased_comes_back(conn: Connection, keys: Keys, ids: Ids) -> None:
     """The connection breaks in COMMIT, the server has committed: the link never hears of what it was given."""
     first, second, third, fourth = queued(conn, ids, *"abcd")
-    release(conn, keys, slots=1, room=3)
+    let_out(conn, keys, slots=1, room=3)
     later = NOW + timedelta(minutes=21)
-    assert messages.reclaim(conn, "a", NOW, ()) == 0
-    assert messages.reclaim(conn, "b", later, ()) == 0
-    assert messages.reclaim(conn, "a", later, {third}) == 2
+    assert recovery.reclaim(conn, "a", NOW, ()) == 0
+    assert recovery.reclaim(conn, "b", later, ()) == 0
+    assert recovery.reclaim(conn, "a", later, {third}) == 2
     assert states(conn) == {first: "unknown", second: "queued", third: "leased", fourth: "queued"}
-    assert messages.reclaim(conn, "a", later, {third}) == 0
+    assert recovery.reclaim(conn, "a", later, {third}) == 0
 
 
 def test_a_begun_message_goes_on_where_it_stopped(conn: Connection, keys: Keys, ids: Ids) -> None:
     (id_,) = queued(conn, ids, "one\ntwo\nthree")
-    release(conn, keys, slots=1, room=1)
-    messages.recover(conn)
-    again = release(conn, keys)
+    let_out(conn, keys, slots=1, room=1)
+    recovery.recover(conn)
+    again = let_out(conn, keys)
     assert [p.number for p in again.write] == [2, 3]
     assert part_states(conn, id_) == ["unknown", "inflight", "inflight"]
 
 
 def test_unknown_goes_once_more_after_ten_minutes_and_never_again(conn: Connection, keys: Keys, ids: Ids) -> None:
     (id_,) = queued(conn, ids, "one")
-    released = release(conn, keys)
-    messages.record(conn, "a", [Answer(released.write[0], State.UNKNOWN, NOW)])
-    assert messages.resend_unknown(conn, NOW + timedelta(minutes=9)) == 0
+    released = let_out(conn, keys)
+    outcomes.record(conn, "a", [Answer(released.write[0], State.UNKNOWN, NOW)])
+    assert recovery.resend_unknown(conn, NOW + timedelta(minutes=9)) == 0
     later = NOW + timedelta(minutes=11)
-    assert messages.resend_unknown(conn, later) == 1
-    again = release(conn, keys, now=later)
+    assert recovery.resend_unknown(conn, later) == 1
+    again = let_out(conn, keys, now=later)
     assert len(again.write) == 1
-    messages.record(conn, "a", [Answer(again.write[0], State.UNKNOWN, later)])
-    assert messages.resend_unknown(conn, later + timedelta(hours=1)) == 0
+    outcomes.record(conn, "a", [Answer(again.write[0], State.UNKNOWN, later)])
+    assert recovery.resend_unknown(conn, later + timedelta(hours=1)) == 0
     assert states(conn) == {id_: "unknown"}
 
 
 def test_an_unknown_that_is_reported_is_not_sent_again(conn: Connection, keys: Keys, ids: Ids) -> None:
     (id_,) = queued(conn, ids, "one")
-    released = release(conn, keys)
-    messages.record(conn, "a", [replace(sent(released.write)[0], state=State.UNKNOWN)])
-    messages.report(conn, "a", [report("r0", released.write[0].to)], ids)
-    assert messages.resend_unknown(conn, NOW + timedelta(minutes=11)) == 0
+    released = let_out(conn, keys)
+    outcomes.record(conn, "a", [replace(sent(released.write)[0], state=State.UNKNOWN)])
+    outcomes.report(conn, "a", [report("r0", released.write[0].to)], ids)
+    assert recovery.resend_unknown(conn, NOW + timedelta(minutes=11)) == 0
     assert states(conn) == {id_: "delivered"}
 
 
 def test_what_waits_for_a_link_that_is_away_may_go_another_way(conn: Connection, keys: Keys, ids: Ids) -> None:
     (id_,) = queued(conn, ids, "one")
-    release(conn, keys, slots=0)
-    messages.unlease(conn, [id_])
+    let_out(conn, keys, slots=0)
+    recovery.unlease(conn, [id_])
     later = datetime.now(UTC) + timedelta(minutes=1)
-    (waiting,) = messages.waiting_numbers(conn, "a", later)
-    assert messages.move(conn, "a", "b", waiting, later) == 1
+    (waiting,) = recovery.waiting_numbers(conn, "a", later)
+    assert recovery.move(conn, "a", "b", waiting, later) == 1
     assert conn.scalar(select(message.c.link)) == "b"
 
 
 def test_throttled_parts_stay_leased_and_count_no_attempt(conn: Connection, keys: Keys, ids: Ids) -> None:
     (id_,) = queued(conn, ids, "one")
-    released = release(conn, keys)
-    messages.record(conn, "a", [Answer(released.write[0], State.LEASED, NOW)])
+    released = let_out(conn, keys)
+    outcomes.record(conn, "a", [Answer(released.write[0], State.LEASED, NOW)])
     assert part_states(conn, id_) == ["leased"]
-    assert release(conn, keys, chosen=released.write, room=0).write == released.write
+    assert let_out(conn, keys, chosen=released.write, room=0).write == released.write
     assert conn.execute(select(message.c.attempt)).scalar_one() == 0
 
 
@@ -288,7 +289,19 @@ def test_a_secret_is_encrypted_while_it_waits_and_gone_when_sent(conn: Connectio
     row = messages.row(outbound, NOW, link="a", state=State.QUEUED, log_class="C", text=None, sealed=sealed)
     messages.log_out(conn, [row])
     assert b"5830" not in sealed
-    released = release(conn, keys)
+    released = let_out(conn, keys)
     assert released.write[0].octets == b"Y 5830"
-    messages.record(conn, "a", sent(released.write))
+    outcomes.record(conn, "a", sent(released.write))
     assert conn.execute(select(message.c.text, message.c.sealed)).one() == (None, None)
+
+
+def test_refused_here_a_message_may_go_another_way_if_nothing_of_it_has_gone(
+    conn: Connection, keys: Keys, ids: Ids
+) -> None:
+    short, long = queued(conn, ids, "one", "one\ntwo")
+    released = let_out(conn, keys)
+    refused = [Answer(p, State.QUEUED, NOW, error="69", again=NOW, link="b") for p in released.write if p.number == 1]
+    outcomes.record(conn, "a", refused)
+    links = {row.id: row.link for row in conn.execute(select(message.c.id, message.c.link))}
+    assert links == {short: "b", long: "a"}
+    assert part_states(conn, short) == []
