@@ -17,7 +17,8 @@ from gateway.core.keys import Keys
 from gateway.core.model import Lane, LinkDown, LinkState, LinkStatus, Outbound, Part, Rejected, Throttled, Unknown
 from gateway.core.tables.everything import METADATA
 from gateway.core.tables.messages import message, part
-from gateway.outbox import Outbox, Pace
+from gateway.outbox import Outbox
+from gateway.pace import Pace
 from tests.core.test_messages import split
 
 START = datetime(2026, 8, 20, 8, 0, tzinfo=UTC)
