@@ -72,6 +72,7 @@ class Entry:
     came: Rate
     went: Rate
     throttled: Rate
+    away: float | None  # since when nothing can be sent, however often it tried to come back
     counted: Callable[[], int] = field(default=lambda: 0)  # parts inflight, by the outbox
 
     @property
@@ -116,7 +117,8 @@ class Board:
         self._watchers: list[Callable[[str], None]] = []
 
     def add(self, link: Link, *, kind: str, prefixes: tuple[str, ...] = ()) -> Entry:
-        entry = Entry(link, kind, prefixes, Rate(self._seconds), Rate(self._seconds), Rate(self._seconds))
+        seconds = self._seconds
+        entry = Entry(link, kind, prefixes, Rate(seconds), Rate(seconds), Rate(seconds), away=seconds())
         self._entries[link.name] = entry
         return entry
 
@@ -138,5 +140,10 @@ class Board:
         return lambda: self._watchers.remove(callback)
 
     def changed(self, name: str) -> None:
+        if (entry := self._entries.get(name)) is not None:
+            if entry.ready:
+                entry.away = None
+            elif entry.away is None:
+                entry.away = self._seconds()
         for callback in list(self._watchers):
             callback(name)

@@ -272,7 +272,7 @@ class Muster:
         moved = 0
         now = self.now()
         for entry in self.board:
-            if entry.ready or now - entry.state.since < _MOVES_AFTER:
+            if entry.away is None or self.reactor.seconds() - entry.away < _MOVES_AFTER.total_seconds():
                 continue
             for number in await self.database.read(recovery.waiting_numbers, entry.name, now - _MOVES_AFTER):
                 others = [other for other in self.board if other.ready]
