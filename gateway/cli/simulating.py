@@ -32,13 +32,12 @@ async def operator(reactor: Any, port: int, options: Options, *, tell: Tell) -> 
     sessions: dict[str, Any] = {}
 
     def shown(number: str, text: str, more: bool) -> None:
-        if not more:
-            sessions.pop(number, None)
         tell(f"USSD -> {number}{'' if more else ' (end)'}: {text}")
 
     def phone(number: str, text: str) -> None:
-        if number in sessions:
-            sessions[number].answer(text)
+        session = sessions.get(number)
+        if session is not None and session.open:
+            session.answer(text)
         elif text.startswith("*") and text.endswith("#"):
             sessions[number] = smsc.dial(number, text, lambda screen, more: shown(number, screen, more))
         else:
