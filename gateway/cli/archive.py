@@ -15,7 +15,7 @@ from sqlalchemy import URL, Connection, delete, func, make_url, select, text, up
 
 from config.load import load
 from config.model import Gateway
-from gateway.cli.opening import ACTOR, opened
+from gateway.cli.opening import ACTOR, ids, opened
 from gateway.cli.problems import Problem
 from gateway.core import audit, recovery
 from gateway.core.database import engine, upsert
@@ -90,12 +90,13 @@ def release(config: Path, reason: str = "") -> str:
     return "released" + ("; what is queued goes out now" if waiting else "")
 
 
-def hold(conn: Connection, now: datetime) -> int:
-    """Make a restored database safe to start: nothing that was under way is sent again, nothing old goes out.
+def hold(conn: Connection, now: datetime, file: Path) -> int:
+    """Make a database restored from `file` safe to start: nothing under way is sent again, nothing old goes out.
 
     The count is of what waits for `release`.
     """
     recovery.recover(conn)
+    audit.record(conn, id=ids(conn)(), at=now, actor=ACTOR, action="restored", object="gateway", reason=file.name)
     # Answers are held like everything else: the hold lets only those lanes through that answer what comes in now.
     waiting = message.c.state.in_((State.QUEUED.value, State.UNKNOWN.value))
     conn.execute(update(message).where(waiting, message.c.lane < Lane.NOTICE).values(lane=int(Lane.NOTICE)))
@@ -143,7 +144,7 @@ def _restore_sqlite(database: Path, file: Path, keys: Keys, *, force: bool) -> i
         made = engine(f"sqlite:///{arriving}")
         with made.begin() as conn:
             _check_key(conn, keys, file)
-            held = hold(conn, datetime.now(UTC))
+            held = hold(conn, datetime.now(UTC), file)
         made.dispose()
         with closing(sqlite3.connect(arriving)) as conn_:
             conn_.execute("PRAGMA journal_mode = DELETE")
@@ -196,7 +197,7 @@ def _restore_postgresql(gateway: Gateway, url: URL, file: Path, keys: Keys, *, f
         )
         with made.begin() as conn:
             _check_key(conn, keys, file)
-            return hold(conn, datetime.now(UTC))
+            return hold(conn, datetime.now(UTC), file)
     finally:
         made.dispose()
 

@@ -297,8 +297,8 @@ def test_a_backup_comes_back_and_holds(config: Path, tmp_path: Path) -> None:
     assert told("release", config) == "nothing is on hold\n"
     assert _released(config) == ["hello", "hello"]
     with opened(config) as at:
-        released = at.conn.execute(select(audit.c.reason).where(audit.c.action == "hold released")).scalars()
-        assert list(released) == ["tested"]
+        noted = at.conn.execute(select(audit.c.action, audit.c.reason).order_by(audit.c.id)).all()
+        assert [tuple(row) for row in noted][-2:] == [("restored", "copy.db"), ("hold released", "tested")]
 
 
 def test_what_was_on_its_way_when_the_backup_was_made_is_not_sent_again(config: Path, tmp_path: Path) -> None:
