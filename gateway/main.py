@@ -66,7 +66,7 @@ def main() -> None:
     os.umask(0o077 | os.umask(0o077))  # databases, reports and backups are for their owner alone
 
 
-@main.command()
+@main.command(short_help="Show the whole system on this machine, with nothing to set up.")
 @click.option("--listen", default="tcp:8080:interface=127.0.0.1", show_default=True, help="Where the console listens.")
 @click.option("--keep", type=click.Path(path_type=Path, file_okay=False), help="Keep the data in this folder.")
 def demo(listen: str, keep: Path | None) -> None:
@@ -81,7 +81,7 @@ def demo(listen: str, keep: Path | None) -> None:
     react(lambda reactor: run_demo(reactor, listen=listen, keep=keep))
 
 
-@main.command()
+@main.command(short_help="Begin a gateway in DIR.")
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False), metavar="DIR")
 @click.option("--yes", is_flag=True, help="Ask nothing; options and defaults answer.")
 @click.option("--name", help="The organisation's name.")
@@ -123,7 +123,7 @@ def run(config: Path, only: str | None, log_format: str) -> None:
     react(lambda reactor: service.run(reactor, gateway, only=parts))
 
 
-@main.command()
+@main.command(short_help="Say what is wrong with a configuration, or `ok`.")
 @_CONFIG
 @click.option("--connect", is_flag=True, help="Also bind each SMPP link and probe each modem. Nothing is sent.")
 def check(config: Path, connect: bool) -> None:
@@ -154,7 +154,7 @@ def react_then(work: Callable[[Any], Coroutine[Any, Any, None]]) -> None:
             raise
 
 
-@main.command()
+@main.command(short_help="Create the database or bring it up to date.")
 @_CONFIG
 def upgrade(config: Path) -> None:
     """Create the database or bring it up to date, and make the key file when there is none."""
@@ -249,7 +249,7 @@ def import_(config: Path, kind: str, file: Path, dry_run: bool, invite: bool, re
     importing.run(config, kind, file, dry_run=dry_run, invite=invite, report=report)
 
 
-@main.command()
+@main.command(short_help="Send one message through the running gateway.")
 @_CONFIG
 @click.argument("number")
 @click.argument("text")
@@ -297,7 +297,9 @@ def explain_smpp(hexadecimal: tuple[str, ...]) -> None:
     _explain(explaining.smpp, hexadecimal)
 
 
-@explain.command("command", context_settings={"ignore_unknown_options": True})
+@explain.command(
+    "command", short_help="Say which command a member's text is.", context_settings={"ignore_unknown_options": True}
+)
 @click.argument("text", nargs=-1, required=True)
 @click.option("--language", type=click.Choice(["zh", "en"]), default="zh", show_default=True)
 def explain_command(text: tuple[str, ...], language: str) -> None:

@@ -6,6 +6,7 @@ import re
 import secrets
 import shutil
 import socket
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -182,6 +183,8 @@ async def run(reactor: Any, *, listen: str, keep: Path | None) -> None:
     reactor.addSystemEventTrigger("before", "shutdown", lambda: Deferred.fromCoroutine(demo.stop()))
     for line in demo.said():
         click.echo(line)
+    name = organisation.STAFF["lead"]
+    click.echo(f"A further sign-in link: {sys.argv[0]} staff password --link {demo.gateway.path} {name}")
     click.echo(f"Ctrl-C ends it; {'everything is kept there' if keep else 'everything is forgotten then'}.")
     await Deferred()
 
