@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, Dialect, Table
 
+from gateway.core.driver import execute
 from gateway.core.tables.metadata import Time
 
 Row = tuple[Any, ...]
@@ -42,10 +43,10 @@ class _Bulk:
             return
         if conn.dialect.name == "postgresql":
             document = orjson.dumps([dict(zip(self.names, row, strict=True)) for row in rows], default=_octets)
-            conn.exec_driver_sql(self._from_document(), (document.decode(),))
+            execute(conn, self._from_document(), (document.decode(),))
             return
         for some in _pieces(self._written(rows, conn.dialect)):
-            conn.exec_driver_sql(self._from_values(len(some)), tuple([value for row in some for value in row]))
+            execute(conn, self._from_values(len(some)), tuple([value for row in some for value in row]))
 
     def _from_document(self) -> str:
         raise NotImplementedError
@@ -85,7 +86,8 @@ class Inserts(_Bulk):
     def __init__(self, table: Table, names: Sequence[str], **constants: str) -> None:
         super().__init__(table, names)
         self._columns = ", ".join((*names, *constants))
-        self._constants = "".join(f", '{value}'" for value in constants.values())
+        doubled = (value.replace("'", "''") for value in constants.values())
+        self._constants = "".join(f", '{value}'" for value in doubled)
 
     def _from_document(self) -> str:
         values = ", ".join(f"new.{name}" for name in self.names) + self._constants

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ARRAY, ColumnElement, Connection, Delete, Select, Update, any_, bindparam
 
+from gateway.core.driver import execute
+
 Among = Callable[[ColumnElement[Any]], ColumnElement[bool]]
 
 
@@ -37,10 +39,7 @@ class Lookup:
             parameters: Any = {"array": values} | statement.constants | others
         else:
             parameters = statement.parameters(values + values[-1:] * (size - len(values)), others)
-        result = conn.exec_driver_sql(statement.sql, parameters)
-        rows: Sequence[tuple[Any, ...]] = result.cursor.fetchall() if result.returns_rows else ()
-        result.close()
-        return rows
+        return execute(conn, statement.sql, parameters)
 
     def _compile(self, conn: Connection, size: int) -> _Compiled:
         names = [f"v{index}" for index in range(size)]
