@@ -26,7 +26,7 @@ from typing import Any
 
 from sqlalchemy import insert, text
 
-from gateway.core.database import engine
+from gateway.core.engines import engine
 from gateway.core.tables.organisation import branch, member, number, obligation
 from gateway.core.tables.staff import timetable
 from tests.peers import smsc_sim

@@ -21,7 +21,7 @@ from sqlalchemy import create_engine
 
 from config.model import Organisation
 from gateway.affairs.importing import Import, What, run_import
-from gateway.core.database import engine
+from gateway.core.engines import engine
 from gateway.core.ids import Ids
 from gateway.core.tables import messages, organisation, staff  # noqa: F401  # all tables are in METADATA then
 from gateway.core.tables.metadata import METADATA

@@ -23,7 +23,7 @@ from sqlalchemy import func, select
 
 from bench.harness import House, figures, stop
 from gateway.core import messages
-from gateway.core.database import engine
+from gateway.core.engines import engine
 from gateway.core.ids import Ids
 from gateway.core.model import Lane, Outbound
 from gateway.core.tables.messages import message, part

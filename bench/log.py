@@ -21,7 +21,7 @@ from sqlalchemy import Connection, Engine, insert, text
 from gateway.console import log_query
 from gateway.console.log_query import Filter
 from gateway.core import search
-from gateway.core.database import engine
+from gateway.core.engines import engine
 from gateway.core.ids import first_of
 from gateway.core.tables.everything import METADATA
 from gateway.core.tables.messages import bigram, message

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bench.harness import FIRST_NUMBER, House, arguments, database, folder, resident, rounds, stop
 from gateway.core import messages
-from gateway.core.database import engine
+from gateway.core.engines import engine
 from gateway.core.ids import Ids
 from gateway.core.model import Lane, Outbound
 

@@ -18,7 +18,8 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from gateway.core import messages, outcomes
-from gateway.core.database import Queue, Runs, is_engine_failure
+from gateway.core.database import Queue, Runs
+from gateway.core.engines import is_engine_failure
 from gateway.core.faults import fault
 from gateway.core.model import Busy, Event, Inbound, LinkState, LinkStatus, NotTaken, Outbound, Part, Report, State
 from gateway.figures import Latency

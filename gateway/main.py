@@ -146,12 +146,20 @@ def check(config: Path, connect: bool) -> None:
 
 
 def react_then(work: Callable[[Any], Coroutine[Any, Any, None]]) -> None:
-    """`react`, but come back when all went well."""
+    """`react`, but come back when all went well, and only when it was done."""
+    done: list[bool] = []
+
+    async def to_the_end(reactor: Any) -> None:
+        await work(reactor)
+        done.append(True)
+
     try:
-        react(work)
+        react(to_the_end)
     except SystemExit as end:
         if end.code:
             raise
+    if not done:
+        raise click.Abort
 
 
 @main.command(short_help="Create the database or bring it up to date.")

@@ -26,7 +26,8 @@ from gateway.api import intake
 from gateway.console.app import Console
 from gateway.console.web import Extra
 from gateway.core import dialogs, messages, outcomes, parts, phone, recovery, search, upgrade
-from gateway.core.database import Database, Queue, upsert
+from gateway.core.database import Database, Queue
+from gateway.core.engines import upsert
 from gateway.core.ids import Ids
 from gateway.core.keys import Keys
 from gateway.core.model import Address, Part

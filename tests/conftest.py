@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import Connection, Engine, create_engine, make_url, text
 
-from gateway.core.database import engine
+from gateway.core.engines import engine
 from gateway.core.ids import Ids
 from gateway.core.keys import Keys
 from gateway.core.tables import messages, organisation, staff  # noqa: F401  # all tables are in METADATA then

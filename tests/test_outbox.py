@@ -11,7 +11,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from gateway.core import messages, outcomes, recovery
-from gateway.core.database import Inline, engine
+from gateway.core.database import Inline
+from gateway.core.engines import engine
 from gateway.core.ids import Ids
 from gateway.core.keys import Keys
 from gateway.core.model import Lane, LinkDown, LinkState, LinkStatus, Outbound, Part, Rejected, Throttled, Unknown

@@ -10,7 +10,8 @@ from sqlalchemy import ColumnElement, Connection, func, or_, select, update
 
 from gateway.affairs import branches
 from gateway.affairs.casenumbers import LIMIT, case_number
-from gateway.core.database import upsert, wake
+from gateway.core.database import wake
+from gateway.core.engines import upsert
 from gateway.core.keys import Keys
 from gateway.core.model import Member
 from gateway.core.tables.staff import case_entry, fact, hotline_case, staff

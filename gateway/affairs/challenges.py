@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, select, update
 
-from gateway.core.database import upsert
+from gateway.core.engines import upsert
 from gateway.core.keys import Keys
 from gateway.core.tables.organisation import challenge, number
 

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select
 
-from gateway.core.database import upsert
+from gateway.core.engines import upsert
 from gateway.core.tables.organisation import consent, number
 
 

@@ -15,7 +15,7 @@ from gateway.affairs import dues, fields, invitations
 from gateway.affairs.importing_rows import Outcome, Result
 from gateway.affairs.sheets import Column, Row
 from gateway.core import phone
-from gateway.core.database import upsert
+from gateway.core.engines import upsert
 from gateway.core.keys import Keys
 from gateway.core.lookup import Lookup
 from gateway.core.tables.organisation import branch, member, number, obligation

@@ -18,7 +18,8 @@ from twisted.python.failure import Failure
 from gateway.api.accounts import actor
 from gateway.api.submission import Message
 from gateway.core import messages
-from gateway.core.database import Runs, is_engine_failure
+from gateway.core.database import Runs
+from gateway.core.engines import is_engine_failure
 from gateway.core.lookup import Lookup
 from gateway.core.model import Busy, Lane, NotTaken, Outbound
 from gateway.core.tables.organisation import number as phone

@@ -18,7 +18,7 @@ from config.model import Gateway
 from gateway.cli.opening import ACTOR, ids, opened
 from gateway.cli.problems import Problem
 from gateway.core import audit, recovery
-from gateway.core.database import engine, upsert
+from gateway.core.engines import engine, upsert
 from gateway.core.keys import Keys
 from gateway.core.model import Lane, State
 from gateway.core.tables.messages import message

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, func, select
 from config.load import load
 from config.model import Gateway
 from gateway.core import upgrade as database_upgrade
-from gateway.core.database import engine
+from gateway.core.engines import engine
 from gateway.core.ids import Ids
 from gateway.core.keys import Keys
 from gateway.core.tables.staff import audit

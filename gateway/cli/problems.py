@@ -44,7 +44,7 @@ def sentence_of(error: Exception) -> str | None:
     from config.load import ConfigError
     from gateway.affairs import branches, roles, staff
     from gateway.affairs.sheets import SheetProblem
-    from gateway.core.database import DatabaseProblem
+    from gateway.core.engines import DatabaseProblem
     from gateway.core.keys import KeyProblem
 
     refused = branches.Refused | roles.Refused | staff.Refused | SheetProblem

@@ -6,28 +6,33 @@ most some 20 ms. Everything that waits when the thread comes round shares one tr
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from pathlib import Path
 from typing import Any, Protocol, TypeVar, TypeVarTuple
 
-import psycopg
-from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DBAPIError, OperationalError
-from sqlalchemy.pool import NullPool, StaticPool
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorFromThreads
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
+
+from gateway.core.engines import (
+    DatabaseFile,
+    DatabaseProblem,
+    curable,
+    disconnected,
+    engine,
+    lock,
+    primary,
+)
 
 A = TypeVarTuple("A")
 T = TypeVar("T")
@@ -35,7 +40,6 @@ _Delivered = list[tuple[Deferred[Any], bool, Any]]
 
 _ROUND = 1000  # works in one transaction
 _RERUNS = 4  # of a batch whose connection or serialisation failed
-_RERUN = frozenset({"40001", "40P01", "57P01", "57P02", "57P03"})  # SQLSTATEs that a rerun can cure
 
 
 _BEYOND_HELP = frozenset({sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
@@ -47,10 +51,6 @@ class Queue(IntEnum):
     FIRST = 0  # inbound and release
     RECORDS = 1  # what links answered, and the console
     BACKGROUND = 2  # indexing, expansion, imports
-
-
-class DatabaseProblem(Exception):
-    """The database cannot be used as it is; the sentence says what to do."""
 
 
 class Runs(Protocol):
@@ -69,11 +69,6 @@ class Runs(Protocol):
 def wake(conn: Connection, topic: str) -> None:
     """After the commit, tell those who subscribed to `topic`."""
     conn.info.setdefault("wake", set()).add(topic)
-
-
-def upsert(conn: Connection, table: Table) -> Any:
-    """An INSERT that has on_conflict_do_nothing and on_conflict_do_update on this engine."""
-    return postgresql.insert(table) if conn.dialect.name == "postgresql" else sqlite.insert(table)
 
 
 @dataclass(slots=True)
@@ -101,7 +96,7 @@ class Database:
         self._pool = ThreadPool(1, readers, "database-read")
         self._local = threading.local()
         self._reader: Engine | None = None
-        self._file = _File(url)
+        self._file = DatabaseFile(url)
         self._problem: str | None = None
         self.lost: Deferred[DatabaseProblem] = Deferred()  # fires when nothing will be kept any more
         self.commits = 0
@@ -110,7 +105,7 @@ class Database:
     # --- life -------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        self._lock = _lock(self._url)
+        self._lock = lock(self._url)
         self._file.check()
         self._writer = engine(self._url)
         with self._writer.connect():
@@ -226,14 +221,14 @@ class Database:
             try:
                 results, woken = self._transaction(conn, batch)
             except DBAPIError as error:
-                if not _curable(error):
-                    if _primary(error) == sqlite3.SQLITE_BUSY:
+                if not curable(error):
+                    if primary(error) == sqlite3.SQLITE_BUSY:
                         raise  # each alone would only wait as long again for the same lock
                     break
                 if rerun == _RERUNS:
                     raise
                 self.log.warn("the database asks for a rerun: {error}", error=str(error.orig))
-                time.sleep(0.05 * 4**rerun if _disconnected(error) else 0.01)
+                time.sleep(0.05 * 4**rerun if disconnected(error) else 0.01)
             except Exception:
                 break
             else:
@@ -253,7 +248,7 @@ class Database:
             try:
                 (result,), woken = self._transaction(conn, [waiting])
             except Exception as error:
-                if rerun < _RERUNS and isinstance(error, DBAPIError) and _curable(error):
+                if rerun < _RERUNS and isinstance(error, DBAPIError) and curable(error):
                     time.sleep(0.01)
                     continue
                 return [(waiting.done, False, Failure())], set()
@@ -266,7 +261,7 @@ class Database:
             with conn.begin():
                 results = [waiting.work(conn, *waiting.args) for waiting in batch]
         except DBAPIError as error:
-            if _primary(error) in _BEYOND_HELP:
+            if primary(error) in _BEYOND_HELP:
                 self._give_up(f"the database refused: {error.orig}; nothing more is taken")
             raise
         self.commits += 1
@@ -287,7 +282,7 @@ class Database:
             with self._reading().begin() as transaction:
                 return work(transaction.connection, *args)
         except DBAPIError as error:
-            if not _curable(error):
+            if not curable(error):
                 raise
         with self._reading().begin() as transaction:  # the server was restarted since this connection was made
             return work(transaction.connection, *args)
@@ -347,141 +342,3 @@ def _fire(done: Deferred[Any], success: bool, result: Any) -> None:
 def _all_fail(batch: Sequence[_Waiting], error: Exception) -> _Delivered:
     failure = Failure(error)
     return [(waiting.done, False, failure) for waiting in batch]
-
-
-def _curable(error: DBAPIError) -> bool:
-    return _disconnected(error) or getattr(error.orig, "sqlstate", None) in _RERUN
-
-
-def _disconnected(error: DBAPIError) -> bool:
-    """The connection was lost, or the next one was refused: a server that restarts says no more than that."""
-    return error.connection_invalidated or (
-        isinstance(error.orig, psycopg.OperationalError) and not error.orig.sqlstate
-    )
-
-
-class _File:
-    """Whether a SQLite database still is the file that was opened: what is committed to one that was deleted or
-    replaced is gone when the process ends."""
-
-    def __init__(self, url: str) -> None:
-        parsed = make_url(url)
-        path = parsed.database if parsed.get_backend_name() == "sqlite" else None
-        self._paths = (path, f"{path}-wal") if path and path != ":memory:" else ()
-        self._known: dict[str, tuple[int, int]] = {}
-
-    def check(self) -> None:
-        """SQLite itself opens what it may not write for reading, and says so with the first message only."""
-        path = next(iter(self._paths), None)
-        if path is None or not os.path.exists(path):
-            return
-        try:
-            os.close(os.open(path, os.O_RDWR))  # before SQLite does: closing would give up its locks
-        except OSError as error:
-            raise DatabaseProblem(f"{path}: {error.strerror}; the gateway must be able to write it") from None
-
-    def opened(self) -> None:
-        """The files may be others, rightly: whoever closes a database last removes its log."""
-        self._known.clear()
-
-    def problem(self) -> str | None:
-        for path in self._paths:
-            try:
-                found = os.stat(path)
-            except OSError as error:
-                if path in self._known:
-                    return f"{path}: {error.strerror}, while the gateway was using it; nothing more is taken"
-                continue
-            identity = found.st_dev, found.st_ino
-            if self._known.setdefault(path, identity) != identity:
-                return f"{path} was replaced while the gateway was using it; nothing more is taken"
-        return None
-
-
-# --- engines --------------------------------------------------------------------------------------------------
-
-
-def engine(url: str, *, read_only: bool = False, create: bool = False) -> Engine:
-    """An engine for `url` with this gateway's settings; a missing SQLite file is an error unless `create`."""
-    parsed = make_url(url)
-    if parsed.get_backend_name() == "sqlite":
-        return _sqlite(parsed.database, read_only=read_only, create=create)
-    options = "-c default_transaction_read_only=on -c statement_timeout=10000" if read_only else ""
-    made = create_engine(
-        parsed,
-        poolclass=NullPool,
-        hide_parameters=True,  # an error in the log quotes its statement, not what members wrote
-        # After five runs a prepared statement gets a generic plan, and searches become a thousand times slower.
-        connect_args={"prepare_threshold": None if read_only else 5, "options": options},
-    )
-    return made
-
-
-def _sqlite(path: str | None, *, read_only: bool, create: bool) -> Engine:
-    if not path or path == ":memory:":
-        made = create_engine("sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False})
-    else:
-        if not create and not Path(path).exists():
-            raise DatabaseProblem(f"{path}: no such database; `muster upgrade` makes it")
-
-        def connect() -> sqlite3.Connection:
-            # mode=rw: an empty database must never appear by mistake.
-            uri = f"{Path(path).absolute().as_uri()}?mode={'rwc' if create else 'rw'}"
-            return sqlite3.connect(uri, uri=True, timeout=5.0, check_same_thread=False, cached_statements=512)
-
-        made = create_engine("sqlite://", poolclass=NullPool, creator=connect, hide_parameters=True)
-
-    @event.listens_for(made, "connect")
-    def settings(connection: Any, record: object) -> None:
-        # The driver's own transactions commit a released savepoint whatever becomes of the outer one.
-        connection.isolation_level = None
-        cache = 4_000 if read_only else 16_000
-        for pragma in (
-            "journal_mode = WAL",
-            "synchronous = FULL",
-            "foreign_keys = ON",
-            f"cache_size = -{cache}",
-            "wal_autocheckpoint = 4000",
-            "busy_timeout = 5000",
-            "secure_delete = ON",  # some builds leave erased texts in free pages
-            *(("query_only = ON",) if read_only else ()),
-        ):
-            connection.execute(f"PRAGMA {pragma}")
-
-    @event.listens_for(made, "begin")
-    def begin(conn: Connection) -> None:
-        conn.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
-
-    return made
-
-
-def _lock(url: str) -> int | None:
-    """Hold the lock file beside a SQLite database: two daemons on one file would each believe they own the queue."""
-    parsed = make_url(url)
-    if parsed.get_backend_name() != "sqlite" or not parsed.database or parsed.database == ":memory:":
-        return None
-    handle = os.open(f"{parsed.database}.lock", os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(handle)
-        raise DatabaseProblem(f"{parsed.database}: another gateway runs on this database; stop it first") from None
-    return handle
-
-
-def is_engine_failure(error: BaseException | None) -> bool:
-    """The disk, a lock or the connection failed, not what was asked of it."""
-    if isinstance(error, OperationalError):
-        return _primary(error) != sqlite3.SQLITE_ERROR  # which says that the statement is wrong
-    return isinstance(error, DatabaseProblem) or (isinstance(error, DBAPIError) and error.connection_invalidated)
-
-
-def _primary(error: DBAPIError) -> int | None:
-    """SQLite's result code without its details; None of another engine."""
-    code: int | None = getattr(error.orig, "sqlite_errorcode", None)
-    return None if code is None else code & 0xFF
-
-
-def values(rows: Iterable[Any]) -> list[dict[str, Any]]:
-    """Rows as plain dictionaries: works return values, never rows."""
-    return [dict(row._mapping) for row in rows]

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, Select, delete, exists, func, literal, select, update
 
-from gateway.core.database import upsert
+from gateway.core.engines import upsert
 from gateway.core.model import LogClass
 from gateway.core.tables.messages import bigram, message, unindexed
 

@@ -10,7 +10,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, insert, make_url, select
 
-from gateway.core.database import DatabaseProblem, engine
+from gateway.core.engines import DatabaseProblem, engine
 from gateway.core.keys import Keys
 from gateway.core.tables.staff import fact
 

@@ -23,7 +23,7 @@ from config.load import load
 from config.model import Gateway
 from gateway.console.web import Extra
 from gateway.core import upgrade
-from gateway.core.database import engine
+from gateway.core.engines import engine
 from gateway.core.ids import Ids
 from gateway.core.keys import Keys
 from gateway.demo import organisation, pages

@@ -21,7 +21,7 @@ from gateway.affairs.importing_rows import Counts
 from gateway.affairs.invitations import Invited
 from gateway.affairs.sheets import Sheet, SheetProblem, inert, private_file
 from gateway.core import audit
-from gateway.core.database import engine
+from gateway.core.engines import engine
 from gateway.core.ids import Ids
 from gateway.core.keys import Keys
 from gateway.core.tables.metadata import METADATA

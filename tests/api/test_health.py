@@ -11,7 +11,7 @@ from sqlalchemy import Connection, delete, insert
 from twisted.internet.defer import Deferred
 
 from gateway.api import openapi, site
-from gateway.core.database import DatabaseProblem
+from gateway.core.engines import DatabaseProblem
 from gateway.core.model import LinkStatus
 from gateway.core.tables.staff import fact
 from tests.api.house import KEY, PATH_KEY, Client

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from gateway.core.database import engine
+from gateway.core.engines import engine
 from gateway.core.model import Member
 from gateway.core.tables.everything import METADATA
 from tests.console.served import PASSWORD, Served, people

@@ -22,7 +22,7 @@ from sqlalchemy import Connection
 from gateway.affairs import branches, cases, roles, staff
 from gateway.console import passwords, sessions
 from gateway.core import search
-from gateway.core.database import engine
+from gateway.core.engines import engine
 from gateway.core.ids import Ids, first_of
 from gateway.core.model import Member
 from gateway.core.tables.messages import message, part, unindexed

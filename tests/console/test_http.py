@@ -16,7 +16,7 @@ from sqlalchemy import Connection, func, select, update
 from gateway.affairs import cases
 from gateway.console import case_query
 from gateway.console.front import LARGEST_FORM
-from gateway.core.database import engine
+from gateway.core.engines import engine
 from gateway.core.model import Member
 from gateway.core.tables.everything import METADATA
 from gateway.core.tables.messages import message

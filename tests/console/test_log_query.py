@@ -11,7 +11,7 @@ from sqlalchemy import Connection, event
 
 from gateway.console import log_query
 from gateway.console.log_query import Filter, Rows
-from gateway.core.database import engine
+from gateway.core.engines import engine
 from gateway.core.ids import Ids, first_of
 from gateway.core.tables.everything import METADATA
 from gateway.core.tables.messages import message

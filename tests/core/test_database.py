@@ -12,7 +12,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorFromThreads
 from zope.interface import implementer
 
-from gateway.core.database import Database, DatabaseProblem, Queue, engine, is_engine_failure, wake
+from gateway.core.database import Database, Queue, wake
+from gateway.core.engines import DatabaseProblem, engine, is_engine_failure
 from gateway.core.tables.everything import METADATA
 from gateway.core.tables.staff import fact
 from tests.conftest import EmptyDatabase

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, func, select
 
 from gateway.core import search
-from gateway.core.database import engine
+from gateway.core.engines import engine
 from gateway.core.ids import Ids
 from gateway.core.tables.everything import METADATA
 from gateway.core.tables.messages import bigram, message, unindexed

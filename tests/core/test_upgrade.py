@@ -12,7 +12,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import text, update
 
 from gateway.core import upgrade
-from gateway.core.database import DatabaseProblem, engine
+from gateway.core.engines import DatabaseProblem, engine
 from gateway.core.keys import Keys
 from gateway.core.tables.everything import METADATA
 from gateway.core.tables.staff import fact

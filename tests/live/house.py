@@ -16,7 +16,7 @@ from urllib.request import ProxyHandler, Request, build_opener
 from sqlalchemy import Connection, func, select
 
 from bench.harness import API_KEY, House, muster
-from gateway.core.database import engine
+from gateway.core.engines import engine
 from gateway.core.tables.messages import message, part
 from tests.live.operator import until
 
