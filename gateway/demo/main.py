@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import secrets
 import shutil
+import signal
 import socket
 import sys
 import tempfile
@@ -178,8 +180,10 @@ async def run(reactor: Any, *, listen: str, keep: Path | None) -> None:
     """Until interrupted. Everything is in one folder, which goes with the demo unless it is to be kept."""
     folder = _folder(keep)
     reactor.addSystemEventTrigger("after", "shutdown", _forget, folder, keep)
+    signal.signal(signal.SIGINT, lambda *_: _leave(folder, keep))
     demo = Demo(reactor, folder, listen=listen)
     await demo.start()
+    signal.signal(signal.SIGINT, lambda *_: reactor.callFromThread(reactor.stop))
     reactor.addSystemEventTrigger("before", "shutdown", lambda: Deferred.fromCoroutine(demo.stop()))
     for line in demo.said():
         click.echo(line)
@@ -229,6 +233,13 @@ def _folder(keep: Path | None) -> Path:
         return Path(tempfile.mkdtemp(prefix="muster-demo-"))
     keep.mkdir(parents=True, exist_ok=True)
     return keep.absolute()
+
+
+def _leave(folder: Path, keep: Path | None) -> None:
+    """Ctrl-C while it is being set up: nothing runs yet that would have to end in order, and an exception in the middle of
+    anything might be taken for its failure."""
+    _forget(folder, keep)
+    os._exit(128 + signal.SIGINT)
 
 
 def _forget(folder: Path, keep: Path | None) -> None:

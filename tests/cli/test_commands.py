@@ -125,6 +125,16 @@ def test_check_says_file_table_and_key(config: Path) -> None:
     assert "currency" in said
 
 
+def test_a_check_that_was_broken_off_is_not_ok(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_: object) -> None:
+        raise SystemExit(0)  # as the reactor ends by Ctrl-C
+
+    monkeypatch.setattr("gateway.main.react", interrupted)
+    done = CliRunner().invoke(main, ["check", str(config), "--connect"])
+    assert done.exit_code != 0
+    assert "ok" not in done.output
+
+
 def test_a_missing_configuration(tmp_path: Path) -> None:
     for command in ("check", "run", "upgrade"):
         assert "cannot be read" in refused(command, tmp_path / "none.toml")
