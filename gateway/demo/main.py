@@ -236,8 +236,8 @@ def _folder(keep: Path | None) -> Path:
 
 
 def _leave(folder: Path, keep: Path | None) -> None:
-    """Ctrl-C while it is being set up: nothing runs yet that would have to end in order, and an exception in the middle of
-    anything might be taken for its failure."""
+    """Ctrl-C while it is being set up: nothing runs yet that would have to end in order, and an exception in the middle
+    of anything might be taken for its failure."""
     _forget(folder, keep)
     os._exit(128 + signal.SIGINT)
 
