@@ -19,9 +19,9 @@ from gateway.api.accounts import actor
 from gateway.api.submission import Message
 from gateway.core import messages
 from gateway.core.database import Runs
-from gateway.core.engines import is_engine_failure
+from gateway.core.engines import is_engine_failure, is_full
 from gateway.core.lookup import Lookup
-from gateway.core.model import Busy, Lane, NotTaken, Outbound
+from gateway.core.model import Busy, Full, Lane, NotTaken, Outbound
 from gateway.core.tables.organisation import number as phone
 from gateway.core.tables.staff import callback, idempotency
 
@@ -152,9 +152,10 @@ class Intake:
             return
         if len(batch) == 1 and not is_engine_failure(failure.value):
             self.log.failure("a request of {account} failed", failure, account=batch[0].account)
+        why = Full("the disk is full") if is_full(failure.value) else NotTaken(str(failure.value))
         for submission in batch:
             self._count -= len(submission.outbounds)
-            submission.done.errback(NotTaken(str(failure.value)))
+            submission.done.errback(why)
 
 
 # --- in the database ----------------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ from gateway.api.intake import Answer, Intake, error
 from gateway.api.metrics import Figures
 from gateway.api.server import ApiRequest
 from gateway.api.submission import Invalid, Message, read
-from gateway.core.model import Busy, NotTaken
+from gateway.core.model import Busy, Full, NotTaken
 from gateway.core.tables.messages import message, part
 
 ROUTE = "/v1/messages"
@@ -112,6 +112,10 @@ class Messages(Resource):
 
         def failed(failure: Failure) -> None:
             self._daily.give_back(account, len(messages))
+            if failure.check(Full):
+                full = error("full", "nothing was queued: the gateway's disk is full; come again when there is room")
+                self._finish(request, 507, full)
+                return
             if not failure.check(NotTaken):
                 self.log.failure("a request of {account} failed", failure, account=account.name)
             self._busy(request)

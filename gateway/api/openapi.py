@@ -112,6 +112,7 @@ def _send() -> dict[str, Any]:
             "422": _refused("The Idempotency-Key was used for another request."),
             "429": _refused("The messages of this key for today are used up."),
             "503": _refused("Too much waits; come again in a second."),
+            "507": _refused("The disk is full; nothing was queued."),
         },
         "callbacks": {"state": {"{$request.body#/callback}": {"post": _told()}}},
     }

@@ -14,6 +14,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import NullPool, StaticPool
 
+_DISK_FULL = "53100"  # SQLSTATE
 _RERUN = frozenset({"40001", "40P01", "57P01", "57P02", "57P03"})  # SQLSTATEs that a rerun can cure
 
 
@@ -99,6 +100,13 @@ def is_engine_failure(error: BaseException | None) -> bool:
     if isinstance(error, OperationalError):
         return primary(error) != sqlite3.SQLITE_ERROR  # which says that the statement is wrong
     return isinstance(error, DatabaseProblem) or (isinstance(error, DBAPIError) and error.connection_invalidated)
+
+
+def is_full(error: BaseException | None) -> bool:
+    """The disk has no room left."""
+    if not isinstance(error, DBAPIError):
+        return False
+    return primary(error) == sqlite3.SQLITE_FULL or getattr(error.orig, "sqlstate", None) == _DISK_FULL
 
 
 def primary(error: DBAPIError) -> int | None:

@@ -310,6 +310,10 @@ class NotTaken(Exception):
     """A message or report is not safe with us; the operator should send it again."""
 
 
+class Full(NotTaken):
+    """The disk is full; make room, and it goes on by itself."""
+
+
 class Busy(NotTaken):
     """Too much waits already; the sender should come again in a moment."""
 
