@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from gateway.core.model import Event, Inbound, Request
 from menus.needs import Conduct, Registry, is_text
-from menus.sessions import Menu, Session, Sessions
+from menus.sessions import Menu, Place, Session, Sessions
 from menus.step import Screen, Step
 from menus.tree import ROOT, MenuError, Tree
 from menus.vendors import Profile
@@ -84,7 +84,7 @@ class Engine:
         if session is None or _begins(session, inbound, profile, request):
             step = Step(self._joined, conn, request, profile, _new(inbound, request))
             tokens = _path(inbound, text, session, profile, request)
-            if not tokens and unfinished is not None:
+            if not tokens and unfinished is not None and not self._answered(unfinished.stack[-1]):
                 step.resume(unfinished)
             else:
                 step.walk(tokens)
@@ -93,6 +93,10 @@ class Engine:
             step = Step(self._joined, conn, request, profile, session)
             step.type(_latest(session, text) if profile.cumulative else text)
         return step.screen(typed=text, mark=inbound.remote_id)
+
+    def _answered(self, place: Place) -> bool:
+        """Whether it is a screen that begins with an answer: people read it and hang up."""
+        return isinstance(place, Menu) and self.tree.nodes[place.node].head is not None
 
 
 def _unasked(tree: Tree, registry: Registry) -> Iterable[str]:

@@ -453,9 +453,10 @@ def test_a_new_session_without_a_word_of_the_old_one_resumes_it() -> None:
     assert phone.dial().text == "上次未完成：我的\n1继续\n2重来"
 
 
-def test_nothing_is_offered_when_the_answer_was_there() -> None:
+@pytest.mark.parametrize("path", ["*123*8*2#", "*123*1#"])
+def test_nothing_is_offered_when_the_answer_was_there(path: str) -> None:
     phone = Phone()
-    phone.dial("*123*8*2#")
+    phone.dial(path)
     phone.hang_up()
     phone.session = "s2"
     assert phone.dial().text == ROOT
