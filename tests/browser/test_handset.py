@@ -71,6 +71,22 @@ def test_a_new_user_texts_and_dials(
     assert complaints == []
 
 
+def test_keys_pressed_faster_than_the_network_answers_are_all_heard(
+    chromium: Browser, visit: Visit, cookies: dict[str, str], complaints: list[str]
+) -> None:
+    page = opened(chromium, visit, cookies, complaints, script=True)
+    page.goto(f"/handset/{LI}")
+    field = page.locator("input[name=text]")
+    for pressed in ("", "*123#", "9", "1"):
+        field.fill(pressed)
+        field.press("Enter")
+    field.fill("begun")
+    expect(page.locator("#lcd")).to_contain_text("选择语言")  # 9 settings, 1 language
+    expect(field).to_have_value("begun")
+    page.get_by_role("button", name="挂断").click()
+    assert complaints == []
+
+
 def test_a_text_that_comes_by_itself_appears(
     chromium: Browser, visit: Visit, cookies: dict[str, str], complaints: list[str]
 ) -> None:
