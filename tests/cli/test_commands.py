@@ -381,6 +381,7 @@ def test_run_only_a_part_that_exists(config: Path) -> None:
 def test_our_package_names_must_be_ours_alone(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from gateway.cli.checking import PACKAGES
 
-    assert set(PACKAGES) <= metadata.packages_distributions().keys()
+    owners = metadata.packages_distributions()
+    assert [set(owners.get(package, ())) for package in PACKAGES] == [{"muster"}] * 6
     monkeypatch.setattr(metadata, "packages_distributions", lambda: {"config": ["muster", "configurator"]})
     assert "the package config is configurator's too" in refused("check", config)
