@@ -167,7 +167,10 @@ class Front:
             raise Refused(HTTPStatus.FORBIDDEN, N_("The form came from another site."))
         sent = visit.form("csrf") or visit.request.getHeader("x-csrf") or ""
         if not hmac.compare_digest(sent.encode(), visit.csrf.encode()):
-            raise Refused(HTTPStatus.FORBIDDEN, N_("The form was too old. Go back, copy what you wrote, reload the page and send it again."))
+            raise Refused(
+                HTTPStatus.FORBIDDEN,
+                N_("The form was too old. Go back, copy what you wrote, reload the page and send it again."),
+            )
 
     def _address(self, request: Request) -> str:
         """The nearest address that is no proxy of ours."""
