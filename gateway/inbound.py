@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from sqlalchemy import Connection
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -21,6 +21,7 @@ from gateway.core import messages, outcomes
 from gateway.core.database import Queue, Runs
 from gateway.core.engines import is_engine_failure
 from gateway.core.faults import fault
+from gateway.core.keys import Keys
 from gateway.core.model import Busy, Event, Inbound, LinkState, LinkStatus, NotTaken, Outbound, Part, Report, State
 from gateway.figures import Latency
 from gateway.handling import Handled, Slots, Taken, Workplace, handle, quarantine
@@ -84,8 +85,6 @@ class Desk:
         self._soon = False
         self._reports: dict[str, list[tuple[Report, Deferred[None]]]] = {}
         self._reporting: set[str] = set()
-        self._submitted: list[tuple[list[Outbound], str, Deferred[list[int]]]] = []
-        self._submitting = False
         self._idle: Deferred[None] | None = None
 
     def add_link(self, name: str, *, stored: bool, fingerprints: dict[int, int]) -> None:
@@ -370,44 +369,18 @@ class Desk:
 
     # --- what the gateway itself sends ------------------------------------------------------------------------
 
-    def submit(self, outbounds: Sequence[Outbound], *, actor: str) -> Deferred[list[int]]:
-        """Queue messages of other systems or staff; many callers share one commit. Fires with their ids."""
-        done: Deferred[list[int]] = Deferred()
+    def submit(self, outbounds: Sequence[Outbound], *, actor: str, sealed: bool = False) -> Deferred[list[int]]:
+        """Queue messages that answer no text; fires with their ids. Of `sealed` ones the log keeps no text."""
         routed = []
         for outbound in outbounds:
             link = outbound.link or choose(self.board, outbound.to)
             if link is None:
-                done.errback(NotTaken("no link takes this number"))
-                return done
-            routed.append(outbound if outbound.link else _with_link(outbound, link))
-        if self._database.waiting > MOST_WAITING or len(self._submitted) > MOST_WAITING:
-            done.errback(Busy("too much waits"))
-            return done
-        self._submitted.append((routed, actor, done))
-        if not self._submitting:
-            self._submitting = True
-            self._clock.callLater(0, self._submit)
-        return done
-
-    def _submit(self) -> None:
-        submitted, self._submitted = self._submitted, []
-        if not submitted:
-            self._submitting = False
-            return
-        done = self._database.run(_queue_all, [(outbounds, actor) for outbounds, actor, _ in submitted], self._now())
-
-        def queued(_: object) -> None:
-            for outbounds, _actor, waiting in submitted:
-                waiting.callback([outbound.id for outbound in outbounds])
-            self.poke()
-
-        def failed(failure: Failure) -> None:
-            for _outbounds, _actor, waiting in submitted:
-                waiting.errback(NotTaken(str(failure.value)))
-
-        done.addCallbacks(queued, failed)
-        done.addErrback(lambda failure: self.log.failure("the desk failed on a submission", failure))
-        done.addCallback(lambda _: self._submit())
+                return fail(NotTaken("no link takes this number"))
+            routed.append(replace(outbound, link=link))
+        if self._database.waiting > MOST_WAITING:
+            return fail(Busy("too much waits"))
+        keys = self.place.office.keys if sealed else None
+        return self._database.run(_queue, routed, self._now(), actor, keys)
 
     def poke(self) -> None:
         """Something was queued."""
@@ -419,16 +392,8 @@ class Desk:
             self._idle.callback(None)
 
 
-def _queue_all(conn: Connection, submitted: list[tuple[list[Outbound], str]], now: datetime) -> None:
-    by_actor: dict[str, list[Outbound]] = {}
-    for outbounds, actor in submitted:
-        by_actor.setdefault(actor, []).extend(outbounds)
-    for actor, together in by_actor.items():
-        messages.queue(conn, together, now, actor=actor)
-
-
-def _with_link(outbound: Outbound, link: str) -> Outbound:
-    return replace(outbound, link=link)
+def _queue(conn: Connection, outbounds: list[Outbound], now: datetime, actor: str, keys: Keys | None) -> list[int]:
+    return messages.queue(conn, outbounds, now, actor=actor, keys=keys)
 
 
 def _fired() -> Deferred[Part | None]:

@@ -443,3 +443,17 @@ def test_what_looks_like_a_code_is_not_written(house: House) -> None:
     house.say("48291374")
     house.say("6222021234567890128")
     assert house.rows(message.c.text, direction="in") == ["<unknown> 8", "<unknown> 19"]
+
+
+def test_what_is_submitted_sealed_is_sent_and_not_kept(house: House) -> None:
+    shown, hidden = (Outbound(id=house.ids(), to=MEMBER, text=text) for text in ("shown", "9.00 CNY"))
+    house.desk.submit([shown], actor="test")
+    house.desk.submit([hidden], actor="test", sealed=True)
+    house.desk.poke()
+    house.turn()
+    assert sorted(house.line.written) == ["9.00 CNY", "shown"]
+    house.answer()
+    assert house.rows(message.c.text, message.c.sealed, message.c.log_class) == [
+        ("shown", None, "A"),
+        (None, None, "C"),
+    ]

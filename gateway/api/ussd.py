@@ -117,7 +117,8 @@ class Ussd:
             organisation = self._gateway.settings.organisation
             text = signed(_text(part), organisation.signature_for(organisation.language))
             outbound = Outbound(id=self._gateway.ids(), to=inbound.sender.text, text=text, lane=Lane.ANSWER)
-            await self._gateway.desk.submit([outbound], actor="command")
+            # The screen's own row says what of it may be kept.
+            await self._gateway.desk.submit([outbound], actor="command", sealed=True)
 
         def failed(failure: Failure) -> None:
             if not failure.check(NotTaken):

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, bindparam, func, null, select, text, update
 from gateway.core.bulk import Inserts, Row
 from gateway.core.database import wake
 from gateway.core.ids import first_of
+from gateway.core.keys import Keys
 from gateway.core.lookup import Lookup
 from gateway.core.model import Outbound, Part, State
 from gateway.core.tables.messages import message, part, unindexed
@@ -156,29 +157,29 @@ def part_row(part_: Part, link: str, state: State, now: datetime, *, attempt: in
 
 
 def queue(
-    conn: Connection,
-    outbounds: Iterable[Outbound],
-    now: datetime,
-    *,
-    actor: str,
-    log_class: str = "A",
+    conn: Connection, outbounds: Iterable[Outbound], now: datetime, *, actor: str, keys: Keys | None = None
 ) -> list[int]:
-    """Queue messages that nobody asked for by text: answers of staff, other systems. `link` must be set."""
+    """Queue messages that answer no text: of staff, of other systems. `link` must be set.
+
+    With `keys` the text is sealed while it waits, and nothing of it is kept.
+    """
     rows = [
         row(
             outbound,
             now,
             link=outbound.link or "",
             state=State.QUEUED,
-            log_class=log_class,
-            text=outbound.text,
+            log_class="A" if keys is None else "C",
+            text=outbound.text if keys is None else None,
+            sealed=None if keys is None else keys.seal("secret", outbound.text.encode()),
             actor=actor,
         )
         for outbound in outbounds
     ]
     log_out(conn, rows)
     ids = [found[0] for found in rows]
-    index_later(conn, ids)
+    if keys is None:
+        index_later(conn, ids)
     wake(conn, "queue")
     wake(conn, "messages")
     return ids

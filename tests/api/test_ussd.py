@@ -97,7 +97,8 @@ class SlowDesk:
             self.waiting.append(done)
         return done
 
-    def submit(self, outbounds: Any, *, actor: str) -> Deferred[list[int]]:
+    def submit(self, outbounds: Any, *, actor: str, sealed: bool) -> Deferred[list[int]]:
+        assert sealed, "a screen may hold an amount"
         self.submitted += outbounds
         done: Deferred[list[int]] = Deferred()
         done.callback([])
