@@ -6,16 +6,14 @@ written by one statement a table. In between, commands are plain calls.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import Connection, insert
 
 from commands.answer import KEEP, Answered, Prepared, answer, prepare
-from commands.office import Office
 from commands.privacy import masked_reply
 from commands.privacy import unknown as withheld
 from gateway.affairs import members
@@ -38,59 +36,16 @@ from gateway.core.model import (
     Resend,
     State,
 )
-from gateway.core.release import Split
 from gateway.core.tables.messages import quarantine as quarantine_table
 from gateway.core.text import segments, signed
-from gateway.limits import Limits, Verdict
-from menus.engine import Engine
-from menus.sessions import Session, Sessions
+from gateway.limits import Verdict
+from gateway.workplace import Handled, Slots, Taken, Workplace
 from menus.step import Screen
 
 # How long a reply is worth sending (SERVICES 7.4).
 _LIFE = {Lane.CODE: timedelta(minutes=10), Lane.ANSWER: timedelta(hours=24)}
 _STATE, _ERROR = (messages.log_in.names.index(name) for name in ("state", "error"))
 HELP, STOP = "0", "92"  # go first, and STOP is always answered
-
-
-@dataclass(frozen=True, slots=True)
-class Workplace:
-    """What the database side works with; the same for every message."""
-
-    office: Office
-    engine: Engine
-    sessions: Sessions
-    limits: Limits
-    random: random.Random
-
-
-class Slots(NamedTuple):
-    """What a link has free for the replies of one batch."""
-
-    split: Split
-    granted: int  # parts that may be born inflight
-    room: int  # parts that may be born leased
-
-
-class Taken(NamedTuple):
-    """An inbound with what the reactor side knows of it."""
-
-    message: Inbound
-    fingerprint: int | None
-    route: str | None  # the link a reply goes by
-
-
-@dataclass(slots=True)
-class Handled:
-    """What became of one inbound; the desk acts on it after the commit."""
-
-    link: str | None = None
-    write: tuple[Part, ...] = ()
-    hold: tuple[Part, ...] = ()
-    queued: bool = False
-    screen: Part | None = None
-    session: Session | None = None
-    automatic: tuple[str, bool] | None = None  # the reply's text, and whether it is an error
-    command: str | None = None
 
 
 def handle(

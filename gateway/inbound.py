@@ -24,11 +24,12 @@ from gateway.core.faults import fault
 from gateway.core.keys import Keys
 from gateway.core.model import Busy, Event, Inbound, LinkState, LinkStatus, NotTaken, Outbound, Part, Report, State
 from gateway.figures import Latency
-from gateway.handling import Handled, Slots, Taken, Workplace, handle, quarantine
+from gateway.handling import handle, quarantine
 from gateway.links import Board
 from gateway.outbox import Outbox
 from gateway.repeats import SessionRepeats, StoredRepeats
 from gateway.routing import choose
+from gateway.workplace import Handled, Slots, Taken, Workplace
 
 MOST_WAITING = 5_000  # messages not yet in a batch; more are told to come again (0x58, HTTP 503)
 BATCH = 200  # messages in one work, which so lasts some 20 ms

@@ -33,13 +33,13 @@ from gateway.core.keys import Keys
 from gateway.core.model import Address, Part
 from gateway.core.tables.messages import message
 from gateway.core.tables.staff import timetable as slots
-from gateway.handling import Workplace
 from gateway.inbound import Desk
 from gateway.limits import Limits
 from gateway.links import Board, Link
 from gateway.outbox import Outbox
 from gateway.routing import choose
 from gateway.timetable import Job, Timetable
+from gateway.workplace import Workplace
 from menus.engine import Engine
 from menus.sessions import Sessions
 from menus.tree import load as load_menus

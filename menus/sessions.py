@@ -102,11 +102,7 @@ class Session:
     def unfinished(self, now: datetime) -> bool:
         """Whether it is worth an offer to go on: below the root, not yet answered, and nothing sealed in it."""
         return (
-            self.open
-            and len(self.stack) > 1
-            and not self.answered
-            and not self.sealed
-            and now - self.seen < UNFINISHED
+            self.open and len(self.stack) > 1 and not self.answered and not self.sealed and now - self.seen < UNFINISHED
         )
 
     @property

@@ -39,11 +39,11 @@ from gateway.core.model import (
 )
 from gateway.core.tables.messages import dialog, message, part, quarantine, waiting_part
 from gateway.core.tables.organisation import branch, member, number, obligation
-from gateway.handling import Workplace
 from gateway.inbound import BATCH, Desk
 from gateway.limits import Limits
 from gateway.links import Board
 from gateway.outbox import Outbox
+from gateway.workplace import Workplace
 from menus.engine import Engine
 from menus.sessions import Sessions
 from menus.step import Screen
