@@ -14,7 +14,7 @@ import pytest
 from commands.texts import FOLDER
 from config import model
 from config.load import load
-from tests.reference import DOCS, command_line_page
+from tests.reference import DOCS, command_line_page, settings_page
 
 ROOT = DOCS.parent
 SECTIONS = {
@@ -51,6 +51,11 @@ def documented() -> dict[str, dict[str, list[str]]]:
 def test_the_page_of_the_command_line_is_up_to_date() -> None:
     written = (DOCS / "command-line.md").read_text("utf-8")
     assert written == command_line_page(), "docs/command-line.md is old; `python -m tests.reference` writes it"
+
+
+def test_the_page_of_the_settings_is_up_to_date() -> None:
+    written = (DOCS / "settings.md").read_text("utf-8")
+    assert written == settings_page(), "docs/settings.md is old; `python -m tests.reference` writes it"
 
 
 def test_every_table_of_the_configuration_is_documented() -> None:

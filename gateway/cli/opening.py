@@ -35,9 +35,13 @@ class Opened:
     now: datetime
 
     @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.gateway.organisation.time_zone)
+
+    @property
     def today(self) -> date:
         """The organisation's own day."""
-        return self.now.astimezone(ZoneInfo(self.gateway.organisation.time_zone)).date()
+        return self.now.astimezone(self.zone).date()
 
 
 @contextmanager

@@ -42,12 +42,12 @@ def sentence_of(error: Exception) -> str | None:
     from twisted.internet.error import CannotListenError
 
     from config.load import ConfigError
-    from gateway.affairs import branches, roles, staff
+    from gateway.affairs import branches, roles, settings, staff
     from gateway.affairs.sheets import SheetProblem
     from gateway.core.engines import DatabaseProblem
     from gateway.core.keys import KeyProblem
 
-    refused = branches.Refused | roles.Refused | staff.Refused | SheetProblem
+    refused = branches.Refused | roles.Refused | settings.Refused | staff.Refused | SheetProblem
     if isinstance(error, refused | ConfigError | DatabaseProblem | KeyProblem):
         return str(error)
     if isinstance(error, DBAPIError):

@@ -1,0 +1,256 @@
+"""Every setting that the organisation may change while the gateway runs: what it is, what it may be, what we ship.
+
+A package adds a tuple of its own and names it in `DECLARED`. `python -m tests.reference` writes docs/settings.md from
+here. A name that ends in `.*` stands for a family: `texts.zh.dues.clear` is one of `texts.*`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+
+class Kind(Enum):
+    """What a value looks like; `settings.read` takes each as somebody typed it."""
+
+    FLAG = "flag"  # bool: on, off
+    NUMBER = "number"  # int within bounds; money is minor units
+    TEXT = "text"  # str, at most `most` characters; "" where `least` is 0
+    CHOICE = "choice"  # str, one of `choices`
+    WORDS = "words"  # tuple[str, ...], typed with commas between
+    HOURS = "hours"  # str, "21-8": from and until, hours of the day; "" is never
+    WEEK = "week"  # str, "1-5 09:00-12:00 14:00-17:30; 6 09:00-12:00": days from Monday, then times; "" is never
+    DATES = "dates"  # tuple[str, ...], "2026-10-01" or "2026-10-01/2026-10-07"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """One setting. A number lies between `least` and `most`, a text has so many characters, words are so many."""
+
+    name: str
+    kind: Kind
+    default: Any
+    zh: str  # what it does, for the pages
+    en: str
+    unit: str = ""  # "days", "minutes", ...
+    least: int = 0
+    most: int = 1_000_000_000
+    choices: tuple[str, ...] = ()
+    two: bool = False  # a change waits for a second person
+
+    @property
+    def family(self) -> bool:
+        return self.name.endswith(".*")
+
+
+COMMANDS = (
+    Setting(
+        name="commands.off",
+        kind=Kind.WORDS,
+        default=(),
+        most=60,
+        zh="停用的命令编号，如 81, 91；帮助、退订、恢复不能停用",
+        en="codes of the commands that are switched off, as in 81, 91; help, stop and start always stay",
+    ),
+    Setting(
+        name="words.*",
+        kind=Kind.WORDS,
+        default=(),
+        most=8,
+        zh="命令的自定词，如 words.zh.11 为“党费”；与其他命令冲突的词不接受",
+        en="words of your own for a command, as in words.en.11 = FEES; a word of another command is refused",
+    ),
+    Setting(
+        name="texts.*",
+        kind=Kind.TEXT,
+        default="",
+        least=1,
+        most=400,
+        zh="替换的短信文字，如 texts.zh.dues.clear；超过一条或提到没有的命令的不接受",
+        en="a text in place of ours, as in texts.en.dues.clear; it must stay in one segment and name no other command",
+    ),
+)
+
+HOURS = (
+    Setting(
+        name="hours.office",
+        kind=Kind.WEEK,
+        default="1-5 09:00-12:00 14:00-17:30",
+        most=200,
+        zh="办公时间：星期几（1为星期一）和时段，多段用分号隔开",
+        en="office hours: days (1 is Monday) and times, pieces with ; between",
+    ),
+    Setting(
+        name="hours.closed",
+        kind=Kind.DATES,
+        default=(),
+        most=100,
+        zh="不办公的日子，如 2026-10-01/2026-10-07",
+        en="days without office hours, as in 2026-10-01/2026-10-07",
+    ),
+    Setting(
+        name="hours.open",
+        kind=Kind.DATES,
+        default=(),
+        most=100,
+        zh="补班的日子，按星期一的时段办公",
+        en="days that are worked instead, with the hours of a Monday",
+    ),
+    Setting(
+        name="answers.within",
+        kind=Kind.NUMBER,
+        default=60,
+        unit="minutes",
+        least=5,
+        most=14_400,
+        zh="提问在多少办公分钟内答复",
+        en="working minutes within which a question is answered",
+    ),
+    Setting(
+        name="quiet.hours",
+        kind=Kind.HOURS,
+        default="21-8",
+        two=True,
+        zh="不发群发短信的时段，本人用94改过的除外",
+        en="hours without bulk messages, for members who chose none of their own with 94",
+    ),
+)
+
+LIMITS = (
+    Setting(
+        name="limits.replies",
+        kind=Kind.NUMBER,
+        default=20,
+        least=3,
+        most=100,
+        zh="10分钟内对一个号码的自动答复最多几条",
+        en="automatic replies to one number in ten minutes",
+    ),
+    Setting(
+        name="limits.same",
+        kind=Kind.NUMBER,
+        default=5,
+        least=2,
+        most=20,
+        zh="其中相同文字最多几条",
+        en="of them with the same text",
+    ),
+    Setting(
+        name="limits.errors",
+        kind=Kind.NUMBER,
+        default=3,
+        least=2,
+        most=20,
+        zh="其中报错最多几条",
+        en="of them that are errors",
+    ),
+)
+
+APPROVAL = (
+    Setting(
+        name="approval.solo_limit",
+        kind=Kind.NUMBER,
+        default=50,
+        unit="recipients",
+        least=0,
+        most=1000,
+        two=True,
+        zh="不超过多少人的通知不用第二人审批",
+        en="a notice to at most so many needs no second person",
+    ),
+)
+
+RETENTION = (
+    Setting(
+        name="retention.texts",
+        kind=Kind.NUMBER,
+        default=90,
+        unit="days",
+        least=7,
+        most=365,
+        two=True,
+        zh="短信正文保存天数（A、B类）",
+        en="texts of messages, classes A and B; then the row stays without its text",
+    ),
+    Setting(
+        name="retention.rows",
+        kind=Kind.NUMBER,
+        default=365,
+        unit="days",
+        least=90,
+        most=3650,
+        two=True,
+        zh="无正文的短信记录保存天数，之后只留每日计数",
+        en="rows of messages without their text; then only daily counts stay",
+    ),
+    Setting(
+        name="retention.cases",
+        kind=Kind.NUMBER,
+        default=90,
+        unit="days",
+        least=7,
+        most=365,
+        two=True,
+        zh="咨询结件后正文保存天数（D类）",
+        en="texts of a case after it was closed (class D); then its number, kind and times stay",
+    ),
+    Setting(
+        name="retention.audit",
+        kind=Kind.NUMBER,
+        default=1095,
+        unit="days",
+        least=365,
+        most=7300,
+        two=True,
+        zh="审计记录保存天数",
+        en="the audit",
+    ),
+    Setting(
+        name="retention.numbers",
+        kind=Kind.NUMBER,
+        default=30,
+        unit="days",
+        least=1,
+        most=365,
+        two=True,
+        zh="解绑后号码保存天数；退订记录另存",
+        en="a phone number after it was unbound; an opt-out is kept for as long as it has to be honoured",
+    ),
+    Setting(
+        name="retention.consents",
+        kind=Kind.NUMBER,
+        default=180,
+        unit="days",
+        least=30,
+        most=3650,
+        two=True,
+        zh="同意与退订的旧记录保存天数",
+        en="records of consent that a later one has replaced",
+    ),
+    Setting(
+        name="retention.quarantine",
+        kind=Kind.NUMBER,
+        default=30,
+        unit="days",
+        least=1,
+        most=365,
+        two=True,
+        zh="处理出错的短信（加密）保存天数",
+        en="messages that could not be handled, encrypted",
+    ),
+)
+
+ANSWERS = (
+    Setting(
+        name="canned.*",
+        kind=Kind.TEXT,
+        default="",
+        least=1,
+        most=300,
+        zh="常用答复，如 canned.zh.医保补卡",
+        en="canned answers by language and title, as in canned.en.health-card",
+    ),
+)
+
+DECLARED: tuple[Setting, ...] = (*COMMANDS, *HOURS, *LIMITS, *APPROVAL, *RETENTION, *ANSWERS)
