@@ -23,6 +23,7 @@ from commands.texts import Texts
 from config.model import Organisation
 from gateway.affairs import challenges
 from gateway.affairs.dues import month_of
+from gateway.affairs.wallets import Wallet
 from gateway.core.keys import Keys
 from gateway.core.model import Ask, Coding, Lane, Member, Reply, Request
 from gateway.core.text import units
@@ -41,6 +42,7 @@ class Office:
     organisation: Organisation
     keys: Keys
     new_id: Callable[[], int]
+    wallets: tuple[Wallet, ...] = ()  # those that members can pay from
     zone: ZoneInfo = field(init=False)
 
     def __post_init__(self) -> None:

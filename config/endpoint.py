@@ -6,6 +6,7 @@ import ipaddress
 import re
 from enum import Enum
 from pathlib import Path
+from urllib.parse import urlsplit
 
 _SERVER_OPTIONS = {
     "tcp": {"port", "interface", "backlog"},
@@ -56,6 +57,16 @@ def client(text: str) -> None:
     if not re.fullmatch(r"[A-Za-z0-9._:-]+", host):
         raise ValueError(f"{host!r} is no host; write {kind}:HOST:PORT")
     _port(options.get("port") or (arguments[1] if len(arguments) > 1 else ""), least=1)
+
+
+def is_safe_url(text: str) -> bool:
+    """Whether it is an address by TLS, or one on this machine; raise ValueError when it is no address at all."""
+    parts = urlsplit(text)
+    _ = parts.port
+    if not parts.hostname or parts.username or parts.query or parts.fragment:
+        return False
+    here = parts.hostname == "localhost" or _is_loopback(parts.hostname)
+    return parts.scheme == "https" or (parts.scheme == "http" and here)
 
 
 def is_network(text: str) -> bool:

@@ -21,11 +21,13 @@ from config.model import (
     Alarms,
     Api,
     ApiKey,
+    Callbacks,
     Console,
     Database,
     Gateway,
     ModemLink,
     Organisation,
+    Provider,
     Security,
     SmppLink,
     UssdHttp,
@@ -83,10 +85,15 @@ def _gateway(top: Table) -> Gateway:
         smpp=smpp,
         modem=modem,
         ussd_http={name: _ussd_http(name, table) for name, table in top.table("ussd_http").tables()},
+        providers={name: _provider(name, table) for name, table in top.table("providers").tables()},
+        callbacks=_callbacks(top.table("callbacks")),
         alarms=_alarms(top.table("alarms")),
     )
+    _callable(top, gateway)
     if gateway.console.listen == gateway.api.listen:
         top.reader.problem("api", "listen", "is the console's; each needs its own")
+    if gateway.callbacks.listen in (gateway.console.listen, gateway.api.listen):
+        top.reader.problem("callbacks", "listen", "is taken; leave it out and they come in where the API listens")
     top.done()
     return gateway
 
@@ -215,10 +222,7 @@ def _keys(table: Table) -> list[tuple[str, ApiKey]]:
 def _listen(table: Table, default: str) -> tuple[str, tuple[str, ...]]:
     """Beyond this machine passwords and numbers must not travel in the clear."""
     listen = table.text("listen", default)
-    proxies = table.texts("trusted_proxies", pattern=_NETWORK, wants='an address or a network as in "10.0.0.0/8"')
-    for proxy in proxies:
-        if not endpoint.is_network(proxy):
-            table.problem("trusted_proxies", f"{proxy!r} is not an address or a network")
+    proxies = _networks(table, "trusted_proxies")
     try:
         reach = endpoint.server(listen)
     except ValueError as error:
@@ -306,6 +310,75 @@ def _ussd_http(name: str, table: Table) -> UssdHttp:
     )
     table.done()
     return vendor
+
+
+def _provider(name: str, table: Table) -> Provider:
+    """What the operator's contract and portal say, and which wallets it has."""
+    kind = table.choice("kind", "", ("gsma", "daraja"))
+    daraja = kind == "daraja"
+    url, token_url = _https(table, "url"), _https(table, "token_url", "")
+    needed: str | None = None if daraja else ""
+    provider = Provider(
+        name=name,
+        kind=kind,
+        url=url,
+        payee=table.text("payee", longest=100, pattern=r"\d{5,7}" if daraja else ".*", wants="the short code"),
+        label=table.text("label", name, longest=20),
+        prefixes=_prefixes(table),
+        least=table.number("least", 1, least=0.01, most=1_000_000),
+        most=table.number("most", 500, least=0.01, most=1_000_000),
+        client_id=table.text("client_id", needed),
+        client_secret=table.secret("client_secret", needed),
+        token_url=token_url,
+        api_key=table.secret("api_key", ""),
+        passkey=table.secret("passkey", needed),
+        initiator=table.text("initiator", ""),
+        security_credential=table.secret("security_credential", "", longest=2000),
+        sources=_networks(table, "sources"),
+        timeout=table.number("timeout", 20, least=1, most=60),
+    )
+    if provider.least > provider.most:
+        table.problem("least", f"is more than most, {provider.most:g}")
+    if not table.has("sources"):
+        table.problem("sources", 'is missing; it is the networks that callbacks come from, as in ["196.201.214.0/24"]')
+    if bool(provider.initiator) != bool(provider.security_credential):
+        table.problem("initiator", "goes with security_credential, both or neither")
+    if token_url and not (provider.client_id and provider.client_secret):
+        table.problem("token_url", "needs client_id and client_secret")
+    table.done()
+    return provider
+
+
+def _https(table: Table, key: str, default: str | None = None) -> str:
+    """An address that may stand for money: TLS, but on this machine."""
+    text = table.text(key, default, longest=500).rstrip("/")
+    try:
+        if text and not endpoint.is_safe_url(text):
+            table.problem(key, "is https://HOST..., http:// on this machine only")
+    except ValueError:
+        table.problem(key, "is no address of the web")
+    return text
+
+
+def _networks(table: Table, key: str) -> tuple[str, ...]:
+    networks = table.texts(key, pattern=_NETWORK, wants='an address or a network as in "10.0.0.0/8"')
+    for network in networks:
+        if not endpoint.is_network(network):
+            table.problem(key, f"{network!r} is not an address or a network")
+    return networks
+
+
+def _callbacks(table: Table) -> Callbacks:
+    listen, proxies = _listen(table, "") if table.has("listen") else ("", _networks(table, "trusted_proxies"))
+    callbacks = Callbacks(listen=listen, trusted_proxies=proxies, public_url=_https(table, "public_url", ""))
+    table.done()
+    return callbacks
+
+
+def _callable(top: Table, gateway: Gateway) -> None:
+    """Who is to call back must be told where."""
+    if gateway.providers and not gateway.callbacks.public_url:
+        top.reader.problem("callbacks", "public_url", "is missing; it is where the providers reach this gateway")
 
 
 def _alarms(table: Table) -> Alarms:

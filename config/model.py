@@ -116,6 +116,38 @@ class UssdHttp:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Provider:
+    """A mobile money operator. Amounts are whole units of the organisation's currency."""
+
+    name: str
+    kind: str  # gsma | daraja
+    url: str
+    payee: str  # our account there: an account id, a pay bill's short code
+    label: str  # what members call it
+    prefixes: tuple[str, ...] = ()  # of the wallets it has; none = every number
+    least: float = 1.0
+    most: float = 500.0
+    client_id: str = ""
+    client_secret: str = field(default="", repr=False)
+    token_url: str = ""
+    api_key: str = field(default="", repr=False)
+    passkey: str = field(default="", repr=False)
+    initiator: str = ""
+    security_credential: str = field(default="", repr=False)
+    sources: tuple[str, ...] = ()  # networks that its callbacks come from
+    timeout: float = 20.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Callbacks:
+    """Where providers call back: where the API listens, or at `listen`; `public_url` is what they are told."""
+
+    listen: str = ""
+    trusted_proxies: tuple[str, ...] = ()
+    public_url: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Alarms:
     """Who hears when something needs a person: numbers in E.164."""
 
@@ -135,4 +167,6 @@ class Gateway:
     smpp: Mapping[str, SmppLink] = field(default_factory=dict)
     modem: Mapping[str, ModemLink] = field(default_factory=dict)
     ussd_http: Mapping[str, UssdHttp] = field(default_factory=dict)
+    providers: Mapping[str, Provider] = field(default_factory=dict)
+    callbacks: Callbacks = field(default_factory=Callbacks)
     alarms: Alarms = field(default_factory=Alarms)

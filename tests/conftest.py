@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, create_engine, make_url, text
 from gateway.core.engines import engine
 from gateway.core.ids import Ids
 from gateway.core.keys import Keys
-from gateway.core.tables import messages, organisation, staff  # noqa: F401  # all tables are in METADATA then
+from gateway.core.tables import intents, messages, organisation, staff  # noqa: F401  # all tables are in METADATA then
 from gateway.core.tables.everything import METADATA
 
 os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", tempfile.mkdtemp(prefix="hypothesis-"))

@@ -27,6 +27,8 @@ SECTIONS = {
     "[smpp.NAME]": model.SmppLink,
     "[modem.NAME]": model.ModemLink,
     "[ussd_http.NAME]": model.UssdHttp,
+    "[providers.NAME]": model.Provider,
+    "[callbacks]": model.Callbacks,
     "[alarms]": model.Alarms,
 }
 NO_SETTINGS = {("[modem.NAME]", "window")}

@@ -72,10 +72,12 @@ def test_the_example_names_every_setting_and_explains_it() -> None:
         (r"smpp\.\w+", model.SmppLink),
         (r"modem\.\w+", model.ModemLink),
         (r"ussd_http\.\w+", model.UssdHttp),
+        (r"providers\.\w+", model.Provider),
+        ("callbacks", model.Callbacks),
         ("alarms", model.Alarms),
     ]
     no_settings = {(r"smpp\.\w+", "name"), (r"modem\.\w+", "name"), (r"modem\.\w+", "window")}
-    no_settings |= {(r"ussd_http\.\w+", "name"), ("api", "keys")}
+    no_settings |= {(r"ussd_http\.\w+", "name"), (r"providers\.\w+", "name"), ("api", "keys")}
     for name, kind in tables:
         found = re.search(rf"^\[{name}\](.*?)(?=^\[(?!api\.keys)|\Z)", text, re.MULTILINE | re.DOTALL)
         assert found is not None, name
@@ -363,3 +365,61 @@ def test_no_value_breaks_the_loader(name: str, value: Any, data: st.DataObject) 
     reader = Reader(EXAMPLE, {})
     loading._gateway(Table(reader, "", example))
     assert all(problem.reason for problem in reader.problems)
+
+
+PROVIDER = """[providers.wallet]
+kind = "gsma"
+url = "http://127.0.0.1:9000"
+payee = "2999"
+sources = ["127.0.0.1"]
+[callbacks]
+public_url = "http://127.0.0.1:8081"
+"""
+DARAJA = PROVIDER.replace('"gsma"', '"daraja"').replace("2999", "600000")
+
+
+def test_a_provider(file: Path) -> None:
+    provider = read(file, SMALLEST + PROVIDER).providers["wallet"]
+    assert (provider.kind, provider.label, provider.most, provider.timeout) == ("gsma", "wallet", 500, 20)
+    assert read(file, SMALLEST).callbacks == model.Callbacks()
+
+
+def test_money_does_not_travel_in_the_clear(file: Path) -> None:
+    for url in ("http://mm.example.org", "ftp://mm.example.org", "https://a:b@mm.example.org", "https://", "x"):
+        found = problems(file, SMALLEST + PROVIDER.replace("http://127.0.0.1:9000", url))
+        assert found == ["[providers.wallet]: url: is https://HOST..., http:// on this machine only"], url
+    read(file, SMALLEST + PROVIDER.replace("http://127.0.0.1:9000", "https://mm.example.org/v1.2"))
+    found = problems(file, SMALLEST + PROVIDER.replace("http://127.0.0.1:8081", "http://pay.example.org"))
+    assert found == ["[callbacks]: public_url: is https://HOST..., http:// on this machine only"]
+    assert problems(file, SMALLEST + PROVIDER + 'listen = "tcp:8443"') == [
+        "[callbacks]: listen: beyond this machine it needs TLS (ssl:...) or trusted_proxies that provide it"
+    ]
+
+
+def test_what_a_provider_lacks(file: Path) -> None:
+    assert problems(file, SMALLEST + DARAJA) == [
+        "[providers.wallet]: client_id: is missing",
+        "[providers.wallet]: client_secret: is missing",
+        "[providers.wallet]: passkey: is missing",
+    ]
+    assert problems(file, SMALLEST + PROVIDER.replace('"gsma"', '"gsm"')) == [
+        "[providers.wallet]: kind: is one of gsma, daraja; did you mean gsma?"
+    ]
+    assert problems(
+        file, SMALLEST + PROVIDER.replace('sources = ["127.0.0.1"]\n', 'initiator = "api"\nleast = 600\n')
+    ) == [
+        "[providers.wallet]: least: is more than most, 500",
+        "[providers.wallet]: sources: is missing; it is the networks that callbacks come from, as in "
+        '["196.201.214.0/24"]',
+        "[providers.wallet]: initiator: goes with security_credential, both or neither",
+    ]
+    assert problems(file, SMALLEST + PROVIDER.partition("[callbacks]")[0]) == [
+        "[callbacks]: public_url: is missing; it is where the providers reach this gateway"
+    ]
+
+
+def test_secrets_of_a_provider_are_in_no_representation(file: Path) -> None:
+    secrets = 'client_id = "me"\nclient_secret = "s-one"\npasskey = "s-two"\napi_key = "s-three"\n'
+    gateway = read(file, SMALLEST + DARAJA.replace("[callbacks]", secrets + "[callbacks]"))
+    assert gateway.providers["wallet"].passkey == "s-two"
+    assert "s-" not in repr(gateway.providers)
