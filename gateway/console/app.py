@@ -1,5 +1,8 @@
 """The staff console: sign-in, message log, links, case queue, and whatever pages an extension adds.
 
+A page of the console's own is a module with `ROUTES`, an entry in `_ENTRIES`, a template made from `_macros.html`
+(docs/console-style.md) and its words in `translations/LANGUAGE/LC_MESSAGES/NAME.po`.
+
 `Console` is a Service. It owns the pool that checks passwords and the live stream; everything else it is given.
 
 An extension (the demo's handset) is a `web.Extra`: routes, entries of the bar and a folder with templates, static
@@ -38,10 +41,19 @@ from gateway.links import Board
 TOPICS = ("messages", "cases", "links")
 
 
+# The navigation: groups in this order, entries in theirs. The names are translated when they are shown.
+GROUPS = {
+    "desk": N_("Hotline"),
+    "send": N_("Notices"),
+    "organisation": N_("Organisation"),
+    "money": N_("Dues"),
+    "system": N_("System"),
+    "": N_("More"),
+}
 _ENTRIES = (
-    Entry(href="/queue", title=N_("Queue"), may="queue"),
-    Entry(href="/log", title=N_("Log"), may="log"),
-    Entry(href="/links", title=N_("Links")),
+    Entry(href="/queue", title=N_("Queue"), may="queue", group="desk", also=("/case/",)),
+    Entry(href="/log", title=N_("Log"), may="log", group="desk", also=("/message/",)),
+    Entry(href="/links", title=N_("Links"), group="system"),
 )
 
 
@@ -167,6 +179,9 @@ class Console(Service):
             entry for entry in self._entries if entry.may is None or (visit.staff and visit.staff.may(entry.may))
         ]
         here = visit.request.path.decode("latin-1")
+        groups = [
+            (title, inside) for name, title in GROUPS.items() if (inside := [e for e in entries if e.group == name])
+        ]
         return self.templates.render(
             template,
             visit.language,
@@ -174,7 +189,7 @@ class Console(Service):
                 "visit": visit,
                 "organisation": self.organisation,
                 "demo": self.demo,
-                "entries": entries,
+                "groups": groups,
                 "here": here,
                 **values,
             },

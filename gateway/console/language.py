@@ -1,4 +1,7 @@
-"""The console's languages: catalogs read from their .po files, so that no compiled file can go stale."""
+"""The console's languages: catalogs read from their .po files, so that no compiled file can go stale.
+
+A page may bring a file of its own beside console.po; together they are one catalog.
+"""
 
 from __future__ import annotations
 
@@ -70,10 +73,8 @@ def accepted(header: str) -> str | None:
 
 def _catalog(folders: Iterable[Path], language: str) -> NullTranslations:
     merged: Translations | None = None
-    for folder in folders:
-        file = folder / language / "LC_MESSAGES" / "console.po"
-        if not file.is_file():
-            continue
+    files = (file for folder in folders for file in sorted((folder / language / "LC_MESSAGES").glob("*.po")))
+    for file in files:
         compiled = io.BytesIO()
         with file.open("rb") as source:
             write_mo(compiled, read_po(source, locale=language))

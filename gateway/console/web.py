@@ -134,11 +134,21 @@ class Route:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """An entry of the bar at the top. `title` is translatable; `may` as in Route."""
+    """An entry of the navigation. `title` is translatable; `may` as in Route.
+
+    `group` is one of app.GROUPS, in whose order they stand; `also` are the beginnings of other addresses that belong
+    to it ("/case/").
+    """
 
     href: str
     title: str
     may: str | None = ""
+    group: str = ""
+    also: tuple[str, ...] = ()
+
+    def holds(self, path: str) -> bool:
+        """Whether the page at `path` is this entry's."""
+        return path == self.href or path.startswith((f"{self.href}/", *self.also))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

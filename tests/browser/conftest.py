@@ -64,12 +64,15 @@ def opened(chromium: Browser, served: Served, member: Member, complaints: list[s
     """`opened(name)` is a page of a browser of its own, signed in as `name`."""
     contexts: list[BrowserContext] = []
 
-    def open_(name: str | None = "zhao", *, locale: str = "zh-CN", width: int = 1280, script: bool = True) -> Page:
+    def open_(
+        name: str | None = "zhao", *, locale: str = "zh-CN", width: int = 1280, script: bool = True, dark: bool = False
+    ) -> Page:
         context = chromium.new_context(
             base_url=f"http://127.0.0.1:{served.port}",
             locale=locale,
             viewport={"width": width, "height": 800},
             java_script_enabled=script,
+            color_scheme="dark" if dark else "light",
         )
         contexts.append(context)
         page = context.new_page()

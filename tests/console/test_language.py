@@ -26,8 +26,15 @@ def extracted() -> set[str | tuple[str, ...]]:
 
 
 def catalog(language: str) -> Catalog:
-    with (FOLDER / "translations" / language / "LC_MESSAGES" / "console.po").open("rb") as file:
-        return read_po(file, locale=language)
+    """All files of a language as one; no two may hold the same message."""
+    whole = Catalog(locale=language)
+    for path in sorted((FOLDER / "translations" / language / "LC_MESSAGES").glob("*.po")):
+        with path.open("rb") as file:
+            for message in read_po(file, locale=language):
+                if message.id:
+                    assert message.id not in whole, f"{path.name}: {message.id!r} is in another file too"
+                    whole[message.id] = message
+    return whole
 
 
 def test_the_chinese_catalog_holds_every_message_and_no_other() -> None:

@@ -45,15 +45,25 @@
       return;
     }
     element.dataset.loading = "1";
-    var row = currentRow();
-    var key = row && element.contains(row) ? row.dataset.row : null;
     window.htmx.ajax("GET", element.dataset.url, {
       source: element, target: element, swap: "innerHTML", headers: { "X-Live": "1" }
     }).catch(function () { show("off"); }).then(function () {
       delete element.dataset.loading;
-      if (key) select(Array.prototype.filter.call(rows(), function (each) { return each.dataset.row === key; })[0]);
     });
   }
+
+  // The row somebody stands on stays theirs; where they have gone meanwhile, they are not called back from.
+  var stood = null;
+  document.addEventListener("htmx:beforeSwap", function (event) {
+    var row = currentRow(), element = event.detail.target;
+    stood = row && element.contains(row) ? { key: row.dataset.row, inside: element.contains(document.activeElement) } : null;
+  });
+  document.addEventListener("htmx:afterSwap", function () {
+    if (!stood) return;
+    var key = stood.key;
+    select(Array.prototype.filter.call(rows(), function (each) { return each.dataset.row === key; })[0], !stood.inside);
+    stood = null;
+  });
 
   function hinted(topic) {
     if (document.hidden) { stale[topic] = true; return; }
@@ -110,10 +120,11 @@
 
   function currentRow() { return document.querySelector("[data-row].current"); }
 
-  function select(row) {
+  function select(row, quietly) {
     document.querySelectorAll("[data-row].current").forEach(function (each) { each.classList.remove("current"); });
     if (!row) return;
     row.classList.add("current");
+    if (quietly) return;
     var link = row.querySelector("a[href]");
     if (link) link.focus({ preventScroll: true });
     row.scrollIntoView({ block: "nearest" });

@@ -1,0 +1,147 @@
+"""How the pages look and whom they serve: axe-core's rules for WCAG 2.2 AA on every page, in both languages, light and
+dark; the size of a page; no way past the keyboard; and the pictures of the documentation.
+
+`MUSTER_PICTURES=1 python -m pytest tests/browser/test_look.py -k pictures` writes docs/images anew.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page
+from sqlalchemy import Connection
+
+from gateway.core.model import Member
+from tests.browser.conftest import Opened
+from tests.console.served import Served, asked, logged, sent_part
+
+pytestmark = pytest.mark.browser
+
+AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text("utf-8")
+PICTURES = Path(__file__).parents[2] / "docs" / "images"
+LARGEST = 200_000  # octets of a page with all that it loads
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+# Every page of the console, by who looks at it; `{...}` is filled in from `filled`.
+PAGES = (
+    ("zhao", "/queue"),
+    ("zhao", "/queue?tab=closed"),
+    ("zhao", "/case/{case}"),
+    ("zhao", "/log"),
+    ("zhao", "/log?q=会费&from=2026-01-01"),
+    ("zhao", "/message/{message}"),
+    ("zhao", "/links"),
+    ("zhao", "/nowhere"),
+    (None, "/sign-in"),
+)
+
+
+@pytest.fixture
+def filled(served: Served, member: Member) -> dict[str, str]:
+    """Something of everything, so that no page is empty."""
+    return served.run(partial(fill, served, member))
+
+
+def fill(served: Served, member: Member, conn: Connection) -> dict[str, str]:
+    ids = served.ids
+    case = asked(conn, ids, member, "低保什么时候到账？村里说要交身份证", ago=4000)
+    for number in range(3):
+        asked(conn, ids, None, f"How do I renew my health card? ({number + 1})", language="en", ago=700)
+    message = 0
+    for state in ("delivered", "failed", "unknown", "sent", "expired", "queued"):
+        logged(conn, ids, "会费", command="11", member_id=member.id)
+        answer = "【安河组织】8月会费3.00元，另欠2个月，共9.00元。交费回12"
+        values = {"direction": "out", "state": state, "lane": 1, "command": "11", "member_id": member.id}
+        message = logged(conn, ids, answer, **values)
+    sent_part(conn, message, state="queued", remote_id=None)
+    return {"case": case.case_no, "message": str(message)}
+
+
+def faults(page: Page) -> list[str]:
+    """What axe-core finds, one line each."""
+    page.evaluate(AXE)
+    found: dict[str, Any] = page.evaluate(
+        "rules => axe.run(document, {runOnly: {type: 'tag', values: rules}, resultTypes: ['violations']})", RULES
+    )
+    return [
+        f"{fault['id']}: {node['target']} {node['failureSummary']}"
+        for fault in found["violations"]
+        for node in fault["nodes"]
+    ]
+
+
+@pytest.mark.parametrize("locale", ["zh-CN", "en-GB"])
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_axe_finds_nothing_on_any_page(opened: Opened, filled: dict[str, str], locale: str, dark: bool) -> None:
+    pages: dict[str | None, Page] = {}
+    for name, path in PAGES:
+        page = pages.get(name) or pages.setdefault(name, opened(name, locale=locale, dark=dark))
+        page.goto(path.format(**filled))
+        assert page.locator("html").get_attribute("lang") == ("zh-Hans" if locale == "zh-CN" else "en")
+        assert faults(page) == [], path
+        page.set_viewport_size({"width": 390, "height": 800})
+        assert faults(page) == [], f"{path} on a phone"
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, path
+        page.set_viewport_size({"width": 1280, "height": 800})
+
+
+def test_axe_would_find_something(opened: Opened, filled: dict[str, str]) -> None:
+    page = opened("zhao")
+    page.goto("/queue")
+    page.evaluate("document.querySelector('main').insertAdjacentHTML('beforeend', '<img src=\"/favicon.ico\"><input>')")
+    assert {fault.partition(":")[0] for fault in faults(page)} >= {"image-alt", "label"}
+
+
+def test_every_page_is_small(opened: Opened, filled: dict[str, str]) -> None:
+    """With its style and scripts, uncompressed, nothing kept from before."""
+    for name, path in PAGES:
+        page = opened(name)
+        page.goto(path.format(**filled))
+        size: int = page.evaluate(
+            "performance.getEntries().reduce((sum, each) => sum + (each.decodedBodySize || 0), 0)"
+        )
+        assert 0 < size < LARGEST, f"{path}: {size}"
+        page.context.close()
+
+
+def test_the_keyboard_skips_to_the_content_and_sees_where_it_is(opened: Opened, filled: dict[str, str]) -> None:
+    page = opened("zhao")
+    page.goto("/queue")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    assert page.evaluate("document.activeElement.getBoundingClientRect().left") >= 0
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "main"
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        seen = page.evaluate(
+            """() => {
+              const here = document.activeElement, style = getComputedStyle(here), row = here.closest('tr.current');
+              if (here === document.body) return true;  // once round
+              return style.outlineStyle !== 'none' || (row && getComputedStyle(row).boxShadow !== 'none');
+            }"""
+        )
+        assert seen, page.evaluate("document.activeElement.outerHTML.slice(0, 200)")
+
+
+@pytest.mark.skipif(
+    not os.environ.get("MUSTER_PICTURES"), reason="MUSTER_PICTURES=1 writes the documentation's pictures"
+)
+def test_the_pictures_of_the_documentation(opened: Opened, filled: dict[str, str]) -> None:
+    for name, path, locale, dark in SHOWN:
+        page = opened("zhao", locale=locale, dark=dark)
+        page.goto(path.format(**filled))
+        page.screenshot(path=PICTURES / f"{name}.png")
+        page.context.close()
+
+
+SHOWN = (
+    ("queue", "/queue", "en-GB", False),
+    ("case", "/case/{case}", "en-GB", False),
+    ("log", "/log", "zh-CN", False),
+    ("log-dark", "/log", "en-GB", True),
+)
