@@ -28,6 +28,11 @@ def problems(texts: Texts, registry: Registry) -> list[str]:
     ]
 
 
+def problems_of(texts: Texts, registry: Registry, language: str, key: str) -> Iterator[str]:
+    """What is wrong with one text."""
+    yield from _problems(texts, registry, language, key)
+
+
 def named(text: str) -> frozenset[str]:
     """The codes, digits and words in `text` that a reader would take for commands."""
     codes = {code for code in _CODE.findall(text) if code not in _TENS}

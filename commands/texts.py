@@ -16,6 +16,7 @@ from gateway.core.text import fits_gsm7
 
 FOLDER = Path(__file__).resolve().parent.parent / "config" / "texts"
 _ELLIPSIS = ".."
+_ORGANISATION = frozenset({"hotline", "ussd"})  # known to every text
 
 
 class TextProblem(ValueError):
@@ -99,6 +100,22 @@ class Texts:
             with path.open("rb") as file:
                 found[path.stem] = tomllib.load(file)
         return cls(found)
+
+    def replaced(self, own: Mapping[str, Mapping[str, str]]) -> Texts:
+        """These texts with some of an organisation's own: each may leave out values of ours, and name no others."""
+        made = Texts.__new__(Texts)
+        made.widest, made.groups = self.widest, self.groups
+        made._templates = {language: dict(templates) for language, templates in self._templates.items()}
+        for language, texts in own.items():
+            for key, source in texts.items():
+                shipped = self._templates.get(language, {}).get(key)
+                if shipped is None:
+                    raise TextProblem(f"texts: {language}: {key}: there is no such text")
+                template = _template(language, key, source, self.widest[language])
+                if foreign := sorted(template.values - shipped.values - _ORGANISATION):
+                    raise TextProblem(f"texts: {language}: {key}: there is no value {foreign[0]} here")
+                made._templates[language][key] = template
+        return made
 
     @property
     def languages(self) -> tuple[str, ...]:

@@ -39,7 +39,8 @@ class Alarms:
         quarantined: Callable[[], int],
         now: Callable[[], datetime],
     ) -> None:
-        self._office, self._board, self._desk = office, board, desk
+        self.office = office  # replaced when the organisation changes its texts
+        self._board, self._desk = board, desk
         self._numbers, self._quarantined, self._now = tuple(numbers), quarantined, now
         self._away: dict[str, datetime] = {}
         self._told: set[str] = set()  # links
@@ -78,13 +79,11 @@ class Alarms:
         return [("alarms.set_aside", {"count": str(new)})]
 
     async def _tell(self, key: str, values: dict[str, str]) -> None:
-        organisation = self._office.organisation
+        organisation = self.office.organisation
         language = organisation.language
-        text = signed(self._office.say(key, language, None, **values), organisation.signature_for(language))
+        text = signed(self.office.say(key, language, None, **values), organisation.signature_for(language))
         self.log.warn("alarm: {text}", text=text)
-        alarms = [
-            Outbound(id=self._office.new_id(), to=number, text=text, lane=Lane.NOTICE) for number in self._numbers
-        ]
+        alarms = [Outbound(id=self.office.new_id(), to=number, text=text, lane=Lane.NOTICE) for number in self._numbers]
         if not alarms:
             return
         try:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from enum import Enum
 
 PERIOD = 600.0  # seconds
-REPLIES, SAME, ERRORS = 20, 5, 3
+REPLIES, SAME, ERRORS = 20, 5, 3  # what we ship; the organisation may set others
+_REMEMBERED = 100  # replies to one number
 _MOST = 200_000  # numbers remembered in one period
 
 
@@ -26,6 +27,7 @@ class Limits:
         self._now: dict[str, tuple[int, ...]] = {}
         self._before: dict[str, tuple[int, ...]] = {}
         self._turned = 0.0
+        self.most = (REPLIES, SAME, ERRORS)
 
     def judge(self, number: str, text: str, *, error: bool, now: float) -> Verdict:
         """What may be answered. An entry packs the second, the kind and the text."""
@@ -37,9 +39,10 @@ class Limits:
         replies = len(seen)
         same = sum(_print(entry) == _hash(text) for entry in seen)
         errors = sum(_is_error(entry) for entry in seen) if error else -1
-        if replies >= REPLIES or same >= SAME or errors >= ERRORS:
+        most, most_same, most_errors = self.most
+        if replies >= most or same >= most_same or errors >= most_errors:
             return Verdict.SILENT
-        if replies == REPLIES - 1 or same == SAME - 1 or errors == ERRORS - 1:
+        if replies == most - 1 or same == most_same - 1 or errors == most_errors - 1:
             return Verdict.LAST
         return Verdict.SEND
 
@@ -52,7 +55,7 @@ class Limits:
         if now - self._turned > PERIOD or len(self._now) > _MOST:
             self._before, self._now, self._turned = self._now, {}, now
         entry = int(now) << 34 | int(unknown) << 33 | int(error) << 32 | _hash(text)
-        self._now[number] = (*self._now.get(number, ()), entry)[-REPLIES:]
+        self._now[number] = (*self._now.get(number, ()), entry)[-_REMEMBERED:]
 
 
 def _hash(text: str) -> int:

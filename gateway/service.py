@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import random
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -16,11 +17,12 @@ from twisted.internet.interfaces import IListeningPort
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
-from commands import standard
+from commands import chosen
 from commands.office import Office
-from commands.texts import Texts
 from config.model import Gateway
 from gateway.affairs import challenges, dues, invitations
+from gateway.affairs import settings as decisions
+from gateway.affairs.settings import Snapshot
 from gateway.alarms import Alarms
 from gateway.api import intake
 from gateway.console.app import Console
@@ -81,16 +83,12 @@ class Muster:
         self.random = random.SystemRandom()
         self.database = Database(settings.database.url, reactor)
         self.board = Board(reactor.seconds)
-        self.office = Office(
-            registry=standard.registry(settings.organisation),
-            texts=Texts.load(),
-            organisation=settings.organisation,
-            keys=self.keys,
-            new_id=self.ids,
-        )
+        self.decided = Snapshot()  # what the organisation decides while it runs
+        self._chosen = chosen.Chosen()
+        office = chosen.office(settings.organisation, self.keys, self.ids, self._chosen)
         self.place = Workplace(
-            office=self.office,
-            engine=_engine(self.office, settings),
+            office=office,
+            engine=_engine(office, settings),
             sessions=Sessions(),
             limits=Limits(),
             random=self.random,
@@ -109,6 +107,11 @@ class Muster:
         self._timetable = Timetable(reactor, self._jobs(), self._busy)
         self._ports: list[IListeningPort] = []
 
+    @property
+    def office(self) -> Office:
+        """As the organisation has it now: ask again rather than keep it."""
+        return self.place.office
+
     # --- start ------------------------------------------------------------------------------------------------
 
     async def start(self) -> None:
@@ -117,6 +120,7 @@ class Muster:
         await self.database.run(upgrade.check, self.keys)
         newest = await self.database.run(_newest)
         self.ids.start_after(newest)
+        await self._decide()
         leased, unknown = await self.database.run(recovery.recover)
         if leased or unknown:
             self.log.warn(
@@ -139,6 +143,7 @@ class Muster:
             self.desk.outboxes[entry.name].start()
             entry.link.startService()
         self.database.subscribe("queue", self.desk.poke)
+        self.database.subscribe(decisions.TOPIC, lambda: self._timetable.now("settings"))
         self._timetable.start()
         self.log.info(
             "{name}: ready, {links} links", name=self.settings.organisation.name, links=len(self.board.links())
@@ -258,12 +263,31 @@ class Muster:
             background("forget invitations", 3600.0, invitations.forget, lambda: self.now() - _KEPT),
             background("forget requests", 3600.0, intake.forget, lambda: self.now() - _KEPT),
             background("index", 2.0, search.index),
+            Job("settings", 1.0, self._decide),
             Job("move", 5.0, self._move),
             Job("reclaim", 300.0, self._reclaim),
             Job("parts", 600.0, self._overdue_parts),
             Job("assess", 60.0, self._assess),
             Job("alarms", 10.0, self._alarms.look),
         ]
+
+    async def _decide(self) -> int:
+        """Let what was decided since, here or by another process, take effect; what is dated ahead as well."""
+        now = self.now()
+        self.decided, choice, office = await self.database.read(_decided, self.settings, self._chosen, self, now)
+        self.place.limits.most = (
+            self.decided.value("limits.replies", now),
+            self.decided.value("limits.same", now),
+            self.decided.value("limits.errors", now),
+        )
+        if office is not None:
+            self._chosen = choice
+            self._alarms.office = office
+            self.place = self.desk.place = replace(self.place, office=office, engine=_engine(office, self.settings))
+            if self.console is not None:
+                self.console.commands = _names(office)
+            self.log.info("commands, words and texts are as the organisation has them now")
+        return 0
 
     def _busy(self) -> bool:
         return self.desk.waiting > 0 or any(outbox.inflight for outbox in self.desk.outboxes.values())
@@ -323,6 +347,17 @@ def _engine(office: Office, settings: Gateway) -> Engine:
     profiles = {name: VENDORS[name].profile for name in settings.ussd_http}
     language = settings.organisation.language
     return Engine(load_menus(), office.registry, office, language=language, profiles=profiles)
+
+
+def _decided(
+    conn: Connection, settings: Gateway, known: chosen.Chosen, muster: Muster, now: datetime
+) -> tuple[Snapshot, chosen.Chosen, Office | None]:
+    """The settings, and a new office when they make another; in a thread, for it takes longer than the reactor may."""
+    taken = decisions.snapshot(conn)
+    choice = chosen.chosen(taken, now)
+    if choice == known:
+        return taken, choice, None
+    return taken, choice, chosen.office(settings.organisation, muster.keys, muster.ids, choice)
 
 
 def _names(office: Office) -> dict[str, dict[str, str]]:

@@ -129,3 +129,15 @@ def test_a_modem_shows_a_stored_message_again() -> None:
     assert repeats.absorbs(print_, 3.0) is True
     later = repeats.fingerprint(replace(message, sent_at=datetime(2026, 8, 20, 0, 0, 9, tzinfo=UTC)))
     assert repeats.absorbs(later, 3.0) is False
+
+
+def test_the_organisation_may_set_other_limits() -> None:
+    limits = Limits()
+    limits.most = (30, 2, 2)
+    limits.count(PHONE, "help", error=False, now=1.0)
+    assert limits.judge(PHONE, "help", error=False, now=1.0) is Verdict.LAST
+    for i in range(27):
+        limits.count(PHONE, f"{i}", error=False, now=1.0)
+    assert limits.judge(PHONE, "one more", error=False, now=1.0) is Verdict.SEND
+    limits.count(PHONE, "one more", error=False, now=1.0)
+    assert limits.judge(PHONE, "last", error=False, now=1.0) is Verdict.LAST

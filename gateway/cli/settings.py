@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from commands import chosen
 from gateway.affairs import settings
 from gateway.affairs.declarations import DECLARED
 from gateway.cli.opening import ACTOR, Opened, opened
@@ -83,6 +84,12 @@ def imported(config: Path, file: Path, *, reason: str | None = None) -> str:
 
 
 def _set(at: Opened, values: dict[str, Any], *, valid_from: datetime | None = None, reason: str | None) -> None:
+    choice = chosen.chosen(settings.snapshot(at.conn), valid_from or at.now)
+    for name, value in values.items():
+        choice = chosen.with_change(choice, name, value)
+    concerned = any(name.startswith(chosen.FAMILIES) for name in values)
+    if concerned and (problem := chosen.problem(at.gateway.organisation, choice)) is not None:
+        raise Problem(problem)
     for name, value in values.items():
         settings.change(at.conn, at.new_id, name, value, actor=ACTOR, now=at.now, valid_from=valid_from, reason=reason)
 

@@ -183,3 +183,23 @@ def test_two_gateways_on_one_database(config: Path) -> None:
         ran = muster("run", config, "--only", "console")
         assert ran.returncode == 2
         assert "another gateway runs on this database" in ran.stderr
+
+
+def test_what_is_decided_on_the_command_line_holds_in_the_running_gateway(config: Path) -> None:
+    config.write_text(config.read_text().partition("[modem")[0])
+    port = re.search(r"tcp:127\.0\.0\.1:(\d+)", config.read_text())
+    assert port is not None
+    with (
+        running("simulate", "operator", "--port", port[1], "--system-id", "us", "--password", "secret") as operator,
+        running("run", config) as gateway,
+    ):
+        ready(config)
+        operator.tell(f"{PHONE} help")
+        assert "71 ASK" in operator.says(rf"^10690001 -> \{PHONE}: (.*)")[1]
+        for name, value in (("commands.off", "71"), ("words.en.0", "services"), ("texts.en.help.unbound", "Hello")):
+            assert muster("settings", "set", config, name, value).returncode == 0
+            gateway.says("as the organisation has them now")
+        operator.tell(f"{PHONE} services")
+        assert operator.says(rf"^10690001 -> \{PHONE}: (.*)")[1] == "Hello"
+        operator.tell(f"{PHONE} *123*7#")
+        assert "Question" not in operator.says("^USSD -> .*")[0]

@@ -52,3 +52,10 @@ def test_an_import_is_whole_or_nothing(config: Path, tmp_path: Path) -> None:  #
     wrong.write_text('"limits.same" = 7\n"limits.errors" = 700\n', "utf-8")
     assert "limits.errors is 2 to 20" in refused("settings", "import", config, wrong)
     assert told("settings", "list", config, "--changed") == ""
+
+
+def test_what_the_commands_cannot_bear_is_refused(config: Path) -> None:  # noqa: F811
+    assert "92 STOP cannot be switched off" in refused("settings", "set", config, "commands.off", "92")
+    assert "咨询" in refused("settings", "set", config, "words.zh.11", "咨询")
+    assert "names 33" in refused("settings", "set", config, "texts.zh.dues.clear", "去33投票")
+    assert told("settings", "list", config, "--changed") == ""
