@@ -23,7 +23,7 @@ from sqlalchemy import Connection
 
 from commands import privacy
 from commands.grammar import CODE, Confirmed, Missing, Parsed, Problem, Silent, Understood, parse
-from commands.office import LIFE, Office
+from commands.office import LIFE, OTHERS, Office
 from commands.registry import Command, Confirm, Kind
 from gateway.affairs import cases, challenges
 from gateway.affairs.members import Sender
@@ -186,13 +186,21 @@ def _settled(conn: Connection, office: Office, request: Request, confirmed: Conf
             return None, office.wait(request, until)
         case challenges.Nothing():
             return None, office.reply(request, "confirm.nothing")
-        case challenges.Confirmed(action=action, arguments=arguments):
-            command = office.registry.get(action)
+        case (
+            challenges.Confirmed(action=action, arguments=arguments)
+            | challenges.Again(action=action, arguments=arguments)
+        ):
+            code, _, others = action.partition(OTHERS)
+            command = office.registry.get(code)
     if command is None:  # switched off in between
         return None, office.reply(request, "confirm.nothing")
-    if not confirmed.yes:
-        return command, office.reply(request, "confirm.no")
     request = replace(request, arguments=arguments, read=None)
+    if isinstance(found, challenges.Again):
+        return command, command.again(conn, request) if command.again else office.reply(request, "confirm.nothing")
+    if not confirmed.yes:
+        return command, command.denied(conn, request) if command.denied else office.reply(request, "confirm.no")
+    if others and command.agreed is not None:
+        return command, command.agreed(conn, request)
     return command, office.refused(command, request) or office.run(conn, command, request)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from commands.normal import behind, letters, normal, plain, says_nothing
 from commands.parameters import BadAmount, Unreadable, is_numeral, read
 from commands.privacy import withheld
-from commands.registry import Command, Confirm, Kind, Parameter, Registry, Word
+from commands.registry import Command, Kind, Parameter, Registry, Word
 from commands.suggest import is_han
 from gateway.core.model import Ask, value
 
@@ -260,7 +260,7 @@ class _Reading:
     def _answer(self, dialog: Ask, meant: Parsed | None) -> Parsed | None:
         """What the text answers to the open question; None when it is none."""
         command = self.registry.get(dialog.command) if dialog.command is not None else None
-        if command is not None and dialog.parameter == CODE and command.confirm is Confirm.CODE:
+        if command is not None and dialog.parameter == CODE and command.asks_code:
             return self._confirmed() or self._half_confirmed(command)
         if (chosen := self._chosen(dialog)) is not None:
             return chosen

@@ -5,7 +5,7 @@ Commands find it as `request.desk`. It also carries commands out for USSD, where
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from functools import lru_cache
@@ -23,12 +23,14 @@ from commands.texts import Texts
 from config.model import Organisation
 from gateway.affairs import challenges
 from gateway.affairs.dues import month_of
+from gateway.affairs.members import Sender
 from gateway.affairs.wallets import Wallet
 from gateway.core.keys import Keys
-from gateway.core.model import Ask, Coding, Lane, Member, Reply, Request
+from gateway.core.model import Ask, Coding, Lane, Member, Reply, Request, Told
 from gateway.core.text import units
 
 LIFE = timedelta(minutes=10)  # of a dialogue
+OTHERS = "/"  # behind a command's code: the challenge went to somebody else than who gave the command
 SIGNATURE = {Coding.UCS2: 7, Coding.GSM7: 16}  # the widest there may be
 SEGMENT = {Coding.UCS2: 70, Coding.GSM7: 160}
 
@@ -142,6 +144,58 @@ class Office:
         if isinstance(question, Reply):
             return question
         return self._ask(conn, command, request, question)
+
+    def asked(self, conn: Connection, command: Command, request: Request) -> Reply | None:
+        """What a USSD session shows before it does a command whose question has a screen; None without one.
+
+        A reply with an error refuses.
+        """
+        if (refused := self.refused(command, request)) is not None:
+            return refused
+        question = command.question(conn, request) if command.question is not None else None
+        if isinstance(question, Question):
+            return None if question.screen is None else self.reply(request, question.screen, **question.values)
+        return question
+
+    def tell(
+        self, to: Sender, key: str, /, *, lane: Lane = Lane.NOTICE, case: int | None = None, **values: Any
+    ) -> Told:
+        """A text to somebody else, in their language; it names what they may use."""
+        language = to.language or self.organisation.language
+        text = self.say(key, language, to.member, **values)
+        return Told(number=to.number, text=text, language=language, member=to.member, lane=lane, case=case)
+
+    def ask_other(
+        self,
+        conn: Connection,
+        to: Sender,
+        key: str,
+        /,
+        *,
+        request: Request,
+        action: str,
+        object: str,  # noqa: A002  # what it is about, "claim:17"
+        arguments: Mapping[str, Any],
+        life: timedelta,
+        **values: Any,
+    ) -> Told:
+        """A text with a code to somebody else, whose Y does the command's `agreed` and whose N its `denied`."""
+        code = challenges.issue(
+            conn,
+            self.new_id,
+            self.keys,
+            request.random,
+            to.number,
+            action=f"{action}{OTHERS}",
+            arguments=arguments,
+            now=request.now,
+            life=life,
+            object=object,
+        )
+        told = self.tell(to, key, lane=Lane.CODE, code=code, **values)
+        expires = request.now + life
+        ask = Ask(expires=expires, command=action, parameter=CODE, language=told.language)
+        return replace(told, secret=True, ask=ask, expires=expires)
 
     def locked(self, conn: Connection, request: Request) -> Reply | None:
         """E08 while too many wrong codes have locked this number."""

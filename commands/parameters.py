@@ -8,7 +8,9 @@ from typing import Any
 
 from commands.registry import Kind, Parameter, Registry
 
-MOST = Decimal(5000)  # units of the currency in one message
+MOST = 5000  # units of the currency in one message
+_MONTHS = ("个月", "個月", "月", "MONTHS", "MONTH")
+_MOST_MONTHS = 120
 MONTH_DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 _NUMERALS = {
@@ -55,7 +57,32 @@ def _number(parameter: Parameter, rest: str, last: bool, registry: Registry) -> 
 
 def _amount(parameter: Parameter, rest: str, last: bool, registry: Registry) -> tuple[Any, str]:
     text, after = (rest.replace(" ", ""), "") if last else _token(rest)
-    return amount(text, registry.decimals), after
+    return amount(text, registry.decimals, least=parameter.least, most=parameter.most), after
+
+
+def _months(parameter: Parameter, rest: str, last: bool, registry: Registry) -> tuple[Any, str]:
+    """3个月, 三个月, 3月, 3 MONTHS: how many."""
+    name = next((name for name in _MONTHS if name in rest), None)
+    if name is None:
+        raise Unreadable
+    count, _, after = rest.partition(name)
+    count = count.strip()
+    if not 0 < len(count) <= 4 or not all(char.isdecimal() or is_numeral(char) for char in count):
+        raise Unreadable
+    months = int(_figure(count))
+    if not 0 < months <= _MOST_MONTHS:
+        raise BadAmount
+    return months, after
+
+
+def _numbered(parameter: Parameter, rest: str, last: bool, registry: Registry) -> tuple[Any, str]:
+    token, after = _token(rest)
+    least, most = parameter.length
+    if not least <= len(token) <= most or not any(char.isdecimal() for char in token):
+        raise Unreadable
+    if not token.isascii() or not all(char.isalnum() or char == "-" for char in token):
+        raise Unreadable
+    return token, after
 
 
 def _choice(parameter: Parameter, rest: str, last: bool, registry: Registry) -> tuple[Any, str]:
@@ -130,13 +157,15 @@ _READERS: dict[Kind, Callable[[Parameter, str, bool, Registry], tuple[Any, str]]
     Kind.REFERENCE: _reference,
     Kind.DATE: _date,
     Kind.HOURS: _hours,
+    Kind.MONTHS: _months,
+    Kind.NUMBERED: _numbered,
 }
 
 
-def amount(text: str, decimals: int = 2) -> int:
+def amount(text: str, decimals: int = 2, *, least: int = 1, most: int | None = MOST) -> int:
     """Minor units of `9`, `9.5`, `9块5`, `9元5角`, `5角`, `九元`, `¥9`, `9 CNY`; `BadAmount` for anything else.
 
-    More than `decimals` places, nothing, less than nothing and more than 5,000 are bad amounts too.
+    More than `decimals` places, less than `least` minor units and more than `most` are bad amounts too.
     """
     text = text.lstrip("¥$").rstrip("整")
     for name in ("YUAN", "CNY", "RMB", "人民币"):
@@ -149,7 +178,7 @@ def amount(text: str, decimals: int = 2) -> int:
     else:
         value = _figure(whole)
     minor = value.scaleb(decimals)
-    if minor != minor.to_integral_value() or not 0 < value <= MOST:
+    if minor != minor.to_integral_value() or minor < least or (most is not None and value > most):
         raise BadAmount
     return int(minor)
 

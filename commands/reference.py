@@ -22,6 +22,8 @@ _KINDS = {
     Kind.REFERENCE: "letter and digits",
     Kind.DATE: "date",
     Kind.HOURS: "hours",
+    Kind.MONTHS: "months",
+    Kind.NUMBERED: "number or letters",
 }
 _LOG = {
     "A": "text, 90 days",

@@ -32,6 +32,8 @@ class Kind(Enum):
     REFERENCE = "reference"  # a letter and digits: D418
     DATE = "date"  # "08-20"
     HOURS = "hours"  # "20-9"
+    MONTHS = "months"  # how many: "3个月"
+    NUMBERED = "numbered"  # a member number or the end of one, a pay code, a slip: digits, letters and dashes
 
 
 class Confirm(Enum):
@@ -47,6 +49,8 @@ class Parameter:
     length: tuple[int, int] = (1, 300)
     choices: Mapping[str, str] = field(default_factory=dict)  # as typed, upper case -> value
     sealed: bool = False  # never written, never asked for in an SMS dialogue
+    least: int = 1  # of an amount, in minor units
+    most: int | None = 5000  # of an amount, in units of the currency
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +63,7 @@ class Question:
     key: str
     values: Mapping[str, Any] = field(default_factory=dict)
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    screen: str | None = None  # the same without a code, for a USSD session that needs none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +79,9 @@ class Command:
     roles: frozenset[str] = frozenset()  # any of these; empty is every member
     confirm: Confirm = Confirm.NONE
     question: Callable[[Connection, Request], Question | Reply] | None = None  # with Confirm.CODE; a Reply refuses
+    agreed: Function | None = None  # a code that it sent to somebody else came back: theirs is the right to say so
+    denied: Function | None = None  # the code came back with an N
+    again: Function | None = None  # a code that was answered before came back once more
     log_class: LogClass = LogClass.A
     reads: Read | None = None  # what it reads, for all senders of a batch at once, by number
     root: bool = False  # also reached by its first digit alone (1 -> 11)
@@ -84,6 +92,11 @@ class Command:
     def sealed(self) -> bool:
         """What is said to it is never written."""
         return self.log_class is LogClass.C
+
+    @property
+    def asks_code(self) -> bool:
+        """A dialogue about it may wait for a code."""
+        return self.confirm is Confirm.CODE or self.agreed is not None
 
     def allows(self, member: Member | None) -> bool:
         """Whether `member`, or somebody who is none, may use it."""

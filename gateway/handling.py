@@ -16,6 +16,7 @@ from sqlalchemy import Connection, insert
 from commands.answer import KEEP, Answered, Prepared, answer, prepare
 from commands.privacy import masked_reply
 from commands.privacy import unknown as withheld
+from gateway import telling
 from gateway.affairs import members
 from gateway.affairs.members import Sender
 from gateway.core import dialogs, messages, parts
@@ -35,6 +36,7 @@ from gateway.core.model import (
     Request,
     Resend,
     State,
+    Told,
 )
 from gateway.core.tables.messages import quarantine as quarantine_table
 from gateway.core.text import segments, signed
@@ -195,6 +197,7 @@ class _Batch:
             verdict = self.place.limits.judge(sender.number, text, error=error, now=self.seconds)
             if verdict is Verdict.SILENT:
                 self._in[-1][_ERROR] = "not answered: limit"
+                self._tell(handled, taken, reply.told, answered.command, answered.log_class)
                 return handled
             if verdict is Verdict.LAST:
                 last = self.office.say("errors.limit", reply.language or request.language, sender.member)
@@ -204,7 +207,31 @@ class _Batch:
         if text is not reply.text or lane is not reply.lane:
             reply = replace(reply, text=text, lane=lane)
         self._reply(handled, taken, sender, reply, answered, kept, request.language)
+        self._tell(handled, taken, reply.told, answered.command, answered.log_class)
         return handled
+
+    def _tell(
+        self, handled: Handled, taken: Taken, told: Sequence[Told], command: str | None, log_class: LogClass
+    ) -> None:
+        """What others hear of it; of two who speak in one batch, each keeps the dialogue they are in."""
+        route, prefer = self.place.route, taken.route or taken.message.link
+        for each in told:
+            self._out.append(
+                telling.row(
+                    self.office,
+                    route,
+                    each,
+                    self.now,
+                    command=command,
+                    log_class=log_class,
+                    answers=taken.message.id,
+                    prefer=prefer,
+                )
+            )
+        if told:
+            handled.queued = True
+            for number, ask in telling.opened(self.conn, told, self.now).items():
+                self._changed.setdefault(number, ask)
 
     def _turn_dialog(self, number: str, dialog: Ask | object | None) -> None:
         if isinstance(dialog, Ask):
@@ -237,6 +264,7 @@ class _Batch:
                 reply=reply, command=screen.command or "", log_class=screen.log_class, log_text=None, case=reply.case
             )
             self._reply(handled, taken, sender, reply, answered, kept, request.language)
+        self._tell(handled, taken, screen.told, screen.command, screen.log_class)
         return handled
 
     def _screen(self, taken: Taken, sender: Sender, screen: Screen) -> Part:
@@ -305,7 +333,7 @@ class _Batch:
             elif len(cut) <= free[1]:
                 free[1] -= len(cut)
                 state, handled.hold = State.LEASED, cut
-        handled.queued = state is State.QUEUED
+        handled.queued = handled.queued or state is State.QUEUED
         sealed = None
         if kept != reply.text:
             sealed = office.keys.seal("secret", outbound.text.encode())

@@ -92,6 +92,7 @@ class Muster:
             sessions=Sessions(),
             limits=Limits(),
             random=self.random,
+            route=self._route,
         )
         self.desk = Desk(self.place, self.database, self.board, reactor, now)
         self.console: Console | None = None
@@ -288,6 +289,10 @@ class Muster:
                 self.console.commands = _names(office)
             self.log.info("commands, words and texts are as the organisation has them now")
         return 0
+
+    def _route(self, number: str, prefer: str | None) -> str | None:
+        """The link for somebody who is told; asked in the database's thread, which only reads the board."""
+        return choose(tuple(self.board), number) or prefer
 
     def _busy(self) -> bool:
         return self.desk.waiting > 0 or any(outbox.inflight for outbox in self.desk.outboxes.values())

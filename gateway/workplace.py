@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -23,6 +24,7 @@ class Workplace:
     sessions: Sessions
     limits: Limits
     random: random.Random
+    route: Callable[[str, str | None], str | None] = lambda number, prefer: prefer  # the link for a number
 
 
 class Slots(NamedTuple):

@@ -55,6 +55,9 @@ class Conduct(Protocol):
     def reply(self, request: Request, key: str, /) -> Reply:
         """One of the texts for members, in the language of `request`."""
 
+    def asked(self, conn: Connection, command: Any, request: Request) -> Reply | None:
+        """What to show before it is done, an error that refuses it, or None where it has nothing to ask."""
+
     def perform(self, conn: Connection, command: Any, request: Request) -> Reply:
         """Do it: `request.arguments` are complete, and who asked for it has confirmed it."""
 

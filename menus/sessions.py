@@ -40,11 +40,12 @@ class Question:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Confirmation:
-    """One more digit and it is done."""
+    """One more digit and it is done; `text` is what the command itself asks, where it has something to ask."""
 
     command: str
     arguments: Mapping[str, Any] = field(default_factory=dict, repr=False)
     sealed: bool = False
+    text: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from gateway.core import text as phone_text
-from gateway.core.model import Ask, Channel, LogClass, Reply, Request
+from gateway.core.model import Ask, Channel, LogClass, Reply, Request, Told
 from menus.needs import Command, Parameter, is_sealed, is_text, wants_code
 from menus.pages import MOST, Page, pages
 from menus.sessions import Answer, Choice, Confirmation, Languages, Menu, Place, Question, Resume, Session
@@ -37,6 +37,7 @@ class Screen:
     session: Session  # to be kept after the commit
     follow_up: Reply | None = None  # by SMS
     dialog: Ask | None = None  # what the next SMS of this number answers
+    told: tuple[Told, ...] = ()  # what others are to hear
     node: str = ""  # where it stands: "8", "81.invitation", "81?", "82"
     typed: str = ""  # the class of the input: begin, path, digits, text, sealed, repeat, broken off
     units: int = 0
@@ -61,6 +62,7 @@ class Step:
         self._over: str | None = None  # the last words
         self._follow_up: Reply | None = None
         self._dialog: Ask | None = None
+        self._told: tuple[Told, ...] = ()
         self._done: Command | None = None
         self._error: str | None = None
 
@@ -96,6 +98,7 @@ class Step:
             session=session,
             follow_up=self._follow_up,
             dialog=self._dialog,
+            told=self._told,
             node=node_of(self.stack[-1]) if more else "end",
             typed=self.typed,
             units=phone_text.units(text)[1],
@@ -235,7 +238,12 @@ class Step:
         # The operator's word for who is calling stands for a code, but it is asked all the same.
         vouched = wants_code(command) and self._request.trusted
         if not only_reads and (dialled or vouched or (item is not None and item.sure)):
-            place = Confirmation(command=code, arguments=arguments, sealed=is_sealed(command))
+            check = self._joined.conduct.asked(self._conn, command, self._view.asked(arguments)) if vouched else None
+            if check is not None and check.error is not None:
+                self._answered(command, check)
+                return True
+            text = "" if check is None else check.text
+            place = Confirmation(command=code, arguments=arguments, sealed=is_sealed(command), text=text)
             self._go([*self.stack, place])
             return not dialled
         return self._do(code, arguments)
@@ -285,12 +293,16 @@ class Step:
 
     def _answered(self, command: Command, reply: Reply) -> None:
         """Show what a command said, and stay when there is something to go on with: to read, to choose, to repair."""
-        self._done, self._error = command, reply.error
+        self._done, self._error, self._told = command, reply.error, reply.told
         # After an error the way back leads to the question, else to where it was asked for.
         gone = Confirmation if reply.error is not None else Question | Confirmation
         stack = [place for place in self.stack if not isinstance(place, gone)]
         _, item = self._tree.ways(command.code) or ((), None)
         ask = reply.ask
+        if reply.error is None and ask is not None and self._wanted(ask):
+            asked = Question(command=ask.command or "", parameter=ask.parameter or "", arguments=ask.arguments)
+            self._go([*stack, asked])
+            return
         choices = {
             typed: Choice(command=code, arguments=arguments)
             for typed, (code, arguments) in (ask.choices if ask else {}).items()
@@ -301,6 +313,10 @@ class Step:
         else:
             self._dialog = ask
             self._end(reply.text)
+
+    def _wanted(self, ask: Ask) -> bool:
+        """Whether a command asks for one more parameter that there is a screen for."""
+        return not ask.choices and (ask.command or "", ask.parameter or "") in self._tree.prompts
 
     def _speak(self, token: str) -> bool:
         """Change the language of the session, and of the number where there is a command for it."""

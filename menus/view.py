@@ -57,9 +57,11 @@ class View:
                 prompt = self._joined.tree.prompts[code, name]
                 options = rows(item_line(option, self.language) for option in prompt.options)
                 return Content(body="\n".join(filter(None, (prompt.text[self.language], options))), foot=back)
-            case Confirmation(command=code):
+            case Confirmation(command=code, text=text):
                 _, item = self._joined.tree.ways(code) or ((), None)
-                if item is not None and item.sure:
+                if text:
+                    asked = text
+                elif item is not None and item.sure:
                     asked = item.sure[self.language]
                 else:
                     asked = self.text("sure").format(title=self.title(place))

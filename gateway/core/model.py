@@ -200,6 +200,24 @@ class Ask:
 
 
 @value
+class Told:
+    """A text to somebody else than who asked: the member who is to confirm, the treasurer who is to know.
+
+    `ask` opens a dialogue with them, unless they are in one already.
+    """
+
+    number: str
+    text: str
+    language: str
+    member: Member | None = None
+    lane: Lane = Lane.NOTICE
+    secret: bool = False
+    ask: Ask | None = None
+    case: int | None = None
+    expires: datetime | None = None  # when it is not worth sending any more
+
+
+@value
 class Reply:
     """What a command answers. `more` keeps a USSD session open; `ask` opens a dialogue."""
 
@@ -213,6 +231,7 @@ class Reply:
     language: str | None = None  # what it is written in, and signed
     case: int | None = None
     log_class: LogClass | None = None  # when it differs from the command's own
+    told: tuple[Told, ...] = ()  # what others are to hear of it
 
 
 @value

@@ -94,3 +94,45 @@ def test_what_is_over_is_erased(conn: Connection, keys: Keys, issue: Issue) -> N
     code = issue(LI, now=NOW + timedelta(days=1))
     assert challenges.forget(conn, NOW + timedelta(days=1)) == 1
     assert isinstance(challenges.check(conn, keys, LI, code, NOW + timedelta(days=1)), Confirmed)
+
+
+def test_a_code_about_something_lives_beside_others(conn: Connection, keys: Keys, issue: Issue) -> None:
+    """A member who is to confirm cash within a day may bind, erase and ask for other codes in between."""
+    cash = issue(action="COLLECT/", arguments={"claim": 7}, object="claim:7", life=24 * 60 * MINUTE)
+    own = issue()
+    assert cash != own
+    assert challenges.check(conn, keys, ZHANG, own, NOW) == Confirmed("81", {"to": "4107"})
+    assert challenges.check(conn, keys, ZHANG, cash, NOW + 23 * 60 * MINUTE) == Confirmed("COLLECT/", {"claim": 7})
+
+
+def test_a_new_code_about_the_same_voids_the_old_one(conn: Connection, keys: Keys, issue: Issue) -> None:
+    first, other_claim = issue(object="claim:7"), issue(object="claim:8")
+    second = issue(object="claim:7")
+    if first != second:
+        assert challenges.check(conn, keys, ZHANG, first, NOW) == Wrong(2)
+    assert isinstance(challenges.check(conn, keys, ZHANG, second, NOW), Confirmed)
+    assert isinstance(challenges.check(conn, keys, ZHANG, other_claim, NOW), Confirmed)
+
+
+def test_what_was_answered_is_known_again(conn: Connection, keys: Keys, issue: Issue) -> None:
+    code = issue(object="claim:7", arguments={"claim": 7})
+    assert isinstance(challenges.check(conn, keys, ZHANG, code, NOW), Confirmed)
+    assert challenges.check(conn, keys, ZHANG, code, NOW + MINUTE) == challenges.Again("81", {"claim": 7})
+    assert challenges.check(conn, keys, LI, code, NOW) == Nothing()
+    assert challenges.check(conn, keys, ZHANG, code, NOW + 11 * MINUTE) == Nothing()
+
+
+def test_open_codes_of_a_number_are_all_different(conn: Connection, keys: Keys, issue: Issue) -> None:
+    codes = [issue(object=f"claim:{number}", arguments={"claim": number}) for number in range(300)]
+    assert len(set(codes)) == 300
+
+
+def test_wrong_tries_count_for_all_open_codes_together(conn: Connection, keys: Keys, issue: Issue) -> None:
+    """Else each further claim would give a guesser three more tries."""
+    codes = {issue(object="claim:7"), issue(object="claim:8"), issue()}
+    wrong = next(code for code in ("0000", "0001", "0002", "0003") if code not in codes)
+    assert challenges.check(conn, keys, ZHANG, wrong, NOW) == Wrong(2)
+    issue(object="claim:9")
+    assert challenges.check(conn, keys, ZHANG, wrong, NOW) == Wrong(1)
+    assert challenges.check(conn, keys, ZHANG, wrong, NOW) == Locked(NOW + challenges.LOCK)
+    assert challenges.check(conn, keys, ZHANG, next(iter(codes)), NOW + 2 * challenges.LOCK) == Nothing()

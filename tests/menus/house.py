@@ -57,6 +57,9 @@ class House:
         assert key == "c71.question"
         return Reply(text="请回复您的问题", key=key)
 
+    def asked(self, conn: Connection, command: Command, request: Request) -> Reply | None:
+        return None
+
     def perform(self, conn: Connection, command: Command, request: Request) -> Reply:
         if self.refuses and command.confirm is Confirm.CODE:
             return Reply(text="码不对", error="E07")

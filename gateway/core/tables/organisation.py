@@ -102,11 +102,14 @@ challenge = Table(
     Column("number", Text, nullable=False),
     Column("action", Text, nullable=False),  # command code
     Column("arguments", Text, nullable=False),  # JSON: what the code confirms
+    Column("object", Text),  # "claim:17": lives beside those about something else; NULL is the one of the moment
     Column("code_hash", Text, nullable=False),
     Column("expires", Time, nullable=False),
     Column("tries", Integer, nullable=False, server_default=text("0")),
     Column("done", Boolean, nullable=False, server_default=text("false")),
+    Column("answered", Boolean, nullable=False, server_default=text("false")),  # the code came back, with Y or N
     Index("ix_challenge_open", "number", sqlite_where=text("NOT done"), postgresql_where=text("NOT done")),
+    Index("ix_challenge_answered", "number", sqlite_where=text("answered"), postgresql_where=text("answered")),
 )
 
 wrong_code = Table(
