@@ -15,7 +15,7 @@ from babel.numbers import is_currency
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
-from config import endpoint
+from config import endpoint, receipt_rules
 from config.model import (
     LANGUAGES,
     Alarms,
@@ -28,6 +28,7 @@ from config.model import (
     ModemLink,
     Organisation,
     Provider,
+    Receipts,
     Security,
     SmppLink,
     UssdHttp,
@@ -73,8 +74,10 @@ def load(path: Path, *, environment: Mapping[str, str] = os.environ) -> Gateway:
 def _gateway(top: Table) -> Gateway:
     organisation = _organisation(top.table("organisation"))
     smpp = {name: _smpp(name, table) for name, table in top.table("smpp").tables()}
-    modem = {name: _modem(name, table) for name, table in top.table("modem").tables()}
+    modem = {name: _modem(name, table, organisation) for name, table in top.table("modem").tables()}
     _once(top, smpp, modem)
+    receipts = _receipts(top.table("receipts"))
+    _wallets(top, modem, receipts, organisation)
     gateway = Gateway(
         path=top.reader.file.absolute(),
         organisation=organisation,
@@ -84,6 +87,7 @@ def _gateway(top: Table) -> Gateway:
         api=_api(top.table("api")),
         smpp=smpp,
         modem=modem,
+        receipts=receipts,
         ussd_http={name: _ussd_http(name, table) for name, table in top.table("ussd_http").tables()},
         providers={name: _provider(name, table) for name, table in top.table("providers").tables()},
         callbacks=_callbacks(top.table("callbacks")),
@@ -269,7 +273,7 @@ def _smpp(name: str, table: Table) -> SmppLink:
     return link
 
 
-def _modem(name: str, table: Table) -> ModemLink:
+def _modem(name: str, table: Table, organisation: Organisation) -> ModemLink:
     if table.has("device") == table.has("imei"):
         table.problem("device", "give either device or imei")
     link = ModemLink(
@@ -280,9 +284,52 @@ def _modem(name: str, table: Table) -> ModemLink:
         smsc=table.text("smsc", "", pattern=r"\+?\d{3,20}", wants="a number") or None,
         prefixes=_prefixes(table),
         rate=table.number("rate", 0, least=0, most=100),
+        wallet=table.text("wallet", "") or None,
+        opening_balance=_opening(table, organisation),
     )
+    if link.opening_balance is not None and link.wallet is None:
+        table.problem("opening_balance", "is of no use without wallet")
     table.done()
     return link
+
+
+def _opening(table: Table, organisation: Organisation) -> int | None:
+    text = table.text("opening_balance", "")
+    try:
+        return receipt_rules.minor(text, organisation.currency) if text else None
+    except (receipt_rules.Unreadable, ValueError):
+        table.problem("opening_balance", 'is an amount as in "1250.00"')
+        return None
+
+
+def _receipts(table: Table) -> Receipts:
+    text = table.text("folder", "")
+    folder = table.reader.path(text) if text else None
+    if folder is not None and not folder.is_dir():
+        table.problem("folder", f"there is no folder {folder}")
+        folder = None
+    table.done()
+    return Receipts(folder=folder)
+
+
+def _wallets(top: Table, modem: Mapping[str, ModemLink], receipts: Receipts, organisation: Organisation) -> None:
+    """Every wallet can be read, and its money is the organisation's; the rules are tried on their samples here."""
+    if receipts.folder is None and not any(link.wallet for link in modem.values()):
+        return
+    rules, problems = receipt_rules.load(receipts.folder)
+    top.reader.problems += problems
+    owners: dict[str, str] = {}
+    for name, link in modem.items():
+        if link.wallet is None:
+            continue
+        where = f"modem.{name}"
+        if link.wallet not in rules.providers:
+            known = f"; there is {', '.join(sorted(rules.providers))}" if rules.providers else ""
+            top.reader.problem(where, "wallet", f"no rules read the texts of {link.wallet!r}{known}")
+        elif (currency := rules.currency(link.wallet)) != organisation.currency:
+            top.reader.problem(where, "wallet", f"counts in {currency}, the organisation in {organisation.currency}")
+        if owners.setdefault(link.wallet, name) != name:
+            top.reader.problem(where, "wallet", f"is that of [modem.{owners[link.wallet]}]; a wallet has one SIM")
 
 
 def _prefixes(table: Table) -> tuple[str, ...]:

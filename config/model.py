@@ -105,6 +105,15 @@ class ModemLink:
     prefixes: tuple[str, ...] = ()
     window: int = 1  # no setting: a modem takes one message at a time
     rate: float = 0.0
+    wallet: str | None = None  # the provider whose wallet is on this SIM
+    opening_balance: int | None = None  # of it, in minor units, before the first text that counts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipts:
+    """How the texts of wallets are read: `folder` holds rules of one's own beside those that are shipped."""
+
+    folder: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +175,7 @@ class Gateway:
     api: Api = field(default_factory=Api)
     smpp: Mapping[str, SmppLink] = field(default_factory=dict)
     modem: Mapping[str, ModemLink] = field(default_factory=dict)
+    receipts: Receipts = field(default_factory=Receipts)
     ussd_http: Mapping[str, UssdHttp] = field(default_factory=dict)
     providers: Mapping[str, Provider] = field(default_factory=dict)
     callbacks: Callbacks = field(default_factory=Callbacks)

@@ -174,6 +174,10 @@ class Table:
         """Return a table within this one, an empty one when it is not there."""
         return Table(self.reader, f"{self.name}.{key}".lstrip("."), self._value(key, dict) or {})
 
+    def all(self) -> tuple[str, ...]:
+        """Every key there is; whoever asks still has to ask for each value."""
+        return tuple(self._values)
+
     def names(self) -> Iterator[str]:
         """Yield every key that can stand in an address and in a log; they are names, and any is right."""
         for key in self._values:

@@ -26,6 +26,7 @@ SECTIONS = {
     "[api.keys.NAME]": model.ApiKey,
     "[smpp.NAME]": model.SmppLink,
     "[modem.NAME]": model.ModemLink,
+    "[receipts]": model.Receipts,
     "[ussd_http.NAME]": model.UssdHttp,
     "[providers.NAME]": model.Provider,
     "[callbacks]": model.Callbacks,

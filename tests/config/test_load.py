@@ -71,6 +71,7 @@ def test_the_example_names_every_setting_and_explains_it() -> None:
         ("api", model.Api),
         (r"smpp\.\w+", model.SmppLink),
         (r"modem\.\w+", model.ModemLink),
+        ("receipts", model.Receipts),
         (r"ussd_http\.\w+", model.UssdHttp),
         (r"providers\.\w+", model.Provider),
         ("callbacks", model.Callbacks),
@@ -358,7 +359,7 @@ def test_no_value_breaks_the_loader(name: str, value: Any, data: st.DataObject) 
     """Whatever stands where: a problem with a name, never another exception."""
     example = tomllib.loads(EXAMPLE.read_text("utf-8"))
     table, key = example, name
-    while isinstance(table[key], dict) and data.draw(st.booleans()):
+    while isinstance(table[key], dict) and table[key] and data.draw(st.booleans()):
         table = table[key]
         key = data.draw(st.sampled_from(sorted(table)))
     table[key] = value
