@@ -44,8 +44,9 @@ class Row(NamedTuple):
 class Sheet:
     """A CSV file with a header line, read row by row however long it is."""
 
-    def __init__(self, path: Path, columns: Sequence[Column]) -> None:
-        self._path = path
+    def __init__(self, path: Path, columns: Sequence[Column], *, skip: int = 0) -> None:
+        """`skip` lines stand before the header."""
+        self._path, self._skip = path, skip
         self.encoding, self._errors, self.lines = _examine(path)
         with self._open() as file:
             header = next((line for line in file if line.strip()), "")
@@ -56,6 +57,7 @@ class Sheet:
             titles = next((cells for _, cells in self._records(file) if cells is not None and any(cells)), [])
         self._names = _names(path, titles, columns)
         self._empty = {column.name: "" for column in columns}
+        self.names = frozenset(name for name in self._names if name is not None)
         self.ignored = tuple(title for title, name in zip(titles, self._names, strict=True) if name is None and title)
 
     def __iter__(self) -> Iterator[Row]:
@@ -82,14 +84,17 @@ class Sheet:
         return Row(line, values, problem)
 
     def _open(self) -> io.TextIOWrapper:
-        return self._path.open(encoding=self.encoding, errors=self._errors, newline="")
+        file = self._path.open(encoding=self.encoding, errors=self._errors, newline="")
+        for _ in range(self._skip):
+            file.readline()
+        return file
 
     def _records(self, file: Iterable[str]) -> Iterator[tuple[int, list[str] | None]]:
         """Each record with the line it begins in; None for one whose quotes do not end within a few lines.
 
         The csv module alone would take a forgotten quote for a cell that holds the next thousand rows.
         """
-        lines = enumerate(file, start=1)
+        lines = enumerate(file, start=1 + self._skip)
         waiting: deque[tuple[int, str]] = deque()
         while first := waiting.popleft() if waiting else next(lines, None):
             number, text = first
