@@ -22,6 +22,7 @@ from commands.registry import Command, Kind, Parameter, Question, Registry
 from commands.texts import Texts
 from config.model import Organisation
 from gateway.affairs import challenges
+from gateway.affairs.books import Books
 from gateway.affairs.dues import month_of
 from gateway.affairs.members import Sender
 from gateway.affairs.wallets import Wallet
@@ -46,9 +47,11 @@ class Office:
     new_id: Callable[[], int]
     wallets: tuple[Wallet, ...] = ()  # those that members can pay from
     zone: ZoneInfo = field(init=False)
+    books: Books = field(init=False)  # what booking takes
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "zone", ZoneInfo(self.organisation.time_zone))
+        object.__setattr__(self, "books", Books(self.organisation, self.keys, self.new_id))
 
     # --- saying -------------------------------------------------------------------------------------------------
 

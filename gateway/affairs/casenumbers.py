@@ -6,6 +6,9 @@ are, and the last is Damm's check digit, which finds every single wrong digit an
 
 from __future__ import annotations
 
+from sqlalchemy import Connection
+
+from gateway.core.driver import ask
 from gateway.core.keys import Keys
 
 DIGITS = 7
@@ -30,6 +33,20 @@ def case_number(keys: Keys, kind: int, count: int) -> str:
     """The number of the `count`th case of a type; after ten million they begin again."""
     digits = f"{kind}{keys.permute(count % LIMIT, digits=DIGITS, purpose=f'case {kind}'):0{DIGITS}d}"
     return digits + check_digit(digits)
+
+
+def take_counts(conn: Connection, kind: int, how_many: int = 1) -> int:
+    """The first of the next `how_many` counts of a type. The count is one row, so that it never repeats after an
+    erasure; what was taken in a transaction that fails is taken again."""
+    name = f"cases {kind}"
+    advance = (
+        "UPDATE fact SET value = CAST(CAST(value AS BIGINT) + ? AS TEXT) WHERE name = ? RETURNING CAST(value AS BIGINT)"
+    )
+    rows = ask(conn, advance, how_many, name)
+    if not rows:
+        ask(conn, "INSERT INTO fact (name, value) VALUES (?, '0') ON CONFLICT DO NOTHING", name)
+        rows = ask(conn, advance, how_many, name)
+    return int(rows[0][0]) - how_many
 
 
 def is_case_number(text: str) -> bool:

@@ -9,12 +9,11 @@ from typing import NamedTuple
 from sqlalchemy import ColumnElement, Connection, func, or_, select, update
 
 from gateway.affairs import branches
-from gateway.affairs.casenumbers import LIMIT, case_number
+from gateway.affairs.casenumbers import LIMIT, case_number, take_counts
 from gateway.core.database import wake
-from gateway.core.engines import upsert
 from gateway.core.keys import Keys
 from gateway.core.model import Member
-from gateway.core.tables.staff import case_entry, fact, hotline_case, staff
+from gateway.core.tables.staff import case_entry, hotline_case, staff
 
 TOPIC = "cases"  # woken whenever a case changed
 LEASE = timedelta(minutes=10)
@@ -322,15 +321,10 @@ def _enter(
 
 
 def _next_number(conn: Connection, keys: Keys, digit: int) -> str:
-    """The next free case number of a type; the count is one row, so that it never repeats after an erasure."""
-    name = f"cases {digit}"
-    conn.execute(upsert(conn, fact).values(name=name, value="0").on_conflict_do_nothing())
-    count = int(conn.execute(select(fact.c.value).where(fact.c.name == name).with_for_update()).scalar_one())
+    """The next free case number of a type."""
     for _ in range(LIMIT):
-        case_no = case_number(keys, digit, count)
-        count += 1
+        case_no = case_number(keys, digit, take_counts(conn, digit))
         if find(conn, case_no) is None:
-            conn.execute(update(fact).where(fact.c.name == name).values(value=str(count)))
             return case_no
     raise Refused("all case numbers are in use; erase old cases")
 

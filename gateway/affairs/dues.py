@@ -63,14 +63,14 @@ _owed = Lookup(
 def owed(conn: Connection, member_ids: Sequence[int], month: int) -> dict[int, Owed]:
     """What each of the members owes up to and including `month`, in one query."""
     return {
-        member_id: Owed(months, int(amount), int(current), _paid_to(first, last_paid, dues_from, paid_to))
+        member_id: Owed(months, int(amount), int(current), paid_up_to(first, last_paid, dues_from, paid_to))
         for member_id, months, amount, current, first, last_paid, dues_from, paid_to in _owed(
             conn, list(member_ids), month=month
         )
     }
 
 
-def _paid_to(first_open: int | None, last_paid: int | None, dues_from: int | None, before: int | None) -> int | None:
+def paid_up_to(first_open: int | None, last_paid: int | None, dues_from: int | None, before: int | None) -> int | None:
     if last_paid is None:
         return before
     if first_open is None or last_paid < first_open:

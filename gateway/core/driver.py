@@ -7,10 +7,15 @@ errors stay.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 def execute(conn: Connection, sql: str, parameters: Any) -> Sequence[tuple[Any, ...]]:
@@ -34,3 +39,58 @@ def execute(conn: Connection, sql: str, parameters: Any) -> Sequence[tuple[Any, 
         ) from error  # fmt: skip
     finally:
         cursor.close()
+
+
+def ask(conn: Connection, sql: str, *values: Any) -> Sequence[tuple[Any, ...]]:
+    """Run `sql`, written for PostgreSQL with "?" for every parameter, on either engine.
+
+    A list stands for as many parameters: "IN (?)". SQLite, which has one writer, needs no FOR UPDATE at the end;
+    times come from it as they are kept, see `time`.
+    """
+    if any(isinstance(value, list) for value in values):
+        sql, values = _spread(sql, values)
+    if conn.dialect.name == "postgresql":
+        return execute(conn, _for_postgresql(sql), values)
+    written = tuple([moment(value) if isinstance(value, datetime) else value for value in values])
+    return execute(conn, _for_sqlite(sql), written)
+
+
+def insert(conn: Connection, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], more: str = "") -> None:
+    """INSERT a few rows by one statement; `more` stands at its end."""
+    mark = f"({', '.join('?' * len(columns))})"
+    statement = f"INSERT INTO {table} ({', '.join(columns)}) VALUES {', '.join([mark] * len(rows))} {more}"
+    ask(conn, statement, *[value for row in rows for value in row])
+
+
+def _spread(sql: str, values: Sequence[Any]) -> tuple[str, tuple[Any, ...]]:
+    pieces = sql.split("?")
+    flat: list[Any] = []
+    text = pieces[0]
+    for value, piece in zip(values, pieces[1:], strict=True):
+        many = value if isinstance(value, list) else [value]
+        flat += many
+        text += ", ".join("?" * len(many)) + piece
+    return text, tuple(flat)
+
+
+@lru_cache(maxsize=512)
+def _for_postgresql(sql: str) -> str:
+    return sql.replace("%", "%%").replace("?", "%s")
+
+
+@lru_cache(maxsize=512)
+def _for_sqlite(sql: str) -> str:
+    return sql.partition(" FOR UPDATE")[0]
+
+
+def moment(value: datetime) -> int:
+    """A time as SQLite keeps it, microseconds since 1970."""
+    return (value - _EPOCH) // _MICROSECOND
+
+
+def time(value: Any) -> datetime:
+    """A time as `ask` returned it."""
+    if isinstance(value, int):
+        return _EPOCH + timedelta(microseconds=value)
+    found: datetime = value.astimezone(UTC)
+    return found

@@ -10,6 +10,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, insert, make_url, select
 
+from gateway.core import guards
 from gateway.core.engines import DatabaseProblem, engine
 from gateway.core.keys import Keys
 from gateway.core.tables.staff import fact
@@ -26,7 +27,9 @@ def upgrade(url: str, keys: Keys) -> tuple[str | None, str]:
             config = _config(conn)
             if before is not None and not _knows(config, before):
                 raise DatabaseProblem(f"the database was made by a newer Muster ({before}); install that version")
+            guards.remove(conn)
             command.upgrade(config, "head")
+            guards.install(conn)
             after = head()
             _remember_key(conn, keys)
         return before, after
@@ -40,6 +43,10 @@ def check(conn: Connection, keys: Keys) -> None:
     if found != head():
         raise DatabaseProblem(
             f"the database is at version {found or 'none'} and this Muster needs {head()}; run `muster upgrade CONFIG`"
+        )
+    if lost := guards.missing(conn):
+        raise DatabaseProblem(
+            f"the database does not guard its ledger any more ({lost[0]}); run `muster upgrade CONFIG`"
         )
     fingerprint = conn.scalar(select(fact.c.value).where(fact.c.name == "key"))
     if fingerprint is not None and fingerprint != keys.fingerprint():

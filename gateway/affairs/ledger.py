@@ -1,0 +1,206 @@
+"""The money ledger: double entry in minor units, entered once and never changed.
+
+A transaction is known by its key: entered again it is found, not repeated. What was wrong is reversed by another
+transaction. `gateway.core.guards` has the database itself see to the sums and to what must not change.
+
+What members owe is no money and stands in `obligation`, not here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple
+
+import orjson
+from sqlalchemy import Connection
+
+from gateway.core.driver import ask, insert, moment
+
+
+class AccountKind(StrEnum):
+    CASH = "cash"  # in the hands of a branch's treasurer; owner: branch code
+    WALLET = "wallet"  # at a provider
+    BANK = "bank"
+    VOUCHERS = "vouchers"  # sold and not redeemed
+    SUSPENSE = "suspense"  # came in, nobody knows for whom
+    TRANSIT = "transit"  # handed over, not yet received
+    INCOME = "income"  # dues; owner: the member's branch
+    VOLUNTARY = "voluntary"  # given beyond the dues
+    PREPAID = "prepaid"  # owner: member id
+    FEES = "fees"
+    OVER_SHORT = "over_short"  # what a day close found
+    REFUNDS = "refunds"
+
+
+class Account(NamedTuple):
+    kind: AccountKind
+    owner: str
+
+    def name(self, currency: str) -> str:
+        return f"{self.kind}:{self.owner}:{currency}"
+
+
+class Posting(NamedTuple):
+    account: Account
+    amount: int  # debit is positive
+
+
+class Covered(NamedTuple):
+    """A month of a member's dues that a transaction paid, by so much; a reversal has negative amounts."""
+
+    member_id: int
+    month: int
+    amount: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A transaction to be. `effective` is when the money moved, `key` what a repeat is recognised by."""
+
+    key: str
+    kind: str
+    postings: tuple[Posting, ...]
+    effective: datetime
+    actor: str
+    currency: str
+    pending: bool = False
+    reverses: int | None = None
+    covered: tuple[Covered, ...] = ()
+
+
+class Posted(NamedTuple):
+    id: int
+    fresh: bool  # False: it was there already, under the same key
+
+
+class Balance(NamedTuple):
+    """What an account holds, and what pending transactions would add to it."""
+
+    posted: int = 0
+    pending: int = 0
+
+
+class KeyReused(Exception):
+    """Another transaction has this key already; nothing was entered."""
+
+
+class Refused(Exception):
+    """The ledger does not take this; the sentence says why."""
+
+
+def post(conn: Connection, new_id: Callable[[], int], entry: Entry, now: datetime) -> Posted:
+    """Enter a transaction, or find the one that was entered under its key."""
+    check(entry)
+    opened = begin(conn, new_id, entry, now)
+    if opened is None:
+        return _found(conn, entry)
+    finish(conn, opened, entry, now)
+    return Posted(opened, True)
+
+
+def check(entry: Entry) -> None:
+    """Refuse in words what the database would refuse."""
+    if len(entry.postings) < 2 or any(amount == 0 for _, amount in entry.postings):
+        raise Refused("a transaction has at least two postings, and none of nothing")
+    if total := sum(amount for _, amount in entry.postings):
+        raise Refused(f"the postings of {entry.key} do not add up to zero but to {total}")
+
+
+def begin(conn: Connection, new_id: Callable[[], int], entry: Entry, now: datetime) -> int | None:
+    """The id of an open transaction, or None when there is one with this key: for those who then enter its postings
+    by `finish`, in the same work."""
+    rows = ask(
+        conn,
+        "INSERT INTO txn (id, key, kind, state, pending, effective, recorded, actor, currency, reverses)"
+        " VALUES (?, ?, ?, 'open', ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING RETURNING id",
+        new_id(), entry.key, entry.kind, entry.pending, entry.effective, now, entry.actor, entry.currency,
+        entry.reverses,
+    )  # fmt: skip
+    return rows[0][0] if rows else None
+
+
+def finish(conn: Connection, txn_id: int, entry: Entry, now: datetime) -> None:
+    """Enter the postings of an open transaction and close it."""
+    currency = entry.currency
+    accounts = sorted({(account.name(currency), *account, currency) for account, _ in entry.postings})
+    postings = [
+        (txn_id, number, account.name(currency), amount) for number, (account, amount) in enumerate(entry.postings)
+    ]
+    covered = [(txn_id, month, member_id, amount) for member_id, month, amount in entry.covered]
+    insert(conn, "account", ("name", "kind", "owner", "currency"), accounts, "ON CONFLICT DO NOTHING")
+    insert(conn, "posting", ("txn_id", "number", "account", "amount"), postings)
+    if covered:
+        insert(conn, "covered", ("txn_id", "month", "member_id", "amount"), covered)
+    state = "pending" if entry.pending else "posted"
+    ask(conn, "UPDATE txn SET state = ?, digest = ? WHERE id = ?", state, digest(txn_id, entry, now), txn_id)
+
+
+def digest(txn_id: int, entry: Entry, recorded: datetime) -> bytes:
+    """SHA-256 of all there is of a transaction but its state, which a settlement may change."""
+    head = (
+        txn_id, entry.key, entry.kind, int(entry.pending), moment(entry.effective), moment(recorded), entry.actor,
+        entry.currency, entry.reverses or 0,
+    )  # fmt: skip
+    postings = [(account.name(entry.currency), amount) for account, amount in entry.postings]
+    covered = sorted((month, member_id, amount) for member_id, month, amount in entry.covered)
+    return hashlib.sha256(orjson.dumps((head, postings, covered))).digest()
+
+
+def settle_pending(conn: Connection, new_id: Callable[[], int], txn_id: int, *, actor: str, now: datetime) -> bool:
+    """What was pending has happened; False when that was known already."""
+    return _settle(conn, new_id, txn_id, "posted", actor, now)
+
+
+def void(conn: Connection, new_id: Callable[[], int], txn_id: int, *, actor: str, now: datetime) -> bool:
+    """What was pending will not happen; False when that was known already."""
+    return _settle(conn, new_id, txn_id, "voided", actor, now)
+
+
+def _settle(conn: Connection, new_id: Callable[[], int], txn_id: int, outcome: str, actor: str, now: datetime) -> bool:
+    rows = ask(conn, "SELECT state, pending FROM txn WHERE id = ? FOR UPDATE", txn_id)
+    if not rows or not rows[0][1]:
+        raise Refused("there is no such pending transaction")
+    state = rows[0][0]
+    if state == outcome:
+        return False
+    if state != "pending":
+        raise Refused(f"the transaction was {state} already")
+    ask(
+        conn,
+        "INSERT INTO settlement (id, txn_id, outcome, at, actor) VALUES (?, ?, ?, ?, ?)",
+        new_id(), txn_id, outcome, now, actor,
+    )  # fmt: skip
+    ask(conn, "UPDATE txn SET state = ? WHERE id = ?", outcome, txn_id)
+    return True
+
+
+def _found(conn: Connection, entry: Entry) -> Posted:
+    """The transaction under the key of `entry`, if it says the same."""
+    ((txn_id, kind, currency, reverses, pending),) = ask(
+        conn, "SELECT id, kind, currency, reverses, pending FROM txn WHERE key = ?", entry.key
+    )
+    postings = ask(conn, "SELECT account, amount FROM posting WHERE txn_id = ? ORDER BY number", txn_id)
+    wanted = [(account.name(entry.currency), amount) for account, amount in entry.postings]
+    same = (kind, currency, reverses, bool(pending)) == (entry.kind, entry.currency, entry.reverses, entry.pending)
+    if not same or [tuple(row) for row in postings] != wanted:
+        raise KeyReused(f"the key {entry.key} belongs to another transaction")
+    return Posted(txn_id, False)
+
+
+def balance(conn: Connection, account: Account, currency: str) -> Balance:
+    rows = ask(conn, "SELECT balance, pending FROM account WHERE name = ?", account.name(currency))
+    return Balance(*rows[0]) if rows else Balance()
+
+
+def balances(conn: Connection, accounts: Sequence[Account], currency: str) -> dict[Account, Balance]:
+    """What each holds; an account that nothing was ever posted to holds nothing."""
+    if not accounts:
+        return {}
+    names = [account.name(currency) for account in accounts]
+    rows = ask(conn, "SELECT name, balance, pending FROM account WHERE name IN (?)", names)
+    found = {name: Balance(posted, pending) for name, posted, pending in rows}
+    return {account: found.get(account.name(currency), Balance()) for account in accounts}
