@@ -59,14 +59,21 @@ class Outcome:
 
 
 def run(
-    folder: Path, *, count: int, kills: int, window: int = 10, url: str | None = None, seed: int | None = None
+    folder: Path,
+    *,
+    count: int,
+    kills: int,
+    window: int = 10,
+    latency: float = 2.0,
+    url: str | None = None,
+    seed: int | None = None,
 ) -> Outcome:
     chance = random.Random(seed)
     house = House(folder, window=window, url=url)
     _queue(house.url, count)
     rate = max(count / (kills * 1.5 + 4), 50)
     options = f"--deliver-window {window} --mo-count {count} --mo-rate {rate} --mo-base {_MO} --mo-dest 10690"
-    options += f" --mo-text HELP --latency-ms 2 --dlr --dump {folder}/dump"
+    options += f" --mo-text HELP --latency-ms {latency} --dlr --dump {folder}/dump"
     with house.operator(*options.split()) as operator:
         for _ in range(kills):
             gateway = house.start()
@@ -153,6 +160,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=10_000, help="messages each way")
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--window", type=int, default=10)
+    parser.add_argument("--latency", type=float, default=2.0, help="milliseconds until the operator answers")
     parser.add_argument("--url", help="of an empty database; a SQLite file in a temporary folder without it")
     parser.add_argument("--seed", type=int)
     options = parser.parse_args()
@@ -162,6 +170,7 @@ def main() -> None:
             count=options.count,
             kills=options.kills,
             window=options.window,
+            latency=options.latency,
             url=options.url,
             seed=options.seed,
         )

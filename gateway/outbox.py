@@ -1,7 +1,8 @@
 """The way out of one link: lanes, window, pace, retry, record.
 
-Everything a link may write was marked inflight in a commit before, and at most a window of parts is so marked. One
-turn of the outbox is one work in the database: record what was answered, release what may be written next.
+Everything a link may write was marked inflight in a commit before, and at most a window of parts is on the wire. One
+turn of the outbox is one work in the database: record what was answered, release what may be written next. An operator
+that takes its time finds the next window marked already: those parts stand ready, and are written as it answers.
 """
 
 from __future__ import annotations
@@ -35,11 +36,13 @@ from gateway.core.outcomes import Answer
 from gateway.core.release import Released, Wanted
 from gateway.links import Link
 from gateway.pace import Pace
+from gateway.wire import Wire
 
 _HELD_WINDOWS = 10  # windows of leased parts in memory
 _BULK_SHARE = 0.8  # of the window
 _IDLE_POLL = 1.0  # seconds: waking is a hint, the queue is the truth
-_AHEAD = 0.003  # seconds without an answer, after which the next window is leased
+_AHEAD = 0.003  # seconds without an answer, after which the next window is marked
+_READY_LIFE = 1.0  # seconds: what stands ready longer passes the gate again, for a STOP may have come since
 _RETRY_BASE = 5.0  # seconds, doubled with each attempt that counts
 
 
@@ -59,6 +62,7 @@ class Outbox:
         throttled: Callable[[], None] = lambda: None,
         wrote: Callable[[int], None] = lambda parts: None,
         elsewhere: Callable[[Part], str | None] = lambda part: None,
+        wire: Wire | None = None,
     ) -> None:
         self.link = link
         self._database = database
@@ -71,15 +75,21 @@ class Outbox:
         self._elsewhere = elsewhere  # the name of another link that would take a part
         self.pace = Pace(link.rate, clock.seconds())
         self._held: tuple[deque[Part], ...] = tuple(deque() for _ in Lane)
+        self._ready: deque[Part] = deque()  # marked inflight and not written: only where `wire` remembers them
+        self._ready_since = 0.0
+        self._wrote_at = self._took = 0.0  # the last write, and how long the last answer was waited for
+        self._marking = 0  # slots of `_used` that the turn in progress keeps for what shall stand ready
+        self._wire = wire
         self._bulk_inflight = 0
         self._recording = 0  # answers that the turn in progress records
-        self._used = 0  # slots taken: inflight in the database, or reserved
+        self._used = 0  # inflight in the database, or reserved
         self._claiming = 0  # of these, kept by the turn in progress for what it may find
         self._answers: list[Answer] = []
         self._attempts: dict[tuple[int, int], int] = {}
         self._turning = False
         self._asked = True  # whether the queue may hold something for us
-        self._woken = False  # since the turn in progress began
+        self._woken = False  # since the last turn began
+        self._seen: int = len(Lane)  # the lanes before it were looked into when the queue was last found empty
         self._poll: IDelayedCall | None = None
         self._soon: IDelayedCall | None = None
         self._ahead: IDelayedCall | None = None
@@ -118,7 +128,7 @@ class Outbox:
     @property
     def unanswered(self) -> int:
         """What the link has to answer, for people to look at."""
-        return self._used - self._claiming
+        return self._used - self._claiming - len(self._ready)
 
     @property
     def held(self) -> int:
@@ -141,8 +151,7 @@ class Outbox:
             self._turn()
         if not self.ready or self.held:
             return 0
-        free = self.link.window - self._used + self._recording
-        granted = max(0, min(wanted, free, self.pace.allowed(self._clock.seconds())))
+        granted = min(wanted, self._slots(self._recording))
         self._used += granted
         self.pace.spend(granted)
         return granted
@@ -156,6 +165,7 @@ class Outbox:
     def write(self, parts: Sequence[Part]) -> None:
         """Write parts that were committed inflight in slots reserved for them."""
         self.written += len(parts)
+        self._wrote_at = self._clock.seconds()
         self._wrote(len(parts))
         for part in parts:
             self._send(part)
@@ -190,16 +200,19 @@ class Outbox:
         self._soon = self._clock.callLater(0, self._turn)
 
     def _turn(self, *, ahead: bool = False) -> None:
-        """`ahead`: nothing can be written now, so lease a window that only needs to be marked when it can."""
+        """`ahead`: nothing can be written now, so mark what shall be written as soon as something can."""
         if self._turning:
             return
+        self._write_ready()
         answers, self._answers = self._answers, []
         chosen: list[Part] = []
         wanted = Wanted(slots=0, bulk=0, room=0, below=0)
         if self.ready:
-            slots = self._slots(len(answers))
-            chosen = self._choose(slots)
-            wanted = self._wanted(slots, len(chosen), ahead=ahead)
+            slots = self.link.window if ahead else self._slots(len(answers))
+            bulk = self._bulk_share() if ahead else self._bulk_slots()
+            chosen = self._choose(slots, bulk)
+            bulk -= sum(part.lane is Lane.BULK for part in chosen)
+            wanted = self._wanted(slots, len(chosen), bulk)
         if not (answers or chosen or wanted.room):
             self._finished_if_stopping()
             self._wait_for_pace()
@@ -210,6 +223,7 @@ class Outbox:
         reserved = wanted.slots if wanted.room else len(chosen)
         self._used += reserved
         self._claiming = reserved - len(chosen)
+        self._marking = reserved if ahead else 0
         self.pace.spend(reserved)
         link, now = self.link, self._now()
         done = self._database.run(
@@ -224,28 +238,40 @@ class Outbox:
             queue=Queue.FIRST,
         )
         done.addCallbacks(
-            self._turned, self._failed, (answers, reserved, wanted.room), {}, (answers, chosen, reserved), {}
+            self._turned, self._failed, (answers, reserved, wanted, ahead), {}, (answers, chosen, reserved), {}
         )
         done.addErrback(lambda failure: self.log.failure("{link}: the outbox failed", failure, link=link.name))
 
     def _slots(self, answered: int) -> int:
         """Free slots once the answers in hand are recorded in the same commit."""
-        return max(0, min(self.link.window - self._used + answered, self.pace.allowed(self._clock.seconds())))
+        free = self.link.window - self._used + len(self._ready) + self._marking + answered
+        return max(0, min(free, self.pace.allowed(self._clock.seconds())))
 
-    def _wanted(self, slots: int, chosen: int, *, ahead: bool) -> Wanted:
+    def _wanted(self, slots: int, chosen: int, bulk: int) -> Wanted:
         """Lease only what would go before all that is held, so that a code overtakes a notice held in memory."""
-        below = next((lane for lane in Lane if self._held[lane]), len(Lane))
-        room = slots - chosen if not ahead else max(slots - chosen, self.link.window - self.held)
-        if not self._asked or room < 0 or self.held >= self.link.window * _HELD_WINDOWS:
+        below = self._below()
+        room = slots - chosen
+        if not self._may_find() or room < 0 or self.held >= self.link.window * _HELD_WINDOWS:
             room = 0
-        return Wanted(slots=slots, bulk=self._bulk_slots(), room=room, below=below)
+        return Wanted(slots=slots, bulk=bulk, room=room, below=below)
+
+    def _below(self) -> int:
+        """The lane of what is in hand, held or ready; only what goes before it is of interest."""
+        lanes = [lane for lane in Lane if self._held[lane]] + [part.lane for part in self._ready]
+        return min(lanes, default=len(Lane))
+
+    def _may_find(self) -> bool:
+        """Whether the queue may hold something; lanes that nobody looked into count when it is their turn."""
+        return self._asked or self._seen < self._below()
+
+    def _bulk_share(self) -> int:
+        return max(1, int(self.link.window * _BULK_SHARE))
 
     def _bulk_slots(self) -> int:
-        return max(1, int(self.link.window * _BULK_SHARE)) - self._bulk_inflight
+        return self._bulk_share() - self._bulk_inflight
 
-    def _choose(self, slots: int) -> list[Part]:
+    def _choose(self, slots: int, most_bulk: int) -> list[Part]:
         chosen: list[Part] = []
-        most_bulk = self._bulk_slots()
         for lane, held in zip(Lane, self._held, strict=True):
             while held and len(chosen) < slots:
                 if lane is Lane.BULK:
@@ -255,17 +281,23 @@ class Outbox:
                 chosen.append(held.popleft())
         return chosen
 
-    def _turned(self, released: Released, answers: list[Answer], reserved: int, room: int) -> None:
+    def _turned(self, released: Released, answers: list[Answer], reserved: int, wanted: Wanted, ahead: bool) -> None:
         self._turning = False
-        self._recording = self._claiming = 0
+        self._recording = self._claiming = self._marking = 0
         self._used += len(released.write) - reserved - len(answers)
         self.pace.spend(len(released.write) - reserved)
-        if room:
+        if wanted.room:
             self._asked = released.more or self._woken  # else the queue is empty until somebody wakes us
-        self._settled(answers)
+            self._seen = wanted.below
+        self._settle(answers)
         for part in released.hold:
             self._held[part.lane].append(part)
-        if self.ready:
+        if self.ready and ahead and self._wire is not None:
+            self._wire.ready(released.write)
+            self._ready.extend(released.write)
+            self._ready_since = self._clock.seconds()
+            self._write_ready()
+        elif self.ready:
             self.write(released.write)
         else:
             for part in released.write:
@@ -275,19 +307,52 @@ class Outbox:
             self._turn()
         elif self._answers or self._slots(0):
             self._turn_soon()
-        elif self._asked and not _active(self._ahead):
-            # A fast operator answers before that, and then leasing ahead would only be one more update a part.
+        elif self._may_mark() and not _active(self._ahead):
+            # A fast operator answers before that, and one turn does both.
             self._ahead = self._clock.callLater(_AHEAD, self._turn_ahead)
 
+    def _may_mark(self) -> bool:
+        """With a pace to keep there is time for a turn anyway, and who takes seconds would find them stood down."""
+        if self._wire is None or self._ready or self.pace.slow or self._took >= _READY_LIFE:
+            return False
+        return self.held > 0 or self._may_find()
+
     def _turn_ahead(self) -> None:
-        if self._running and not self._answers:
+        if self._running and not self._answers and self._may_mark():
             self._turn(ahead=True)
+
+    def _write_ready(self) -> None:
+        """The operator has answered: what stands ready goes, unless something more urgent is in hand or just came."""
+        free = self._slots(self._recording + len(self._answers))
+        while self._ready and free > 0 and self.ready and not self._woken:
+            part = self._ready[0]
+            if any(self._held[lane] for lane in Lane if lane < part.lane):
+                return
+            if part.lane is Lane.BULK and self._bulk_slots() <= 0:
+                return
+            free -= 1
+            self._taken()
+            self.write((part,))
+
+    def _taken(self) -> Part:
+        """The first that stands ready, which the file then forgets."""
+        part = self._ready.popleft()
+        if self._wire is not None:
+            self._wire.forget(part)
+        return part
+
+    def _stand_down(self) -> None:
+        """What stands ready is only leased again: it is in hand as if it had never been marked."""
+        while self._ready:
+            part = self._taken()
+            self._answers.append(Answer(part, State.LEASED, self._now()))
+            self._put_back(part)
 
     def _failed(self, failure: Failure, answers: list[Answer], chosen: list[Part], reserved: int) -> None:
         """The database did not take it: nothing was written, the answers wait for the next turn."""
         self.log.failure("{link}: the database did not take a turn", failure, link=self.link.name)
         self._turning = False
-        self._recording = self._claiming = 0
+        self._recording = self._claiming = self._marking = 0
         self._used -= reserved
         self.pace.spend(-reserved)
         self._answers = answers + self._answers
@@ -326,6 +391,7 @@ class Outbox:
         match error:
             case Throttled():
                 self._throttled()
+                self._stand_down()  # it comes before them
                 self.pace.throttled(self._clock.seconds(), error.retry_after or 1.0)
                 self._collect(Answer(part, State.LEASED, now))
                 self._put_back(part)
@@ -341,6 +407,13 @@ class Outbox:
                 state = State.EXPIRED if isinstance(error, Expired) else State.FAILED
                 self._collect(Answer(part, state, now, error=code))
 
+    def _settle(self, answers: Sequence[Answer]) -> None:
+        """They are recorded."""
+        if self._wire is not None:
+            for answer in answers:
+                self._wire.forget(answer.part)
+        self._settled(answers)
+
     def _may_retry(self, part: Part) -> bool:
         tries = self._attempts[_key(part)] = self._attempts.get(_key(part), 0) + 1
         if len(self._attempts) > 100_000:
@@ -349,9 +422,14 @@ class Outbox:
 
     def _collect(self, answer: Answer) -> None:
         self.answered += 1
+        self._took = self._clock.seconds() - self._wrote_at
+        if self._wire is not None and answer.remote_id is not None:
+            self._wire.answered(answer.part, answer.remote_id)
         if answer.part.lane is Lane.BULK:
             self._bulk_inflight -= 1
         self._answers.append(answer)
+        if self._ready:
+            self._write_ready()
         if self._running:
             self._turn_soon()
         else:
@@ -371,6 +449,7 @@ class Outbox:
 
     def _give_back(self) -> None:
         """Return what is held to the queue, after the answers in hand: some of it may just have come back."""
+        self._stand_down()
         ids = list({part.outbound for lane in self._held for part in lane})
         for lane in self._held:
             lane.clear()
@@ -381,7 +460,7 @@ class Outbox:
 
         def returned(_: object) -> None:
             self._used -= len(answers)
-            self._settled(answers)
+            self._settle(answers)
             self._finished_if_stopping()
 
         done = self._database.run(_returned, self.link.name, tuple(answers), ids, queue=Queue.FIRST)
@@ -391,12 +470,14 @@ class Outbox:
     def _wait_for_pace(self) -> None:
         now = self._clock.seconds()
         wait = self.pace.wait(now)
-        if wait and (self.held or self._asked) and self.ready and not _active(self._soon):
+        if wait and (self.held or self._may_find()) and self.ready and not _active(self._soon):
             self._soon = self._clock.callLater(max(wait, 0.001), self._turn)
 
     def _polled(self) -> None:
         self._poll = self._clock.callLater(_IDLE_POLL, self._polled)
         self._asked = True
+        if self._clock.seconds() - self._ready_since >= _READY_LIFE:
+            self._stand_down()
         self._turn()
 
     def _finished_if_stopping(self, *, given_up: bool = False) -> None:

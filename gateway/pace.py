@@ -24,6 +24,11 @@ class Pace:
     def limited(self) -> bool:
         return self._rate > 0 and self._rate != self._configured
 
+    @property
+    def slow(self) -> bool:
+        """Whether there is a limit at all, or a rest to keep."""
+        return self._rate > 0
+
     def allowed(self, now: float) -> int:
         """Parts that may go now; a large number when there is no limit."""
         self._advance(now)

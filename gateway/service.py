@@ -20,6 +20,7 @@ from twisted.logger import Logger
 from commands import chosen
 from commands.office import Office
 from config.model import Gateway
+from gateway import wire
 from gateway.affairs import challenges, dues, invitations
 from gateway.affairs import settings as decisions
 from gateway.affairs.settings import Snapshot
@@ -41,6 +42,7 @@ from gateway.links import Board, Link
 from gateway.outbox import Outbox
 from gateway.routing import choose
 from gateway.timetable import Job, Timetable
+from gateway.wire import Wire
 from gateway.workplace import Workplace
 from menus.engine import Engine
 from menus.sessions import Sessions
@@ -122,7 +124,8 @@ class Muster:
         newest = await self.database.run(_newest)
         self.ids.start_after(newest)
         await self._decide()
-        leased, unknown = await self.database.run(recovery.recover)
+        left = wire.left(self.settings.path.parent, wire.boot())
+        leased, unknown = await self.database.run(recovery.recover, self.now(), left)
         if leased or unknown:
             self.log.warn(
                 "after the last stop: {leased} queued again, {unknown} unknown", leased=leased, unknown=unknown
@@ -191,9 +194,22 @@ class Muster:
             throttled=entry.throttled.add,
             wrote=entry.went.add,
             elsewhere=partial(self._elsewhere, link.name),
+            wire=self._wire(link),
         )
         entry.counted = lambda: outbox.unanswered
         self.desk.outboxes[link.name] = outbox
+
+    def _wire(self, link: Link) -> Wire | None:
+        boot = wire.boot()
+        if not boot or not link.window:
+            return None
+        try:
+            return Wire(self.settings.path.parent, link.name, link.window, boot)
+        except OSError as error:
+            self.log.warn(
+                "{link}: {error}; a slow operator waits a little for each window", link=link.name, error=error.strerror
+            )
+            return None
 
     def _elsewhere(self, link: str, part: Part) -> str | None:
         return choose([other for other in self.board if other.ready and other.name != link], part.to)

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, select
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
+from gateway.affairs import consent
 from gateway.core import messages, outcomes, recovery
 from gateway.core.database import Inline
 from gateway.core.engines import engine
 from gateway.core.ids import Ids
 from gateway.core.keys import Keys
 from gateway.core.model import Lane, LinkDown, LinkState, LinkStatus, Outbound, Part, Rejected, Throttled, Unknown
+from gateway.core.recovery import Left
 from gateway.core.tables.everything import METADATA
 from gateway.core.tables.messages import message, part
 from gateway.outbox import Outbox
 from gateway.pace import Pace
+from gateway.wire import Wire, left
 from tests.core.test_messages import split
 
 START = datetime(2026, 8, 20, 8, 0, tzinfo=UTC)
@@ -69,12 +73,12 @@ class Line:
 class House:
     """A database, a link and its outbox."""
 
-    def __init__(self, conn: Connection, line: Line) -> None:
+    def __init__(self, conn: Connection, line: Line, wire: Wire | None = None) -> None:
         self.conn = conn
         self.line = line
         self.clock = Clock()
         self.ids = Ids()
-        self.outbox = Outbox(line, Inline(conn), Keys(bytes(32)), self.clock, self.now)
+        self.outbox = Outbox(line, Inline(conn), Keys(bytes(32)), self.clock, self.now, wire=wire)
         self.outbox.start()
 
     def now(self) -> datetime:
@@ -248,6 +252,157 @@ def test_stop_waits_for_what_is_on_its_way(house: House) -> None:
     house.turn()
     assert stopped == [None]
     assert house.states() == ["queued"] * 3 + ["sent"] * 3
+
+
+# --- an operator that takes its time --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def patient(tmp_path: Path) -> Iterator[House]:
+    """A house whose link remembers what is marked and not written."""
+    made = engine("sqlite://")
+    METADATA.create_all(made)
+    with made.connect() as conn:
+        yield House(conn, Line(), Wire(tmp_path, "a", 3, "this boot"))
+    made.dispose()
+
+
+def test_the_next_window_stands_ready_and_goes_as_the_operator_answers(patient: House) -> None:
+    patient.queue(*"abcdefghij")
+    assert patient.inflight() == 3
+    patient.turn(0.01)
+    assert patient.inflight() == 6
+    assert patient.line.written == list("abc")
+    patient.line.answer(2)  # before anything is recorded
+    assert patient.line.written == list("abcde")
+    assert len(patient.line.unanswered) == patient.line.window
+    for _ in range(20):
+        patient.turn(0.01)
+        assert len(patient.line.unanswered) <= patient.line.window
+        if patient.line.unanswered:
+            patient.line.answer()
+    assert patient.line.written == list("abcdefghij")
+    assert patient.states() == ["sent"] * 10
+    assert patient.outbox.inflight == 0
+
+
+def test_after_a_crash_what_stood_ready_is_queued_and_only_the_rest_unknown(patient: House, tmp_path: Path) -> None:
+    patient.queue(*"abcdefghij")
+    patient.turn(0.01)
+    patient.line.answer()  # writes the first of those that stand ready; the record of this answer is lost in the crash
+    known = left(tmp_path, "this boot")
+    with patient.conn.begin():
+        assert recovery.recover(patient.conn, patient.now(), known) == (2, 3)
+    assert patient.states() == ["queued"] * 6 + ["sent"] + ["unknown"] * 3
+    with patient.conn.begin():
+        [remote_id] = patient.conn.scalars(select(part.c.remote_id).where(part.c.state == "sent"))
+    assert remote_id.startswith("id-")
+
+
+def test_what_is_recorded_is_forgotten(patient: House, tmp_path: Path) -> None:
+    patient.queue(*"abcdefghij")
+    for _ in range(20):
+        patient.turn(0.01)
+        if patient.line.unanswered:
+            patient.line.answer()
+    patient.turn()
+    assert left(tmp_path, "this boot") == Left(set(), {})
+
+
+@pytest.mark.parametrize("boot", ["another boot", ""])
+def test_after_the_machine_went_down_nothing_is_known_of_them(patient: House, tmp_path: Path, boot: str) -> None:
+    patient.queue(*"abcdef")
+    patient.turn(0.01)
+    known = left(tmp_path, boot)
+    with patient.conn.begin():
+        assert recovery.recover(patient.conn, patient.now(), known) == (0, 6)
+
+
+def test_a_file_cut_short_or_of_another_kind_names_nothing(tmp_path: Path) -> None:
+    (tmp_path / "a.wire").write_bytes(b"muster 1 this boot")
+    (tmp_path / "b.wire").write_bytes(b"x" * 200)
+    (tmp_path / "c.wire").mkdir()
+    assert left(tmp_path, "this boot") == Left(set(), {})
+
+
+def test_a_code_goes_before_what_stands_ready(patient: House) -> None:
+    patient.queue(*"abcdef")
+    patient.turn(0.01)
+    patient.queue("code", lane=Lane.CODE)
+    patient.line.answer()
+    patient.turn()
+    assert patient.line.written == [*"abc", "code"]
+    while patient.line.unanswered:
+        patient.line.answer()
+        patient.turn(0.01)
+    assert sorted(patient.line.written) == sorted([*"abcdef", "code"])
+
+
+def test_who_opts_out_while_a_part_stands_ready_for_long_does_not_get_it(patient: House) -> None:
+    patient.queue(*"abcdef", lane=Lane.REMINDER)
+    patient.turn(0.01)
+    with patient.conn.begin():
+        consent.stop(patient.conn, patient.ids, "+8613800000004", how="STOP", now=patient.now())
+    patient.turn(1.0)
+    patient.turn(1.0)
+    while patient.line.unanswered:
+        patient.line.answer()
+        patient.turn(0.01)
+    assert patient.line.written == list("abcdf")
+    assert patient.states() == ["cancelled"] + ["sent"] * 5
+
+
+def test_what_stands_ready_goes_back_when_the_link_goes_down(patient: House, tmp_path: Path) -> None:
+    patient.queue(*"abcdef")
+    patient.turn(0.01)
+    patient.line.status = LinkStatus.DOWN
+    patient.outbox.lost()
+    for _ in range(3):
+        patient.line.refuse(Unknown("the link was lost"))
+    patient.turn()
+    assert patient.states() == ["queued"] * 3 + ["unknown"] * 3
+    assert left(tmp_path, "this boot") == Left(set(), {})
+    patient.line.status = LinkStatus.READY
+    patient.outbox.poke()
+    patient.turn()
+    assert patient.line.written == list("abcdef")
+
+
+def test_what_is_throttled_comes_before_what_stands_ready(patient: House) -> None:
+    patient.queue(*"abcdef")
+    patient.turn(0.01)
+    for _ in range(3):
+        patient.line.refuse(Throttled("0x58", code=0x58))
+    for _ in range(300):
+        patient.turn(0.1)
+        while patient.line.unanswered:
+            patient.line.answer()
+    assert patient.line.written == [*"abc", *"abcdef"]
+    assert patient.states() == ["sent"] * 6
+
+
+def test_stopping_returns_what_stands_ready(patient: House) -> None:
+    patient.queue(*"abcdef")
+    patient.turn(0.01)
+    stopped: list[None] = []
+    patient.outbox.stop().addBoth(lambda _: stopped.append(None))
+    patient.line.answer(3)
+    patient.turn()
+    assert stopped == [None]
+    assert patient.line.written == list("abc")
+    assert patient.states() == ["queued"] * 3 + ["sent"] * 3
+
+
+@pytest.mark.parametrize("kind", ["house", "patient"])
+def test_bulk_keeps_within_its_share_and_does_not_rest(kind: str, request: pytest.FixtureRequest) -> None:
+    patient: House = request.getfixturevalue(kind)
+    patient.queue(*"abcdefghij", lane=Lane.BULK)
+    for _ in range(30):
+        patient.turn(0.01)
+        assert len(patient.line.unanswered) <= 2
+        if patient.line.unanswered:
+            patient.line.answer()
+    assert patient.line.written == list("abcdefghij")
 
 
 def test_the_pace_is_kept_in_parts() -> None:

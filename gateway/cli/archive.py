@@ -95,7 +95,7 @@ def hold(conn: Connection, now: datetime, file: Path) -> int:
 
     The count is of what waits for `release`.
     """
-    recovery.recover(conn)
+    recovery.recover(conn, now)
     audit.record(conn, id=ids(conn)(), at=now, actor=ACTOR, action="restored", object="gateway", reason=file.name)
     # Answers are held like everything else: the hold lets only those lanes through that answer what comes in now.
     waiting = message.c.state.in_((State.QUEUED.value, State.UNKNOWN.value))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,14 +14,38 @@ from gateway.core.database import wake
 from gateway.core.ids import first_of
 from gateway.core.messages import OPEN, QUEUED, Key
 from gateway.core.model import Resend, State
-from gateway.core.outcomes import settle, stub
+from gateway.core.outcomes import Answer, record, settle, stub
 from gateway.core.tables.messages import message, part
 
 REPORT_GRACE = timedelta(minutes=10)  # an unknown part may still be reported; then it is resent, once
 
 
-def recover(conn: Connection) -> tuple[int, int]:
-    """After a start: what was leased is queued again, what was inflight is unknown. Counts of both."""
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What is known of parts inflight beyond the database: those never written, and the operator's ids of those that
+    it has taken."""
+
+    unwritten: Collection[Key] = ()
+    answered: Mapping[Key, str] = field(default_factory=dict)
+
+
+NOTHING_LEFT = Left()
+
+
+def recover(conn: Connection, now: datetime, left: Left = NOTHING_LEFT) -> tuple[int, int]:
+    """After a start: what was leased, or never written, is queued again; what was answered is sent; what else was
+    inflight is unknown. Counts of those queued and of those unknown."""
+    inflight = conn.execute(_inflight).all() if left.unwritten or left.answered else ()
+    never = [(row.message_id, row.number) for row in inflight if (row.message_id, row.number) in left.unwritten]
+    _set_state(conn, [(*key, State.LEASED.value) for key in never])
+    answers: dict[str, list[Answer]] = {}
+    for row in inflight:
+        remote_id = left.answered.get((row.message_id, row.number))
+        if remote_id is not None:
+            taken = stub(row.message_id, row.number, row.total, row.to)
+            answers.setdefault(row.link, []).append(Answer(taken, State.SENT, now, remote_id=remote_id))
+    for link, some in answers.items():
+        record(conn, link, some)
     return _give_back(conn, conn.execute(_held.where(part.c.state != "unknown")).all())
 
 
@@ -31,6 +56,11 @@ def reclaim(conn: Connection, link: str, before: datetime, held: Collection[int]
     return sum(_give_back(conn, [row for row in conn.execute(old) if row.message_id not in held]))
 
 
+_inflight = (
+    select(part.c.message_id, part.c.number, part.c.total, part.c.link, message.c.number.label("to"))
+    .join(message, message.c.id == part.c.message_id)
+    .where(OPEN, part.c.state == "inflight")
+)
 _held = select(part.c.message_id, part.c.number, part.c.total, part.c.state).where(OPEN)
 
 

@@ -215,7 +215,7 @@ def test_one_failed_part_fails_the_message(conn: Connection, keys: Keys, ids: Id
 def test_after_a_crash_inflight_is_unknown_and_leased_is_queued(conn: Connection, keys: Keys, ids: Ids) -> None:
     first, second, third = queued(conn, ids, *"abc")
     let_out(conn, keys, slots=1, room=2)
-    assert recovery.recover(conn) == (1, 1)
+    assert recovery.recover(conn, NOW) == (1, 1)
     assert states(conn) == {first: "unknown", second: "queued", third: "queued"}
     assert [p.outbound for p in let_out(conn, keys).write] == [second, third]
 
@@ -235,7 +235,7 @@ def test_what_a_lost_commit_leased_comes_back(conn: Connection, keys: Keys, ids:
 def test_a_begun_message_goes_on_where_it_stopped(conn: Connection, keys: Keys, ids: Ids) -> None:
     (id_,) = queued(conn, ids, "one\ntwo\nthree")
     let_out(conn, keys, slots=1, room=1)
-    recovery.recover(conn)
+    recovery.recover(conn, NOW)
     again = let_out(conn, keys)
     assert [p.number for p in again.write] == [2, 3]
     assert part_states(conn, id_) == ["unknown", "inflight", "inflight"]
