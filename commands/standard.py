@@ -13,6 +13,7 @@ from commands.me import ME
 from commands.registry import Registry
 from commands.settings import START, STOP, lang
 from commands.shown import decimals
+from commands.voucher import VOUCHER
 from config.model import LANGUAGES, Organisation
 
 ALWAYS = frozenset({"0", "92", "93"})  # never switched off
@@ -27,7 +28,7 @@ def registry(
     """The organisation's commands: those it has not switched off, with the words of its own by code and language."""
     own = words or {}
     commands = []
-    for command in (HELP, DUES, ASK, BIND, ME, lang(LANGUAGES), STOP, START):
+    for command in (HELP, DUES, VOUCHER, ASK, BIND, ME, lang(LANGUAGES), STOP, START):
         if command.code in off and command.code not in ALWAYS:
             continue
         if added := own.get(command.code):

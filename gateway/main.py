@@ -328,6 +328,65 @@ def import_(config: Path, kind: str, file: Path, dry_run: bool, invite: bool, re
     importing.run(config, kind, file, dry_run=dry_run, invite=invite, report=report)
 
 
+@main.group(cls=Group)
+def vouchers() -> None:
+    """Batches of vouchers on paper, with which members pay dues."""
+
+
+@vouchers.command("print", short_help="Make a batch and write its sheets to FILE.pdf.")
+@_CONFIG
+@click.argument("file", type=_FILE, metavar="FILE.pdf")
+@click.option("--count", type=int, required=True, help="How many.")
+@click.option("--value", required=True, help="What each is worth, as 5 or 5.00.")
+@click.option("--branch", required=True, metavar="CODE", help="The branch that will sell them.")
+@click.option("--by", metavar="NAME", help="The account of who prints; cannot activate the batch then.")
+@click.option("--language", type=click.Choice(["zh", "en"]), help="Of the sheets; the organisation's without it.")
+def vouchers_print(
+    config: Path, file: Path, count: int, value: str, branch: str, by: str | None, language: str | None
+) -> None:
+    """Make a batch of vouchers and write its sheets, ten a page to cut apart, to FILE.pdf.
+
+    The codes are in that file and nowhere else: keep it from others, print it, delete it. It cannot be made again.
+    """
+    from gateway.cli import vouchers as batches
+
+    click.echo(batches.print_(config, file, count=count, value=value, branch=branch, by=by, language=language))
+
+
+@vouchers.command("activate")
+@_CONFIG
+@click.argument("number")
+@click.option("--by", metavar="NAME", help="The account of who hands it over; not the one who printed it.")
+def vouchers_activate(config: Path, number: str, by: str | None) -> None:
+    """Make batch NUMBER good, when it has been handed over to its branch."""
+    from gateway.cli import vouchers as batches
+
+    click.echo(batches.activate(config, number, by=by))
+
+
+@vouchers.command("void")
+@_CONFIG
+@click.argument("number")
+@click.option("--reason", required=True, help="Why, for the audit.")
+@click.option("--serial", type=int, multiple=True, help="Only this one of the batch; may be repeated.")
+@click.option("--by", metavar="NAME", help="The account of who does it.")
+def vouchers_void(config: Path, number: str, reason: str, serial: tuple[int, ...], by: str | None) -> None:
+    """Make what is not redeemed of batch NUMBER worthless: it was lost, or is out of date."""
+    from gateway.cli import vouchers as batches
+
+    click.echo(batches.void(config, number, reason=reason, serials=serial, by=by))
+
+
+@vouchers.command("list")
+@_CONFIG
+def vouchers_list(config: Path) -> None:
+    """Print the batches: number, branch, value, how many are sold, and the states."""
+    from gateway.cli import vouchers as batches
+
+    for line in batches.listed(config):
+        click.echo(line)
+
+
 @main.command(short_help="Send one message through the running gateway.")
 @_CONFIG
 @click.argument("number")

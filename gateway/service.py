@@ -21,7 +21,7 @@ from commands import chosen
 from commands.office import Office
 from config.model import Gateway
 from gateway import wire
-from gateway.affairs import challenges, dues, invitations
+from gateway.affairs import challenges, dues, invitations, vouchers
 from gateway.affairs import settings as decisions
 from gateway.affairs.settings import Snapshot
 from gateway.alarms import Alarms
@@ -278,6 +278,7 @@ class Muster:
             background("forget dialogues", 600.0, dialogs.forget, lambda: self.now() - _KEPT),
             background("forget challenges", 600.0, challenges.forget, lambda: self.now() - _KEPT),
             background("forget invitations", 3600.0, invitations.forget, lambda: self.now() - _KEPT),
+            background("forget wrong vouchers", 3600.0, vouchers.forget, lambda: self.now() - _KEPT),
             background("forget requests", 3600.0, intake.forget, lambda: self.now() - _KEPT),
             background("index", 2.0, search.index),
             Job("settings", 1.0, self._decide),

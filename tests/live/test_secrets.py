@@ -10,8 +10,10 @@ from urllib.parse import urlencode
 from urllib.request import ProxyHandler, build_opener
 
 import pytest
+from pypdf import PdfReader
 
 from bench.harness import API_KEY, free_port, muster
+from gateway.affairs.voucher_codes import in_fours
 from tests.console.served import Browser
 from tests.live.faults import Faults
 from tests.live.house import Home, ended
@@ -20,6 +22,7 @@ from tests.live.operator import OK, TRY_AGAIN, Operator, Submitted, operator, un
 pytestmark = pytest.mark.peer
 _BIND, _STAFF, _PATH_KEY = "Kn4rie-8", "a horse called Kanarie", "kanarie-in-the-path"
 _SEALED, _QUESTION = "48151623", "Kanarienvogel fragt nach dem Hof"
+_NO_VOUCHER = "3141592653589793"
 _SMS, _USSD = "8613800000007", "8613800000008"
 
 
@@ -46,8 +49,18 @@ path_key = "{_PATH_KEY}"
     link = _tell("staff", "add", home.config, "zhao", "--role", "agent")
     invitations = _invited(home)
     told += [_tell("check", home.config), _tell("staff", "list", home.config)]
-    secrets = {"bind": _BIND, "staff": _STAFF, "key": API_KEY, "path": _PATH_KEY, "sealed": _SEALED}
+    secrets = {
+        "no voucher": _NO_VOUCHER,
+        "bind": _BIND,
+        "staff": _STAFF,
+        "key": API_KEY,
+        "path": _PATH_KEY,
+        "sealed": _SEALED,
+    }
     secrets |= {f"invitation {n}": code for n, code in enumerate(invitations)}
+    vouchers = _printed(home)
+    secrets |= {f"voucher {n}": code for n, code in enumerate(vouchers)}
+    secrets |= {f"voucher {n} in fours": in_fours(code) for n, code in enumerate(vouchers)}
     secrets["link"] = re.findall(r"/sign-in/link/(\S+)", link)[0]
     spoken = {}
     faults = Faults(tmp_path / "faults")
@@ -67,6 +80,17 @@ path_key = "{_PATH_KEY}"
         _dial(home, f"8*1*{invitations[1]}")
         until(lambda: _code(smsc.to(_USSD)))
         spoken["code by USSD"] = _code(smsc.to(_USSD))
+        # Vouchers: by SMS, once more, in fours, one that is none, one behind a slip of the finger, and by USSD.
+        texts = (f"14 {vouchers[0]}", f"14 {vouchers[0]}", f"14 {in_fours(vouchers[1])}", f"14 {_NO_VOUCHER}")
+        for text in (*texts, vouchers[3], f"VUOCHER {vouchers[3]}"):
+            assert smsc.line.status(smsc.line.deliver(_SMS, text)) == OK
+        until(lambda: sum("Voucher accepted: 5.00 CNY" in one.text for one in smsc.to(_SMS)) == 2)
+        until(lambda: any("has been used" in one.text for one in smsc.to(_SMS)))
+        assert smsc.line.status(smsc.line.deliver(_USSD, f"Y {spoken['code by USSD']}")) == OK
+        until(lambda: any("1002" in one.text for one in smsc.to(_USSD)))
+        for text in ("", "1", "1*4"):
+            _dial(home, text, session="s2")
+        assert "Voucher accepted" in _dial(home, f"1*4*{vouchers[2]}", session="s2")
         # When the database fails, errors quote statements.
         faults.full(True)
         assert smsc.line.status(smsc.line.deliver(_USSD, f"81 {invitations[1]}")) == TRY_AGAIN
@@ -113,6 +137,17 @@ def _invited(home: Home) -> list[str]:
     return codes
 
 
+def _printed(home: Home) -> list[str]:
+    """The codes of a batch that is active."""
+    sheets = home.folder / "vouchers.pdf"
+    said = _tell("vouchers", "print", home.config, "--count", "4", "--value", "5", "--branch", "53", sheets)
+    _tell("vouchers", "activate", home.config, re.findall(r"batch (\d+)", said)[0], "--by", "li")
+    text = PdfReader(sheets).pages[0].extract_text()
+    codes = [found.replace(" ", "") for found in re.findall(r"\d{4} \d{4} \d{4} \d{4}", text)]
+    assert len(codes) == 4
+    return codes
+
+
 def _code(submitted: list[Submitted]) -> str:
     """The code in the newest text that has one."""
     found = [re.search(r"Y ?(\d{4})", one.text) for one in submitted]
@@ -129,9 +164,9 @@ def _bound_by_sms(smsc: Operator, invitation: str) -> str:
     return code
 
 
-def _dial(home: Home, text: str) -> str:
+def _dial(home: Home, text: str, session: str = "s1") -> str:
     """One step of a session at the vendor's."""
-    form = {"sessionId": "s1", "phoneNumber": f"+{_USSD}", "serviceCode": "*123#", "text": text}
+    form = {"sessionId": session, "phoneNumber": f"+{_USSD}", "serviceCode": "*123#", "text": text}
     url = f"http://127.0.0.1:{home.api}/ussd/africastalking/{_PATH_KEY}"
     with build_opener(ProxyHandler({})).open(url, urlencode(form).encode(), timeout=10) as answer:
         return str(answer.read().decode())

@@ -52,7 +52,7 @@ def test_every_text_is_used_and_none_is_missing() -> None:
         (('digit = 7, go = "7"', 'digit = 0, go = "7"'), "digit: must be 1 to 9"),
         (('digit = 7, go = "7"', 'digit = true, go = "7"'), "digit: is not a int"),
         (('head = "11"', 'haed = "11"'), "screens.1: haed: no such setting"),
-        (('head = "11" # its', "# its"), "screens.1: has nothing to show"),
+        (('items = [{ digit = 1, command = "71"', '# [{ digit = 1, command = "71"'), "screens.7: has nothing to show"),
         (('{ zh = "退订", en = "Stop" }', '{ zh = "退订" }'), "label: must be written in zh, en"),
         (('{ zh = "退订", en = "Stop" }', '{ zh = "退订", en = "" }'), "label: en: must be a text"),
         (('{ zh = "退订", en = "Stop" }', '{ zh = "退订", en = 5 }'), "label: en: must be a text"),
@@ -87,13 +87,16 @@ def test_a_screen_nobody_can_reach_is_refused(tmp_path: Path) -> None:
 
 def test_a_tree_may_not_be_too_deep(tmp_path: Path) -> None:
     chain = "".join(
-        f'\n[screens.{"1" * n}]\nitems = [{{ digit = 1, go = "{"1" * n}1", label = {{ zh = "下", en = "On" }} }}]\n'
-        for n in range(2, 6)
+        f'\n[screens.7{"1" * n}]\nitems = [{{ digit = 1, go = "7{"1" * n}1", label = {{ zh = "下", en = "On" }} }}]\n'
+        for n in range(1, 5)
     )
     path = write(
         tmp_path,
-        ('head = "11" # its answer', 'items = [{ digit = 1, go = "11", label = { zh = "下", en = "On" } }] # '),
-        add=f'{chain}\n[screens.111111]\nhead = "9"\n',
+        (
+            'items = [{ digit = 1, command = "71"',
+            'items = [{ digit = 1, go = "71", label = { zh = "下", en = "On" } }] # ',
+        ),
+        add=f'{chain}\n[screens.711111]\nhead = "9"\n',
     )
     with pytest.raises(MenuError, match="7 screens deep, 5 is the most"):
         load(path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.core.tables import intents, messages, money, organisation, reconciling, settings, staff
+from gateway.core.tables import intents, messages, money, organisation, reconciling, settings, staff, vouchers
 from gateway.core.tables.metadata import METADATA
 
-__all__ = ["METADATA", "intents", "messages", "money", "organisation", "reconciling", "settings", "staff"]
+__all__ = ["METADATA", "intents", "messages", "money", "organisation", "reconciling", "settings", "staff", "vouchers"]
