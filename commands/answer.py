@@ -283,7 +283,7 @@ def _not_understood(
 
 def _goes_on(thread: cases.Case, problem: Problem, text: str) -> bool:
     """Whether a free text belongs to what was asked before: an answer of the staff is answered like any other SMS."""
-    spoken = thread.kind != _UNKNOWN or thread.state == cases.ANSWERED
+    spoken = thread.kind != _UNKNOWN or thread.answered is not None
     return spoken and not problem.withhold and len(text.strip()) >= _QUESTION
 
 

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 
 from commands.office import SEGMENT, SIGNATURE
 from commands.registry import Command, Registry
-from commands.texts import Named, Template, Texts
+from commands.texts import Named, Template, Texts, is_code
 from gateway.core.text import units
 
 # What a reader would take for a command: a code of two digits, a digit to send back, a word in capitals.
 _CODE = re.compile(r"(?<![\d.,*#])\d\d(?![\d.,*#位]|\d*个|分钟|小时)")
 _DIGIT = re.compile(r"(?:回|: )(\d)(?![\d.位])")
 _WORD = re.compile(r"[A-Z]{2,}")
-_NO_COMMANDS = frozenset({"SMS", "USSD", "ID", "CNY"})
+_NO_COMMANDS = frozenset({"SMS", "USSD", "SIM", "ID", "CNY"})
 _TENS = frozenset(f"{ten}0" for ten in range(1, 10))
 
 
@@ -69,7 +69,7 @@ def _strangers(template: Template, registry: Registry, table: str) -> Iterator[s
     own = frozenset().union(*(may_be_named(each) for each in registry if each.name == table or each.code == "0"))
     for condition, parts in template.pieces:
         allowed = own
-        if condition is not None and condition.isdecimal():
+        if condition is not None and is_code(condition):
             command = registry.get(condition)
             allowed = own | (may_be_named(command) if command is not None else {condition})
         said = " ".join(literal for literal, _ in parts)

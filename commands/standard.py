@@ -9,6 +9,7 @@ from commands.ask import ASK
 from commands.bind import BIND
 from commands.dues import DUES
 from commands.help import HELP
+from commands.hotline import ANSWER, CALL, DONE, FORWARD
 from commands.me import ME
 from commands.registry import Registry
 from commands.settings import START, STOP, lang
@@ -28,7 +29,21 @@ def registry(
     """The organisation's commands: those it has not switched off, with the words of its own by code and language."""
     own = words or {}
     commands = []
-    for command in (HELP, DUES, VOUCHER, ASK, BIND, ME, lang(LANGUAGES), STOP, START):
+    for command in (
+        HELP,
+        DUES,
+        VOUCHER,
+        ASK,
+        CALL,
+        BIND,
+        ME,
+        lang(LANGUAGES),
+        STOP,
+        START,
+        ANSWER,
+        DONE,
+        FORWARD,
+    ):
         if command.code in off and command.code not in ALWAYS:
             continue
         if added := own.get(command.code):

@@ -19,6 +19,11 @@ _ELLIPSIS = ".."
 _ORGANISATION = frozenset({"hotline", "ussd"})  # known to every text
 
 
+def is_code(condition: str) -> bool:
+    """Whether a piece depends on a command: [71|...], [DONE|...]; values have names in small letters."""
+    return condition.isdecimal() or condition.isupper()
+
+
 class TextProblem(ValueError):
     """A text cannot be used as it is written; the sentence names the file's language and the key."""
 
@@ -50,14 +55,14 @@ class Template:
     def values(self) -> frozenset[str]:
         """The names of its values, those of its conditions included."""
         named = {value for piece in self.pieces for _, value in piece.parts if value is not None}
-        asked = {piece.condition for piece in self.pieces if piece.condition and not piece.condition.isdecimal()}
+        asked = {piece.condition for piece in self.pieces if piece.condition and not is_code(piece.condition)}
         return frozenset(named | asked)
 
     def render(self, values: Mapping[str, Any], may: Callable[[str], bool]) -> str:
         """The text for one reader, who may use the commands that `may` says."""
         found: list[str] = []
         for condition, parts in self.pieces:
-            if condition is not None and not (may(condition) if condition.isdecimal() else values.get(condition)):
+            if condition is not None and not (may(condition) if is_code(condition) else values.get(condition)):
                 continue
             for literal, name in parts:
                 found.append(literal)

@@ -13,6 +13,7 @@ from gateway.affairs.casenumbers import LIMIT, case_number, take_counts
 from gateway.core.database import wake
 from gateway.core.keys import Keys
 from gateway.core.model import Member
+from gateway.core.tables.messages import message
 from gateway.core.tables.staff import case_entry, hotline_case, staff
 
 TOPIC = "cases"  # woken whenever a case changed
@@ -39,6 +40,25 @@ class Case(NamedTuple):
     closed: datetime | None
     claimed_by: int | None
     claimed_until: datetime | None
+    unit_path: str | None = None  # where it was forwarded to
+    topic: str | None = None
+    warns: datetime | None = None
+    due: datetime | None = None
+    escalated: int = 0
+    merged_into: int | None = None
+
+    @property
+    def path(self) -> str | None:
+        """Whose it is: the unit it was forwarded to, else the member's branch."""
+        return self.unit_path or self.branch_path
+
+    def waits(self, now: datetime) -> str:
+        """How it stands with its time: "late", "soon" (four fifths are over), or "" ."""
+        if self.state != OPEN or self.due is None:
+            return ""
+        if self.due <= now:
+            return "late"
+        return "soon" if self.warns is not None and self.warns <= now else ""
 
 
 class Entry(NamedTuple):
@@ -49,6 +69,7 @@ class Entry(NamedTuple):
     staff: str | None  # the name
     text: str
     at: datetime
+    author: str | None = None  # who has no account: "member:ID", staff by SMS
 
 
 class Waiting(NamedTuple):
@@ -64,6 +85,8 @@ class Refused(Exception):
 
 
 _COLUMNS = tuple(hotline_case.c[name] for name in Case._fields)
+# Whose branch a case belongs to, as `Case.path` says.
+PATH: ColumnElement[str] = func.coalesce(hotline_case.c.unit_path, hotline_case.c.branch_path)
 
 
 def open(  # noqa: A001  # what it is called in the house
@@ -107,7 +130,10 @@ def ask_again(
 ) -> None:
     """More from the member on the same case: it waits again."""
     _enter(conn, new_id, case.id, QUESTION, text=text, message_id=message_id, now=now)
-    _change(conn, case.id, now, state=OPEN, closed=None)
+    if case.state == OPEN:
+        _change(conn, case.id, now)
+    else:  # a new wait begins
+        _change(conn, case.id, now, state=OPEN, closed=None, due=None, warns=None, escalated=0)
 
 
 def find(conn: Connection, case_no: str) -> Case | None:
@@ -119,10 +145,13 @@ def by_id(conn: Connection, case_id: int) -> Case | None:
 
 
 def thread(conn: Connection, number: str, now: datetime) -> Case | None:
-    """The case that a free text from this number goes on with: not closed, and spoken of in the last 48 hours."""
-    return _one(
-        conn, hotline_case.c.number == number, hotline_case.c.state != CLOSED, hotline_case.c.changed > now - THREAD
+    """The case that a free text from this number goes on with: spoken of in the last 48 hours, or closed after an
+    answer in the last seven days, which the text reopens."""
+    going = (hotline_case.c.state != CLOSED) & (hotline_case.c.changed > now - THREAD)
+    ended = (
+        (hotline_case.c.state == CLOSED) & (hotline_case.c.closed > now - REOPEN) & hotline_case.c.answered.is_not(None)
     )
+    return _one(conn, hotline_case.c.number == number, hotline_case.c.merged_into.is_(None), or_(going, ended))
 
 
 def of_number(conn: Connection, number: str, limit: int = 20) -> tuple[Case, ...]:
@@ -144,6 +173,7 @@ def entries(conn: Connection, case_id: int) -> tuple[Entry, ...]:
             staff.c.name,
             case_entry.c.text,
             case_entry.c.at,
+            case_entry.c.author,
         )
         .outerjoin_from(case_entry, staff)
         .where(case_entry.c.case_id == case_id)
@@ -179,7 +209,7 @@ def queue(
         .limit(limit)
     )
     if path:
-        query = query.where(branches.below(path, hotline_case.c.branch_path))
+        query = query.where(branches.below(path, PATH))
     if after is not None:
         opened, case_id = after
         query = query.where(
@@ -193,7 +223,7 @@ def counts(conn: Connection, path: str = "") -> dict[str, int]:
     """How many cases are in each state."""
     query = select(hotline_case.c.state, func.count()).group_by(hotline_case.c.state)
     if path:
-        query = query.where(branches.below(path, hotline_case.c.branch_path))
+        query = query.where(branches.below(path, PATH))
     return {OPEN: 0, ANSWERED: 0, CLOSED: 0} | {row[0]: row[1] for row in conn.execute(query)}
 
 
@@ -224,14 +254,18 @@ def answer(
     new_id: Callable[[], int],
     case_id: int,
     *,
-    staff_id: int,
+    staff_id: int | None,
     text: str,
     message_id: int | None,
     now: datetime,
+    author: str | None = None,
 ) -> Case:
-    """Enter the answer that goes out as message `message_id`. Two people never answer the same question."""
-    case = _held(conn, case_id, staff_id, now)
-    _enter(conn, new_id, case_id, ANSWER, text=text, message_id=message_id, staff_id=staff_id, now=now)
+    """Enter the answer that goes out as message `message_id`. Two people never answer the same question.
+
+    `author` is who answers without an account, by SMS.
+    """
+    case = held(conn, case_id, staff_id, now)
+    _enter(conn, new_id, case_id, ANSWER, text=text, message_id=message_id, staff_id=staff_id, author=author, now=now)
     _change(
         conn,
         case_id,
@@ -240,6 +274,9 @@ def answer(
         answered=case.answered or now,
         claimed_by=None,
         claimed_until=None,
+        due=None,
+        warns=None,
+        escalated=0,
     )
     return case
 
@@ -251,12 +288,19 @@ def note(conn: Connection, new_id: Callable[[], int], case_id: int, *, staff_id:
 
 
 def close(
-    conn: Connection, new_id: Callable[[], int], case_id: int, *, staff_id: int, reason: str, now: datetime
+    conn: Connection,
+    new_id: Callable[[], int],
+    case_id: int,
+    *,
+    staff_id: int | None,
+    reason: str,
+    now: datetime,
+    author: str | None = None,
 ) -> None:
     """End a case with a reason, which stands in it as a note."""
-    _held(conn, case_id, staff_id, now)
+    held(conn, case_id, staff_id, now)
     if reason:
-        _enter(conn, new_id, case_id, NOTE, text=reason, staff_id=staff_id, now=now)
+        _enter(conn, new_id, case_id, NOTE, text=reason, staff_id=staff_id, author=author, now=now)
     _change(conn, case_id, now, state=CLOSED, closed=now, claimed_by=None, claimed_until=None)
 
 
@@ -267,10 +311,53 @@ def reopen(conn: Connection, case_id: int, now: datetime) -> None:
         raise Refused(f"case {case.case_no} is not closed")
     if case.closed is None or case.closed <= now - REOPEN:
         raise Refused(f"case {case.case_no} was closed more than {REOPEN.days} days ago; open a new one")
-    _change(conn, case_id, now, state=OPEN, closed=None)
+    if case.merged_into is not None:
+        raise Refused(f"case {case.case_no} is part of another one now")
+    _change(conn, case_id, now, state=OPEN, closed=None, due=None, warns=None, escalated=0)
 
 
-def _held(conn: Connection, case_id: int, staff_id: int, now: datetime) -> Case:
+def forward(
+    conn: Connection,
+    new_id: Callable[[], int],
+    case_id: int,
+    *,
+    unit_path: str,
+    staff_id: int | None,
+    note: str,
+    now: datetime,
+    author: str | None = None,
+) -> None:
+    """Put a case into the queue of another unit, whose time to answer begins."""
+    held(conn, case_id, staff_id, now)
+    _enter(conn, new_id, case_id, NOTE, text=note, staff_id=staff_id, author=author, now=now)
+    _change(
+        conn, case_id, now, state=OPEN, unit_path=unit_path, claimed_by=None, claimed_until=None, due=None, warns=None,
+        escalated=0,
+    )  # fmt: skip
+
+
+def merge(
+    conn: Connection, new_id: Callable[[], int], case_id: int, into: int, *, staff_id: int, now: datetime
+) -> Case:
+    """Make one of two cases of the same number: all that was said goes into the other; this one is closed."""
+    case, other = held(conn, case_id, staff_id, now), held(conn, into, staff_id, now)
+    if case.id == other.id:
+        raise Refused("a case cannot be merged with itself")
+    if case.number != other.number:
+        raise Refused(f"cases {case.case_no} and {other.case_no} are of two phones")
+    conn.execute(update(case_entry).where(case_entry.c.case_id == case.id).values(case_id=other.id))
+    conn.execute(update(message).where(message.c.case_id == case.id).values(case_id=other.id))
+    waits = OPEN if OPEN in (case.state, other.state) else other.state
+    _change(
+        conn, other.id, now, state=waits, opened=min(case.opened, other.opened),
+        due=min((due for due in (case.due, other.due) if due is not None), default=None),
+    )  # fmt: skip
+    _change(conn, case.id, now, state=CLOSED, closed=now, merged_into=other.id, claimed_by=None, claimed_until=None)
+    _enter(conn, new_id, other.id, NOTE, text=case.case_no, staff_id=staff_id, now=now)
+    return other
+
+
+def held(conn: Connection, case_id: int, staff_id: int | None, now: datetime) -> Case:
     """The case, if it is open to this person."""
     case = _existing(conn, case_id)
     if case.state == CLOSED:
@@ -311,12 +398,10 @@ def _enter(
     now: datetime,
     message_id: int | None = None,
     staff_id: int | None = None,
+    author: str | None = None,
 ) -> None:
-    conn.execute(
-        case_entry.insert().values(
-            id=new_id(), case_id=case_id, kind=kind, message_id=message_id, staff_id=staff_id, text=text, at=now
-        )
-    )
+    row = {"case_id": case_id, "kind": kind, "message_id": message_id, "staff_id": staff_id, "text": text, "at": now}
+    conn.execute(case_entry.insert().values(id=new_id(), author=author, **row))
     wake(conn, TOPIC)
 
 

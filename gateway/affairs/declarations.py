@@ -241,6 +241,91 @@ RETENTION = (
     ),
 )
 
+HOTLINE = (
+    Setting(
+        name="answers.within.unknown",
+        kind=Kind.NUMBER,
+        default=120,
+        unit="minutes",
+        least=5,
+        most=14_400,
+        zh="没看懂而转人工的短信在多少办公分钟内答复",
+        en="working minutes for a text that nobody understood",
+    ),
+    Setting(
+        name="answers.within.call",
+        kind=Kind.NUMBER,
+        default=240,
+        unit="minutes",
+        least=5,
+        most=14_400,
+        zh="回电请求在多少办公分钟内办理",
+        en="working minutes within which somebody is called back",
+    ),
+    Setting(
+        name="answers.escalate",
+        kind=Kind.NUMBER,
+        default=60,
+        unit="minutes",
+        least=5,
+        most=14_400,
+        zh="超时后再过多少办公分钟由组长转报县里",
+        en="working minutes after the lead was told until the county is",
+    ),
+    Setting(
+        name="exports.solo_limit",
+        kind=Kind.NUMBER,
+        default=1000,
+        unit="rows",
+        least=0,
+        most=10_000,
+        two=True,
+        zh="导出不超过多少行不用第二人批准",
+        en="an export of at most so many rows needs no second person",
+    ),
+)
+
+ALARMS = (
+    Setting(
+        name="alarms.queue",
+        kind=Kind.NUMBER,
+        default=10,
+        unit="minutes",
+        least=1,
+        most=1440,
+        zh="答复在队列里等多久就报警",
+        en="how long an answer may wait in the queue before an alarm",
+    ),
+    Setting(
+        name="alarms.balance",
+        kind=Kind.NUMBER,
+        default=0,
+        least=0,
+        zh="SIM卡余额低于多少（分）就报警，0为不报",
+        en="balance of a SIM below which there is an alarm, in minor units; 0 is never",
+    ),
+    Setting(
+        name="alarms.late",
+        kind=Kind.NUMBER,
+        default=1,
+        unit="cases",
+        least=1,
+        most=1000,
+        zh="几件超时未答就报警",
+        en="how many cases may be late before an alarm",
+    ),
+    Setting(
+        name="alarms.burst",
+        kind=Kind.NUMBER,
+        default=60,
+        unit="messages",
+        least=10,
+        most=100_000,
+        zh="一个号码10分钟内来多少条就报警",
+        en="messages of one phone in ten minutes that make an alarm",
+    ),
+)
+
 ANSWERS = (
     Setting(
         name="canned.*",
@@ -253,4 +338,4 @@ ANSWERS = (
     ),
 )
 
-DECLARED: tuple[Setting, ...] = (*COMMANDS, *HOURS, *LIMITS, *APPROVAL, *RETENTION, *ANSWERS)
+DECLARED: tuple[Setting, ...] = (*COMMANDS, *HOURS, *LIMITS, *APPROVAL, *RETENTION, *ANSWERS, *HOTLINE, *ALARMS)

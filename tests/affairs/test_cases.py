@@ -173,5 +173,38 @@ def test_more_from_the_member_goes_to_the_same_case(
     assert cases.thread(conn, ZHANG, NOW + timedelta(hours=95)) is None
     assert cases.thread(conn, LI, NOW) is None
     cases.close(conn, ids, case.id, staff_id=agents[0], reason="", now=NOW + timedelta(hours=48))
-    assert cases.thread(conn, ZHANG, NOW + timedelta(hours=49)) is None
+    reopened = cases.thread(conn, ZHANG, NOW + timedelta(days=8))
+    assert reopened is not None, "a text within seven days opens it again"
+    assert cases.thread(conn, ZHANG, NOW + timedelta(days=9, minutes=1)) is None
+    cases.ask_again(conn, ids, reopened, text="还有", message_id=14, now=NOW + timedelta(days=8))
+    assert cases.queue(conn)[0].text == "还有"
     assert [each.id for each in cases.of_number(conn, ZHANG)] == [case.id]
+
+
+def test_a_forwarded_case_is_the_unit_s(conn: Connection, ids: Ids, opened: Open, agents: tuple[int, int]) -> None:
+    case = opened()
+    assert cases.claim(conn, case.id, agents[0], NOW)
+    with pytest.raises(cases.Refused):
+        cases.forward(conn, ids, case.id, unit_path="/9/", staff_id=agents[1], note="x", now=NOW)
+    cases.forward(conn, ids, case.id, unit_path="/9/", staff_id=agents[0], note="→ 9", now=NOW)
+    [waiting] = cases.queue(conn, path="/9/")
+    assert (waiting.case.path, waiting.case.claimed_by, waiting.case.state) == ("/9/", None, cases.OPEN)
+    assert waiting.case.branch_path == case.branch_path
+
+
+def test_two_cases_of_a_phone_become_one(conn: Connection, ids: Ids, opened: Open, agents: tuple[int, int]) -> None:
+    first, second, other = opened(text="一"), opened(text="二"), opened(text="别人", number=LI, member=None)
+    with pytest.raises(cases.Refused):
+        cases.merge(conn, ids, first.id, other.id, staff_id=agents[0], now=NOW)
+    with pytest.raises(cases.Refused):
+        cases.merge(conn, ids, first.id, first.id, staff_id=agents[0], now=NOW)
+    cases.merge(conn, ids, second.id, first.id, staff_id=agents[0], now=NOW)
+    assert [e.text for e in cases.entries(conn, first.id)] == ["一", "二", second.case_no]
+    gone = cases.by_id(conn, second.id)
+    assert gone is not None
+    assert (gone.state, gone.merged_into) == (cases.CLOSED, first.id)
+    with pytest.raises(cases.Refused, match="part of another"):
+        cases.reopen(conn, second.id, NOW)
+    found = cases.thread(conn, ZHANG, NOW + MINUTE)
+    assert found is not None
+    assert found.id == first.id

@@ -53,8 +53,8 @@ def test_help_without_hotline_and_code(conn: Connection) -> None:
 
 
 def test_help_for_strangers_in_their_word_s_language(stranger: Phone) -> None:
-    assert stranger.says("help") == "0 HELP, 71 ASK, 81 BIND, 91 LANG, STOP. Or dial *123#. Staff: 12345"
-    assert stranger.says("帮助") == "0帮助 71咨询 81绑定 91语言 TD退订。也可拨*123#。人工12345"
+    assert stranger.says("help") == "0 HELP, 71 ASK, 76 CALL, 81 BIND, STOP. Or dial *123#. Staff: 12345"
+    assert stranger.says("帮助") == "0帮助 71咨询 76回电 81绑定 TD退订。也可拨*123#。人工12345"
 
 
 def test_help_for_one_command(member: Phone, stranger: Phone) -> None:
@@ -99,7 +99,7 @@ def test_dues_in_english(conn: Connection) -> None:
 
 
 def test_strangers_are_told_what_they_may_use(stranger: Phone) -> None:
-    assert stranger.says("会费") == "本号未绑定成员。可用：0帮助 71咨询 81绑定 91语言 TD退订。绑定请向支部要8位码"
+    assert stranger.says("会费") == "本号未绑定成员。可用：0帮助 71咨询 76回电 81绑定 TD退订。绑定请向支部要8位码"
     assert stranger.last.command == "E02"
     assert (stranger.says("DUES") or "").startswith("This number is not linked to a member.")
 

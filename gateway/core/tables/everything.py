@@ -2,7 +2,28 @@
 
 from __future__ import annotations
 
-from gateway.core.tables import intents, messages, money, organisation, reconciling, settings, staff, vouchers
+from gateway.core.tables import (
+    desk,
+    intents,
+    messages,
+    money,
+    organisation,
+    reconciling,
+    settings,
+    staff,
+    vouchers,
+)
 from gateway.core.tables.metadata import METADATA
 
-__all__ = ["METADATA", "intents", "messages", "money", "organisation", "reconciling", "settings", "staff", "vouchers"]
+__all__ = [
+    "METADATA",
+    "desk",
+    "intents",
+    "messages",
+    "money",
+    "organisation",
+    "reconciling",
+    "settings",
+    "staff",
+    "vouchers",
+]

@@ -49,6 +49,14 @@ message = Table(
     Index("ix_message_in", "link", "id", **_where("direction = 'in'")),  # the last of a link's session
     Index("ix_message_queue", "link", "lane", "id", **_where("state = 'queued' AND not_before IS NULL")),
     Index("ix_message_due", "not_before", **_where("state = 'queued' AND not_before IS NOT NULL")),
+    # What went wrong is rare and looked for often: the log finds it without reading ten million rows.
+    Index(
+        "ix_message_trouble",
+        "state",
+        "id",
+        **_where("state IN ('failed', 'expired', 'unknown', 'cancelled', 'quarantined')"),
+    ),
+    Index("ix_message_error", "error", "id", **_where("error IS NOT NULL")),
     Index(
         "ix_message_case",
         "case_id",

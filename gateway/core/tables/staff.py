@@ -58,7 +58,14 @@ hotline_case = Table(
     Column("closed", Time),
     Column("claimed_by", ForeignKey("staff.id")),
     Column("claimed_until", Time),
+    Column("unit_path", Text),  # the branch it was forwarded to
+    Column("topic", Text),
+    Column("warns", Time),  # four fifths of the time to answer are over then; NULL until the clock has looked
+    Column("due", Time),
+    Column("escalated", Integer, nullable=False, server_default=text("0")),  # 1 to the lead, 2 to the county
+    Column("merged_into", BigInteger),  # another case
     Index("ix_hotline_case_queue", "state", "opened"),
+    Index("ix_hotline_case_due", "state", "due"),
 )
 
 case_entry = Table(
@@ -69,6 +76,7 @@ case_entry = Table(
     Column("kind", Text, nullable=False),  # question | answer | note
     Column("message_id", BigInteger),  # the row of the log it came or went with
     Column("staff_id", ForeignKey("staff.id")),
+    Column("author", Text),  # who has no account, as the audit names them: staff who work by SMS
     Column("text", Text, nullable=False),
     Column("at", Time, nullable=False),
 )
