@@ -239,6 +239,37 @@ def staff_disable(config: Path, name: str) -> None:
     click.echo(accounts.disable(config, name))
 
 
+@staff.command("enable")
+@_CONFIG
+@click.argument("name")
+def staff_enable(config: Path, name: str) -> None:
+    """Open an account that was disabled, or locked by too many attempts."""
+    from gateway.cli import staff as accounts
+
+    click.echo(accounts.enable(config, name))
+
+
+@staff.command("revoke")
+@_CONFIG
+@click.argument("name")
+@click.option("--role", required=True, help="The role that ends now.")
+def staff_revoke(config: Path, name: str, role: str) -> None:
+    """End a role of NAME; who gave it and took it stays in the audit."""
+    from gateway.cli import staff as accounts
+
+    click.echo(accounts.revoke(config, name, role))
+
+
+@staff.command("totp-reset")
+@_CONFIG
+@click.argument("name")
+def staff_totp_reset(config: Path, name: str) -> None:
+    """Take the second factor away from NAME, who has lost telephone and recovery codes."""
+    from gateway.cli import staff as accounts
+
+    click.echo(accounts.totp_reset(config, name))
+
+
 @main.group(cls=Group)
 def settings() -> None:
     """What the organisation decides while the gateway runs; a change takes effect without a restart."""

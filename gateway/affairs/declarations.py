@@ -338,4 +338,26 @@ ANSWERS = (
     ),
 )
 
-DECLARED: tuple[Setting, ...] = (*COMMANDS, *HOURS, *LIMITS, *APPROVAL, *RETENTION, *ANSWERS, *HOTLINE, *ALARMS)
+STAFF = (
+    Setting(
+        name="staff.second_factor",
+        kind=Kind.WORDS,
+        default=("publisher", "approver", "lead", "finance", "admin"),
+        most=20,
+        two=True,
+        zh="必须使用第二验证（手机动态码）的角色",
+        en="roles that need a second factor to work in the console",
+    ),
+)
+
+DECLARED: tuple[Setting, ...] = (
+    *COMMANDS,
+    *HOURS,
+    *LIMITS,
+    *APPROVAL,
+    *RETENTION,
+    *ANSWERS,
+    *HOTLINE,
+    *ALARMS,
+    *STAFF,
+)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from sqlalchemy import ColumnElement, Connection, or_, select, update
 
 from gateway.core.tables.organisation import branch, role_grant
+from gateway.core.tables.staff import staff
 
 ROLES = (
     "member",
@@ -67,6 +68,8 @@ def grant(
         raise Refused("a role belongs to one member or to one staff account")
     if until is not None and until < today:
         raise Refused(f"the end date {until} is over")
+    if staff_id is not None and by == f"staff:{_name(conn, staff_id)}":
+        raise Refused("a role is given by somebody else, not by oneself")
     held = {found.role for found in in_force(conn, member_id=member_id, staff_id=staff_id, today=today)}
     for pair in APART:
         if role in pair and (other := pair - {role}) & held:
@@ -113,6 +116,10 @@ def may(grants: Iterable[Grant], roles: Iterable[str], path: str = "") -> bool:
     """Whether one of `roles` is held for a branch with this path; a part of the tree is not the whole."""
     wanted = frozenset(roles)
     return any(found.role in wanted and path.startswith(found.path) for found in grants)
+
+
+def _name(conn: Connection, staff_id: int) -> str | None:
+    return conn.scalar(select(staff.c.name).where(staff.c.id == staff_id))
 
 
 def _lasts(today: date) -> ColumnElement[bool]:

@@ -67,7 +67,13 @@ def set_password(conn: Connection, staff_id: int, password_hash: str | None) -> 
     conn.execute(
         update(staff).where(staff.c.id == staff_id).values(password_hash=password_hash, failures=0, locked_until=None)
     )
-    _sign_out(conn, staff_id)
+    sign_out(conn, staff_id)
+
+
+def change_password(conn: Connection, staff_id: int, password_hash: str) -> None:
+    """A new password of one's own; the caller goes on with the session at hand and ends the others."""
+    conn.execute(update(staff).where(staff.c.id == staff_id).values(password_hash=password_hash))
+    conn.execute(sign_in_link.delete().where(sign_in_link.c.staff_id == staff_id))
 
 
 def set_language(conn: Connection, staff_id: int, language: str) -> None:
@@ -77,14 +83,15 @@ def set_language(conn: Connection, staff_id: int, language: str) -> None:
 def disable(conn: Connection, staff_id: int) -> None:
     """Shut the account and everything it has open; its name stays taken, for the audit speaks of it."""
     conn.execute(update(staff).where(staff.c.id == staff_id).values(disabled=True))
-    _sign_out(conn, staff_id)
+    sign_out(conn, staff_id)
 
 
 def enable(conn: Connection, staff_id: int) -> None:
     conn.execute(update(staff).where(staff.c.id == staff_id).values(disabled=False, failures=0, locked_until=None))
 
 
-def _sign_out(conn: Connection, staff_id: int) -> None:
+def sign_out(conn: Connection, staff_id: int) -> None:
+    """End every session and every link of an account."""
     conn.execute(staff_session.delete().where(staff_session.c.staff_id == staff_id))
     conn.execute(sign_in_link.delete().where(sign_in_link.c.staff_id == staff_id))
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
-from gateway.affairs import branches, roles, staff
+from gateway.affairs import branches, roles, second_factor, staff
 from gateway.cli.opening import ACTOR, Opened, opened
 from gateway.cli.problems import Problem
-from gateway.console import sessions
+from gateway.console import common_passwords, sessions
 from gateway.console.passwords import LEAST, MOST, hashed
 from gateway.core import audit
 from gateway.core.phone import e164
@@ -26,7 +26,7 @@ def add(
     password: str | None = None,
 ) -> str:
     """Make an account with a role, or give an account a further role."""
-    password_hash = None if password is None else _hash(password)
+    password_hash = None if password is None else _hash(password, name)
     with opened(config) as at:
         branch_id = None
         if branch is not None:
@@ -73,12 +73,15 @@ def listed(config: Path) -> Iterator[str]:
                 + (f" until {grant.until}" if grant.until else "")
                 for grant in held
             )
-            notes = "disabled" if account.disabled else "" if account.has_password else "no password"
-            yield "\t".join(filter(None, (account.name, shown or "no role", notes)))
+            notes = (
+                "disabled" if account.disabled else "" if account.has_password else "no password",
+                "second factor" if second_factor.state(at.conn, account.id).enrolled else "",
+            )
+            yield "\t".join(filter(None, (account.name, shown or "no role", *notes)))
 
 
 def set_password(config: Path, name: str, password: str) -> str:
-    password_hash = _hash(password)
+    password_hash = _hash(password, name)
     with opened(config) as at:
         staff.set_password(at.conn, _existing(at, name), password_hash)
         _record(at, "password set", name)
@@ -91,6 +94,36 @@ def sign_in(config: Path, name: str) -> str:
         staff_id = _existing(at, name)
         _record(at, "sign-in link made", name)
         return _link(at, staff_id)
+
+
+def totp_reset(config: Path, name: str) -> str:
+    """Take the second factor away from who has lost telephone and recovery codes."""
+    with opened(config) as at:
+        staff_id = _existing(at, name)
+        second_factor.reset(at.conn, staff_id)
+        staff.sign_out(at.conn, staff_id)
+        _record(at, "second factor reset", name)
+    return f"{name} has no second factor any more and all sessions of {name} have ended; a role may ask for a new one"
+
+
+def enable(config: Path, name: str) -> str:
+    with opened(config) as at:
+        staff.enable(at.conn, _existing(at, name))
+        _record(at, "staff enabled", name)
+    return f"{name} is enabled"
+
+
+def revoke(config: Path, name: str, role: str) -> str:
+    """End a role of an account now, wherever it counts."""
+    with opened(config) as at:
+        staff_id = _existing(at, name)
+        held = [found for found in roles.in_force(at.conn, staff_id=staff_id, today=at.today) if found.role == role]
+        if not held:
+            raise Problem(f"{name} is not {role}; `muster staff list` prints the roles")
+        for found in held:
+            roles.revoke(at.conn, found.id, at.today)
+        _record(at, "role revoked", name, role)
+    return f"{name} is not {role} any more"
 
 
 def disable(config: Path, name: str) -> str:
@@ -107,9 +140,14 @@ def _existing(at: Opened, name: str) -> int:
     return account.id
 
 
-def _hash(password: str) -> str:
-    if not LEAST <= len(password) <= MOST:
-        raise Problem(f"a password has {LEAST} to {MOST} characters")
+def _hash(password: str, name: str) -> str:
+    match common_passwords.problem(password, name):
+        case "short":
+            raise Problem(f"a password has {LEAST} to {MOST} characters")
+        case "name":
+            raise Problem("a password must not hold the name of the account")
+        case "common":
+            raise Problem("this password is on every list that is tried first; take several words of your own")
     return hashed(password)
 
 

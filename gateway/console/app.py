@@ -26,7 +26,7 @@ from twisted.logger import Logger
 from twisted.web.resource import Resource
 from twisted.web.server import Site
 
-from gateway.console import case_query, cases, front, links, live, log, sessions, signin
+from gateway.console import account, case_query, cases, front, links, live, log, sessions, signin, staff_pages
 from gateway.console.events import Events, Stream
 from gateway.console.language import N_, Languages
 from gateway.console.passwords import Passwords
@@ -39,6 +39,15 @@ from gateway.core.keys import Keys
 from gateway.links import Board
 
 TOPICS = ("messages", "cases", "links")
+_ROUTES = (
+    *signin.ROUTES,
+    *account.ROUTES,
+    *log.ROUTES,
+    *links.ROUTES,
+    *cases.ROUTES,
+    *live.ROUTES,
+    *staff_pages.ROUTES,
+)
 
 
 # The navigation: groups in this order, entries in theirs. The names are translated when they are shown.
@@ -54,6 +63,7 @@ _ENTRIES = (
     Entry(href="/queue", title=N_("Queue"), may="queue", group="desk", also=("/case/",)),
     Entry(href="/log", title=N_("Log"), may="log", group="desk", also=("/message/",)),
     Entry(href="/links", title=N_("Links"), group="system"),
+    Entry(href="/staff", title=N_("Staff"), may="staff", group="system"),
 )
 
 
@@ -136,11 +146,9 @@ class Console(Service):
         self.events.alive = self._still_there
         self._entries = [*_ENTRIES, *(entry for extra in extras for entry in extra.entries)]
         self._front = front.Front(self, public_url=settings.public_url, trusted_proxies=tuple(settings.trusted_proxies))
-        for route in (*signin.ROUTES, *log.ROUTES, *links.ROUTES, *cases.ROUTES, *live.ROUTES):
+        self.routes = (*_ROUTES, *(route for extra in extras for route in extra.routes))
+        for route in self.routes:
             self._front.add(route)
-        for extra in extras:
-            for route in extra.routes:
-                self._front.add(route)
         self.resource: Resource = self._front.resource()
         self.session_cookie = self._front.session_cookie
         self.language_cookie = self._front.language_cookie

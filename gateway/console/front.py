@@ -95,6 +95,8 @@ class Front:
                 return self._send(visit, self._sign_in_first(visit))
             if visit.staff is not None and not visit.staff.may(route.may):
                 raise Refused(HTTPStatus.FORBIDDEN)
+            if visit.staff is not None and visit.staff.must_enrol and not self._console.demo and not route.unenrolled:
+                return self._send(visit, Redirect("/account/second"))
             answer = await route.handler(visit)
             if isinstance(answer, Streaming):
                 await answer.done

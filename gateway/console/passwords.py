@@ -48,6 +48,11 @@ class Passwords:
         self._pool = ThreadPool(0, _THREADS, "passwords")
         self._waiting = 0
 
+    @property
+    def pool(self) -> ThreadPool:
+        """For making a hash, which takes as long as checking one."""
+        return self._pool
+
     def start(self) -> None:
         self._pool.start()
 

@@ -13,6 +13,7 @@ MAY: Mapping[str, frozenset[str]] = {
     "answer": frozenset({"agent", "lead"}),
     "take over": frozenset({"lead"}),
     "reveal": frozenset({"agent", "lead", "auditor"}),
+    "staff": frozenset({"admin"}),
 }
 
 
@@ -32,6 +33,7 @@ class Staff:
     name: str
     language: str | None
     grants: tuple[Grant, ...]
+    must_enrol: bool = False  # a role of theirs wants a second factor, and they have none yet
 
     @property
     def actor(self) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hmac
 import secrets
 from collections import OrderedDict, deque
+from datetime import timedelta
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
@@ -12,11 +14,12 @@ from twisted.internet.interfaces import IReactorTime
 from gateway.affairs import staff
 from gateway.console import passwords, sessions
 from gateway.console.language import LANGUAGES, N_
-from gateway.console.web import Answer, Page, Redirect, Refused, Route, Visit
+from gateway.console.web import Answer, Page, Redirect, Refused, Route, Visit, identifier
 
 _TRIES = 20  # of one address within _WINDOW, right ones not counted
 _WINDOW = 600.0
 _ADDRESSES = 10_000
+_SECOND_STEP = timedelta(minutes=5)
 
 
 class Tries:
@@ -67,10 +70,42 @@ async def sign_in(visit: Visit) -> Answer:
         if known.id is not None and not known.locked and not slowed:
             await console.database.run(sessions.failed, console.ids, known.id, visit.address, visit.now)
         return _form(visit, name=name, wanted=visit.form("next"), refused=True)
+    if known.second:
+        return _second_step(visit, known.id, wanted=visit.form("next"))
     token = secrets.token_urlsafe(32)
     await console.database.run(
-        sessions.begin, console.ids, known.id, sessions.hashed(console.keys, token), visit.address, visit.now
+        sessions.begin,
+        console.ids,
+        known.id,
+        sessions.hashed(console.keys, token),
+        visit.address,
+        visit.now,
+        agent(visit),
     )
+    return Redirect(_inside(visit.form("next")), {console.session_cookie: token})
+
+
+async def second_step(visit: Visit) -> Answer:
+    """The code of an app, or a recovery code, after the password was right a few minutes ago in this browser."""
+    console = visit.console
+    staff_id = _pending(visit)
+    if staff_id is None:
+        return _form(visit, wanted=visit.form("next"), late=True)
+    token = secrets.token_urlsafe(32)
+    right = not console.tries.too_many(visit.address) and await console.database.run(
+        sessions.with_second_factor,
+        console.keys,
+        console.ids,
+        staff_id,
+        visit.form("code")[:40],
+        sessions.hashed(console.keys, token),
+        visit.address,
+        visit.now,
+        agent(visit),
+    )
+    if not right:
+        console.tries.failed(visit.address)
+        return _second_step(visit, staff_id, wanted=visit.form("next"), pending=visit.form("pending"))
     return Redirect(_inside(visit.form("next")), {console.session_cookie: token})
 
 
@@ -81,12 +116,22 @@ async def by_link(visit: Visit) -> Answer:
         raise Refused(HTTPStatus.SERVICE_UNAVAILABLE)
     token = secrets.token_urlsafe(32)
     link = sessions.hashed(console.keys, visit.path["token"])
-    signed_in = not console.tries.too_many(visit.address) and await console.database.run(
-        sessions.use_link, console.ids, link, sessions.hashed(console.keys, token), visit.address, visit.now
-    )
-    if not signed_in:
+    signed_in: sessions.Account | None = None
+    if not console.tries.too_many(visit.address):
+        signed_in = await console.database.run(
+            sessions.use_link,
+            console.ids,
+            link,
+            sessions.hashed(console.keys, token),
+            visit.address,
+            visit.now,
+            agent(visit),
+        )
+    if signed_in is None or signed_in.id is None:
         console.tries.failed(visit.address)
         return _form(visit, spent=True)
+    if signed_in.second:
+        return _second_step(visit, signed_in.id)
     return Redirect("/", {console.session_cookie: token})
 
 
@@ -107,9 +152,46 @@ async def choose_language(visit: Visit) -> Answer:
     return Redirect(_inside(visit.form("next")), {console.language_cookie: language})
 
 
-def _form(visit: Visit, *, name: str = "", wanted: str = "", refused: bool = False, spent: bool = False) -> Page:
-    status = HTTPStatus.FORBIDDEN if refused or spent else HTTPStatus.OK
-    return Page("sign_in.html", {"name": name, "next": wanted, "refused": refused, "spent": spent}, status)
+def agent(visit: Visit) -> str:
+    """What the browser calls itself, for the list of one's sessions."""
+    return visit.request.getHeader("user-agent") or ""
+
+
+def _form(
+    visit: Visit,
+    *,
+    name: str = "",
+    wanted: str = "",
+    refused: bool = False,
+    spent: bool = False,
+    late: bool = False,
+) -> Page:
+    status = HTTPStatus.FORBIDDEN if refused or spent or late else HTTPStatus.OK
+    values = {"name": name, "next": wanted, "refused": refused, "spent": spent, "late": late}
+    return Page("sign_in.html", values, status)
+
+
+def _second_step(visit: Visit, staff_id: int, *, wanted: str = "", pending: str = "") -> Page:
+    """Ask for the second factor; what the form carries says whose password was right, and until when that counts."""
+    until = int((visit.now + _SECOND_STEP).timestamp())
+    made = pending or f"{staff_id}.{until}.{_mark(visit, staff_id, until)}"
+    status = HTTPStatus.FORBIDDEN if pending else HTTPStatus.OK
+    return Page("second_step.html", {"pending": made, "next": wanted, "refused": bool(pending)}, status)
+
+
+def _pending(visit: Visit) -> int | None:
+    """Whose second factor is asked for; None when it is too late, or the form is none of ours."""
+    whose, _, rest = visit.form("pending").partition(".")
+    until, _, mark = rest.partition(".")
+    staff_id, late = identifier(whose), identifier(until)
+    if staff_id is None or late is None or late < visit.now.timestamp():
+        return None
+    return staff_id if hmac.compare_digest(_mark(visit, staff_id, late), mark) else None
+
+
+def _mark(visit: Visit, staff_id: int, until: int) -> str:
+    """Bound to this browser's form cookie, so that it is worth nothing elsewhere."""
+    return visit.console.keys.mac("console second step", f"{staff_id} {until} {visit.csrf}")
 
 
 def _inside(address: str) -> str:
@@ -123,7 +205,8 @@ ROUTES = (
     Route(rule="/", handler=home),
     Route(rule="/sign-in", handler=form, may=None),
     Route(rule="/sign-in", handler=sign_in, post=True, may=None),
+    Route(rule="/sign-in/second", handler=second_step, post=True, may=None),
     Route(rule="/sign-in/link/<token>", handler=by_link, may=None),
-    Route(rule="/sign-out", handler=sign_out, post=True),
+    Route(rule="/sign-out", handler=sign_out, post=True, early=True),
     Route(rule="/language", handler=choose_language, post=True, may=None),
 )

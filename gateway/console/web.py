@@ -130,6 +130,11 @@ class Route:
     handler: Handler
     post: bool = False
     may: str | None = ""
+    early: bool = False  # open to who still has to enrol a second factor
+
+    @property
+    def unenrolled(self) -> bool:
+        return self.early or self.may is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

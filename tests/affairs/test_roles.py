@@ -20,7 +20,7 @@ def zhang(conn: Connection, ids: Ids) -> int:
 
 
 def grant(conn: Connection, ids: Ids, role: str, **others: Any) -> int:
-    return roles.grant(conn, ids, role, **{"by": "staff:root", "now": NOW, "today": TODAY, **others})
+    return roles.grant(conn, ids, role, **{"by": "staff:chief", "now": NOW, "today": TODAY, **others})
 
 
 def test_roles_are_in_force_until_their_last_day(conn: Connection, ids: Ids, zhang: int) -> None:
@@ -71,3 +71,10 @@ def test_a_role_counts_in_its_subtree(conn: Connection, ids: Ids, zhang: int) ->
     assert not roles.may(held, ["agent"])
     assert not roles.may(held, ["admin"], "/530102/77/")
     assert roles.may([Grant(1, "admin", None, "", None)], ["admin"])
+
+
+def test_nobody_gives_themselves_a_role(conn: Connection, ids: Ids) -> None:
+    li = staff.add(conn, ids, "li", now=NOW)
+    with pytest.raises(roles.Refused, match="somebody else"):
+        roles.grant(conn, ids, "lead", staff_id=li, by="staff:li", now=NOW, today=TODAY)
+    assert roles.grant(conn, ids, "lead", staff_id=li, by="staff:wang", now=NOW, today=TODAY)

@@ -92,6 +92,20 @@ part = Table(
     sqlite_with_rowid=False,
 )
 
+# What is left of messages whose rows were erased: how many there were.
+message_day = Table(
+    "message_day",
+    METADATA,
+    Column("day", Text, primary_key=True),  # 2026-11-23, of the organisation
+    Column("direction", Text, primary_key=True),
+    Column("channel", Text, primary_key=True),
+    Column("link", Text, primary_key=True),
+    Column("command", Text, primary_key=True),
+    Column("state", Text, primary_key=True),
+    Column("count", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 # Reports that overtook their response, for 72 hours.
 early_report = Table(
     "early_report",

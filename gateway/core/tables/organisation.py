@@ -42,6 +42,8 @@ number = Table(
     Column("bound", Time),
     Column("opted_out", Boolean, nullable=False, server_default=text("false")),
     Column("locked_until", Time),  # too many wrong codes
+    Column("locked", Time),  # by its member or by staff: only HELP and STOP work
+    Column("unbound", Time),  # when it was last taken from a member
     sqlite_with_rowid=False,
 )
 

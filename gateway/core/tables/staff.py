@@ -18,6 +18,16 @@ staff = Table(
     Column("failures", Integer, nullable=False, server_default=text("0")),
     Column("locked_until", Time),
     Column("created", Time, nullable=False),
+    Column("totp", LargeBinary),  # the secret of the second factor, sealed; NULL has none
+    Column("totp_last", BigInteger),  # the last step whose code was used: each is good once
+)
+
+recovery_code = Table(
+    "recovery_code",
+    METADATA,
+    Column("code_hash", Text, primary_key=True),  # keyed; the code itself is printed and forgotten
+    Column("staff_id", ForeignKey("staff.id"), nullable=False, index=True),
+    Column("used", Time),
 )
 
 staff_session = Table(
@@ -29,6 +39,8 @@ staff_session = Table(
     Column("created", Time, nullable=False),
     Column("seen", Time, nullable=False),
     Column("expires", Time, nullable=False),
+    Column("address", Text),
+    Column("agent", Text),  # what the browser calls itself
 )
 
 sign_in_link = Table(
@@ -91,6 +103,47 @@ audit = Table(
     Column("object", Text, nullable=False),
     Column("reason", Text),
     Index("ix_audit_object", "object", "id"),
+)
+
+# An auditor has looked through a month and says so.
+audit_signoff = Table(
+    "audit_signoff",
+    METADATA,
+    Column("month", Integer, primary_key=True, autoincrement=False),  # 202611
+    Column("actor", Text, nullable=False),
+    Column("note", Text),
+    Column("at", Time, nullable=False),
+)
+
+# A register that came in through the console.
+import_job = Table(
+    "import_job",
+    METADATA,
+    Column("id", Id, primary_key=True, autoincrement=False),
+    Column("what", Text, nullable=False),  # branches | members
+    Column("file", Text, nullable=False),  # as it was called
+    Column("state", Text, nullable=False),  # uploaded | waiting | running | done | failed | undoing | undone
+    Column("options", Text, nullable=False),  # JSON: encoding, columns, invite
+    Column("counts", Text),  # JSON of the last run, dry or not
+    Column("problem", Text),
+    Column("actor", Text, nullable=False),
+    Column("at", Time, nullable=False),
+    Column("done", Integer, nullable=False, server_default=text("0")),  # rows
+    Column("total", Integer, nullable=False, server_default=text("0")),
+    Column("finished", Time),
+    Column("welcomed", BigInteger),  # the notice that greets those it brought
+    Index("ix_import_job_state", "state"),
+)
+
+# What an import has made or changed, so that it can be undone.
+import_row = Table(
+    "import_row",
+    METADATA,
+    Column("import_id", ForeignKey("import_job.id"), primary_key=True),
+    Column("kind", Text, primary_key=True),  # member | changed | number | branch | moved
+    Column("ref", Text, primary_key=True),  # id, number or code
+    Column("before", Text),  # JSON of what was changed
+    sqlite_with_rowid=False,
 )
 
 # One slot of a job runs once.

@@ -1,0 +1,142 @@
+"""What the page of staff accounts reads and writes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from sqlalchemy import Connection, func, select
+
+from gateway.affairs import branches, roles, second_factor, staff
+from gateway.affairs.roles import Grant
+from gateway.affairs.staff import Account
+from gateway.console import sessions
+from gateway.console.permissions import Staff
+from gateway.core import audit
+from gateway.core.keys import Keys
+from gateway.core.tables.staff import staff_session
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """An account with what it may, how it proves itself and when it was last here."""
+
+    account: Account
+    grants: tuple[Grant, ...]
+    second: second_factor.State
+    seen: datetime | None
+
+
+def everybody(conn: Connection, today: date) -> tuple[Line, ...]:
+    last = select(staff_session.c.staff_id, func.max(staff_session.c.seen)).group_by(staff_session.c.staff_id)
+    seen: dict[int, datetime] = {row[0]: row[1] for row in conn.execute(last)}
+    return tuple(
+        Line(
+            account=account,
+            grants=roles.in_force(conn, staff_id=account.id, today=today),
+            second=second_factor.state(conn, account.id),
+            seen=seen.get(account.id),
+        )
+        for account in staff.everybody(conn)
+    )
+
+
+def find(conn: Connection, name: str, today: date) -> Line | None:
+    return next((line for line in everybody(conn, today) if line.account.name == name), None)
+
+
+def add(
+    conn: Connection, keys: Keys, new_id: Callable[[], int], person: Staff, name: str, phone: str | None, now: datetime
+) -> str:
+    """A new account without a role; the token of the link with which its owner signs in first."""
+    made = staff.add(conn, new_id, name, phone=phone, now=now)
+    _record(conn, new_id, person, "staff added", name, now)
+    return sessions.make_link(conn, keys, made, now)
+
+
+def link(conn: Connection, keys: Keys, new_id: Callable[[], int], person: Staff, name: str, now: datetime) -> str:
+    """A one-time link for who has forgotten a password."""
+    _record(conn, new_id, person, "sign-in link made", name, now)
+    return sessions.make_link(conn, keys, _existing(conn, name).id, now)
+
+
+def grant(
+    conn: Connection,
+    new_id: Callable[[], int],
+    person: Staff,
+    name: str,
+    role: str,
+    branch_code: str,
+    until: date | None,
+    now: datetime,
+    today: date,
+) -> None:
+    """Give a role within what the giver's own role reaches."""
+    branch = branches.by_code(conn, branch_code) if branch_code else None
+    if branch_code and branch is None:
+        raise roles.Refused(f"there is no branch {branch_code}")
+    if not person.reaches("staff", branch.path if branch else None):
+        raise roles.Refused("this branch is beyond the reach of your own role")
+    roles.grant(
+        conn,
+        new_id,
+        role,
+        staff_id=_existing(conn, name).id,
+        branch_id=branch.id if branch else None,
+        until=until,
+        by=person.actor,
+        now=now,
+        today=today,
+    )
+    where = f" in {branch.code}" if branch else ""
+    _record(conn, new_id, person, "role granted", name, now, f"{role}{where}{f' until {until}' if until else ''}")
+
+
+def revoke(
+    conn: Connection, new_id: Callable[[], int], person: Staff, name: str, grant_id: int, now: datetime, today: date
+) -> None:
+    held = roles.in_force(conn, staff_id=_existing(conn, name).id, today=today)
+    found = next((each for each in held if each.id == grant_id), None)
+    if found is None or not person.reaches("staff", found.path or None):
+        raise roles.Refused("this role is over already, or beyond the reach of your own")
+    roles.revoke(conn, grant_id, today)
+    _record(conn, new_id, person, "role revoked", name, now, found.role)
+
+
+def switch(
+    conn: Connection, new_id: Callable[[], int], person: Staff, name: str, now: datetime, *, disabled: bool
+) -> None:
+    account = _existing(conn, name)
+    if account.id == person.id:
+        raise staff.Refused("nobody switches their own account off")
+    (staff.disable if disabled else staff.enable)(conn, account.id)
+    _record(conn, new_id, person, "staff disabled" if disabled else "staff enabled", name, now)
+
+
+def reset_second(conn: Connection, new_id: Callable[[], int], person: Staff, name: str, now: datetime) -> None:
+    account = _existing(conn, name)
+    if account.id == person.id:
+        raise staff.Refused("your own second factor is on the page of your account")
+    second_factor.reset(conn, account.id)
+    staff.sign_out(conn, account.id)
+    _record(conn, new_id, person, "second factor reset", name, now)
+
+
+def _existing(conn: Connection, name: str) -> Account:
+    account = staff.find(conn, name)
+    if account is None:
+        raise staff.Refused(f"there is no account {name}")
+    return account
+
+
+def _record(
+    conn: Connection,
+    new_id: Callable[[], int],
+    person: Staff,
+    action: str,
+    name: str,
+    now: datetime,
+    reason: str | None = None,
+) -> None:
+    audit.record(conn, id=new_id(), at=now, actor=person.actor, action=action, object=f"staff:{name}", reason=reason)
