@@ -37,15 +37,17 @@ class Alarms:
         *,
         numbers: Sequence[str],
         quarantined: Callable[[], int],
+        money: Callable[[], int] = lambda: 0,
         now: Callable[[], datetime],
     ) -> None:
         self.office = office  # replaced when the organisation changes its texts
         self._board, self._desk = board, desk
-        self._numbers, self._quarantined, self._now = tuple(numbers), quarantined, now
+        self._numbers, self._now = tuple(numbers), now
         self._away: dict[str, datetime] = {}
         self._told: set[str] = set()  # links
-        self._counted = 0  # messages set aside that were told of
-        self._last: datetime | None = None
+        self._counts = {"alarms.set_aside": quarantined, "alarms.money_held": money}
+        self._counted = dict.fromkeys(self._counts, 0)  # those that were told of
+        self._last: dict[str, datetime] = {}
 
     async def look(self) -> int:
         """Tell what is new."""
@@ -72,11 +74,15 @@ class Alarms:
         return found
 
     def _messages(self) -> list[tuple[str, dict[str, str]]]:
-        now, count = self._now(), self._quarantined()
-        if count <= self._counted or (self._last is not None and now - self._last < AGAIN):
-            return []
-        new, self._counted, self._last = count - self._counted, count, now
-        return [("alarms.set_aside", {"count": str(new)})]
+        """What was set aside, texts about money that are held: the first at once, more of them once an hour."""
+        now, found = self._now(), []
+        for key, counts in self._counts.items():
+            count, last = counts(), self._last.get(key)
+            if count <= self._counted[key] or (last is not None and now - last < AGAIN):
+                continue
+            found.append((key, {"count": str(count - self._counted[key])}))
+            self._counted[key], self._last[key] = count, now
+        return found
 
     async def _tell(self, key: str, values: dict[str, str]) -> None:
         organisation = self.office.organisation

@@ -16,9 +16,10 @@ from sqlalchemy import Connection, insert
 from commands.answer import KEEP, Answered, Prepared, answer, prepare
 from commands.privacy import masked_reply
 from commands.privacy import unknown as withheld
-from gateway import telling
-from gateway.affairs import members
+from gateway import receipting, telling
+from gateway.affairs import members, wallet_texts
 from gateway.affairs.members import Sender
+from gateway.affairs.wallet_rows import Arrival
 from gateway.core import dialogs, messages, parts
 from gateway.core.bulk import Row
 from gateway.core.database import wake
@@ -131,7 +132,7 @@ class _Batch:
     def _one(self, taken: Taken, prepared: Prepared | None, read: dict[str, dict[str, Any]]) -> Handled:
         message = taken.message
         if message.sender.kind is not AddressKind.E164:
-            return self._unanswered(taken)
+            return self._nobody(taken)
         sender = self._senders[message.sender.text]
         if message.channel is Channel.USSD:
             return self._ussd(taken, sender)
@@ -142,6 +143,8 @@ class _Batch:
             taken = taken._replace(message=joined)
             message = joined
             prepared = self._prepare(message)
+        if message.link in self.place.wallets and (handled := self._wallet(taken)) is not None:
+            return handled
         if prepared is None:
             return self._answered(taken, sender, self._no_text(sender, message))
         command = prepared.command
@@ -238,6 +241,54 @@ class _Batch:
             self._changed[number] = dialog
         elif dialog is None and number in self._dialogs:
             self._changed[number] = None
+
+    def _nobody(self, taken: Taken) -> Handled:
+        """Who has no phone number: perhaps a wallet's provider, whose texts may have several parts."""
+        message = taken.message
+        place = self.place
+        if message.text is not None and (
+            message.link in place.wallets or (place.wallets and message.sender.text.upper() in place.rules.senders)
+        ):
+            if message.part is not None:
+                office = self.office
+                joined = parts.join(self.conn, office.keys, office.new_id, message, taken.fingerprint, self.now)
+                if joined is None:
+                    return Handled()
+                taken = taken._replace(message=joined)
+            if (handled := self._wallet(taken)) is not None:
+                return handled
+        return self._unanswered(taken)
+
+    def _wallet(self, taken: Taken) -> Handled | None:
+        """A text of a wallet's provider, or one that pretends to be; None for any other. Nobody is answered."""
+        message, place = taken.message, self.place
+        if message.text is None or message.channel is not Channel.SMS:
+            return None
+        on_sim = place.wallets.get(message.link)
+        arrival = Arrival(
+            id=message.id,
+            provider=on_sim.provider if on_sim is not None else None,
+            link=message.link,
+            sender=message.sender.text,
+            text=message.text,
+            received=message.sent_at or message.received,
+            phone=message.sender.kind is AddressKind.E164,
+        )
+        outcome = wallet_texts.take(self.conn, self.office.books, place.rules, place.wallets, arrival, self.now)
+        if outcome is None:
+            return None
+        self._log(taken, self._senders.get(message.sender.text), None, LogClass.B, withheld(message.text), None)
+        self._in[-1][_ERROR] = f"wallet text: {outcome.state}" + (f" ({outcome.reason})" if outcome.reason else "")
+        handled = Handled(money=outcome.alarm)
+        told = [
+            each
+            for paid in outcome.paid
+            for each in receipting.of_payment(self.conn, self.office, paid.receipt, paid.payer, self.now)
+        ]
+        if outcome.reversed is not None:
+            told += receipting.of_reversal(self.conn, self.office, outcome.reversed, self.now)
+        self._tell(handled, taken, told, None, LogClass.B)
+        return handled
 
     def _unanswered(self, taken: Taken) -> Handled:
         """Short codes, names and unknown senders are logged and never answered."""

@@ -52,6 +52,7 @@ class Counters:
     received: int = 0
     repeats: int = 0
     quarantined: int = 0
+    money: int = 0  # texts about money that need a person
     reports: int = 0
     refused: int = 0
     batches: int = 0
@@ -247,6 +248,7 @@ class Desk:
                 self.place.limits.count(waiting.message.sender.text, text, error=error, unknown=unknown, now=seconds)
             if handled.session is not None:
                 self.place.sessions.keep(handled.session)
+            self.counters.money += handled.money
             if handled.command is not None:
                 commands[handled.command] = commands.get(handled.command, 0) + 1
             self._finish(waiting, handled.screen)

@@ -19,11 +19,13 @@ from twisted.logger import Logger
 
 from commands import chosen
 from commands.office import Office
+from config import receipt_rules
 from config.model import Gateway
-from gateway import wire
+from gateway import receipting, wire
 from gateway.affairs import challenges, dues, invitations, vouchers
 from gateway.affairs import settings as decisions
 from gateway.affairs.settings import Snapshot
+from gateway.affairs.wallet_texts import OnSim
 from gateway.alarms import Alarms
 from gateway.api import intake
 from gateway.console.app import Console
@@ -95,6 +97,8 @@ class Muster:
             limits=Limits(),
             random=self.random,
             route=self._route,
+            rules=receipt_rules.load(settings.receipts.folder)[0],
+            wallets=_wallets(settings),
         )
         self.desk = Desk(self.place, self.database, self.board, reactor, now)
         self.console: Console | None = None
@@ -105,8 +109,10 @@ class Muster:
             self.desk,
             numbers=settings.alarms.numbers,
             quarantined=lambda: self.desk.counters.quarantined,
+            money=lambda: self.desk.counters.money,
             now=now,
         )
+        self._read_again = False
         self._timetable = Timetable(reactor, self._jobs(), self._busy)
         self._ports: list[IListeningPort] = []
 
@@ -281,6 +287,7 @@ class Muster:
             background("forget wrong vouchers", 3600.0, vouchers.forget, lambda: self.now() - _KEPT),
             background("forget requests", 3600.0, intake.forget, lambda: self.now() - _KEPT),
             background("index", 2.0, search.index),
+            Job("receipts", 2.0, self._receipts),
             Job("settings", 1.0, self._decide),
             Job("move", 5.0, self._move),
             Job("reclaim", 300.0, self._reclaim),
@@ -288,6 +295,15 @@ class Muster:
             Job("assess", 60.0, self._assess),
             Job("alarms", 10.0, self._alarms.look),
         ]
+
+    async def _receipts(self) -> int:
+        """Tell members of what was booked beside the gateway; once, read what the rules of before could not."""
+        if not self._read_again:
+            await self.database.run(receipting.read_again, self.place, self.now(), queue=Queue.BACKGROUND)
+            self._read_again = True
+        return await self.database.run(
+            receipting.catch_up, self.office, self._route, self.now(), queue=Queue.BACKGROUND
+        )
 
     async def _decide(self) -> int:
         """Let what was decided since, here or by another process, take effect; what is dated ahead as well."""
@@ -362,6 +378,12 @@ def _calm_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
+
+
+def _wallets(settings: Gateway) -> dict[str, OnSim]:
+    """By link, the wallet on its SIM."""
+    modems = settings.modem.values()
+    return {modem.name: OnSim(modem.wallet, modem.opening_balance) for modem in modems if modem.wallet is not None}
 
 
 def _engine(office: Office, settings: Gateway) -> Engine:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from commands.office import Office
+from config.receipt_rules import Rules
+from gateway.affairs.wallet_texts import OnSim
 from gateway.core.model import Inbound, Part
 from gateway.core.release import Split
 from gateway.limits import Limits
@@ -25,6 +27,8 @@ class Workplace:
     limits: Limits
     random: random.Random
     route: Callable[[str, str | None], str | None] = lambda number, prefer: prefer  # the link for a number
+    rules: Rules = field(default_factory=Rules)  # how the texts of wallets are read
+    wallets: Mapping[str, OnSim] = field(default_factory=dict)  # by the link of the modem that has its SIM
 
 
 class Slots(NamedTuple):
@@ -55,3 +59,4 @@ class Handled:
     session: Session | None = None
     automatic: tuple[str, bool] | None = None  # the reply's text, and whether it is an error
     command: str | None = None
+    money: bool = False  # a text about money that needs a person

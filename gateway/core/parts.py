@@ -88,13 +88,18 @@ def overdue(conn: Connection, keys: Keys, now: datetime, limit: int = 50) -> lis
         shell = Inbound(
             id=first.id,
             link=first.link,
-            sender=Address(kind=AddressKind.E164, text=first.number),
+            sender=Address(kind=_kind(first.number), text=first.number),
             recipient=Address(kind=AddressKind.UNKNOWN, text=first.own),
             received=first.at,
             damaged=True,
         )
         messages.append((_joined(shell, contents), ids))
     return messages
+
+
+def _kind(number: str) -> AddressKind:
+    """Parts wait of phones and of wallets' providers, who have names."""
+    return AddressKind.E164 if number.startswith("+") else AddressKind.ALPHANUMERIC
 
 
 def forget(conn: Connection, ids: list[int]) -> None:
