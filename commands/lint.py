@@ -11,7 +11,7 @@ from commands.texts import Named, Template, Texts, is_code
 from gateway.core.text import units
 
 # What a reader would take for a command: a code of two digits, a digit to send back, a word in capitals.
-_CODE = re.compile(r"(?<![\d.,*#])\d\d(?![\d.,*#位]|\d*个|分钟|小时)")
+_CODE = re.compile(r"(?<![\d.,*#])[1-9]\d(?![\d.,*#位]|\d*个|分钟|小时)")
 _DIGIT = re.compile(r"(?:回|: )(\d)(?![\d.位])")
 _WORD = re.compile(r"[A-Z]{2,}")
 _NO_COMMANDS = frozenset({"SMS", "USSD", "SIM", "ID", "CNY"})

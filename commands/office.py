@@ -218,14 +218,15 @@ class Office:
         stops = [command for command in self.registry if command.whole and command.allows(member)]
         between = " " if language == "zh" else ", "
         last = [self._named(command, language) for command in stops]
-        found: list[str] = []
-        for command in sorted(named, key=lambda each: each.code):
-            longer = [*found, self._named(command, language)]
+        found: list[Command] = []
+        for command in sorted(named, key=lambda each: (each.aside, each.code)):
+            longer = [*found, command]
             limit = len(self.texts.widest.get(language, {}).get("services", "")) or 40
-            if len(between.join([*longer, *last])) > limit:
+            if len(between.join([*(self._named(each, language) for each in longer), *last])) > limit:
                 break
             found = longer
-        return between.join([*found, *last])
+        found.sort(key=lambda each: each.code)
+        return between.join([*(self._named(each, language) for each in found), *last])
 
     def _named(self, command: Command, language: str) -> str:
         if language == "zh":

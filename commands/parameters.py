@@ -121,6 +121,13 @@ def _reference(parameter: Parameter, rest: str, last: bool, registry: Registry) 
     return token, after
 
 
+def _word(parameter: Parameter, rest: str, last: bool, registry: Registry) -> tuple[Any, str]:
+    token, after = _token(rest)
+    if len(token) > 20:
+        raise Unreadable
+    return token, after
+
+
 def _date(parameter: Parameter, rest: str, last: bool, registry: Registry) -> tuple[Any, str]:
     month, after = _run(rest)
     if len(month) == 4:  # 0820
@@ -155,6 +162,7 @@ _READERS: dict[Kind, Callable[[Parameter, str, bool, Registry], tuple[Any, str]]
     Kind.COMMAND: _command,
     Kind.MARKS: _marks,
     Kind.REFERENCE: _reference,
+    Kind.WORD: _word,
     Kind.DATE: _date,
     Kind.HOURS: _hours,
     Kind.MONTHS: _months,

@@ -20,6 +20,7 @@ _KINDS = {
     Kind.COMMAND: "code or word",
     Kind.MARKS: "letters",
     Kind.REFERENCE: "letter and digits",
+    Kind.WORD: "word",
     Kind.DATE: "date",
     Kind.HOURS: "hours",
     Kind.MONTHS: "months",

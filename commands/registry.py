@@ -33,6 +33,7 @@ class Kind(Enum):
     DATE = "date"  # "08-20"
     HOURS = "hours"  # "20-9"
     MONTHS = "months"  # how many: "3个月"
+    WORD = "word"  # anything without a blank: a group's name
     NUMBERED = "numbered"  # a member number or the end of one, a pay code, a slip: digits, letters and dashes
 
 
@@ -84,6 +85,7 @@ class Command:
     again: Function | None = None  # a code that was answered before came back once more
     log_class: LogClass = LogClass.A
     reads: Read | None = None  # what it reads, for all senders of a batch at once, by number
+    aside: bool = False  # left out first where there is no room to name all
     root: bool = False  # also reached by its first digit alone (1 -> 11)
     whole: bool = False  # its words count only as the whole message (STOP)
     direct: frozenset[str] = frozenset()  # one-character words that take free text right behind them

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from sqlalchemy import Connection
 
+from commands import topics
 from commands.office import office
 from commands.registry import Command, Kind, Parameter
 from gateway.affairs import consent, members
@@ -26,8 +27,8 @@ def speak(conn: Connection, request: Request) -> Reply:
 def stop(conn: Connection, request: Request) -> Reply:
     """No more bulk messages to this phone, whoever it belongs to."""
     at = office(request)
-    if request.arguments.get("topic"):
-        return at.reply(request, "stop.topic", lane=Lane.CODE)
+    if topic := request.arguments.get("topic"):
+        return replace(topics.stop_topic(conn, request, topic), lane=Lane.CODE)
     consent.stop(conn, at.new_id, request.number, how="STOP", now=request.now)
     return at.reply(request, "stop.stop", lane=Lane.CODE)
 
@@ -35,8 +36,8 @@ def stop(conn: Connection, request: Request) -> Reply:
 def start(conn: Connection, request: Request) -> Reply:
     """Bulk messages may come again."""
     at = office(request)
-    if request.arguments.get("topic"):
-        return at.reply(request, "start.topic")
+    if topic := request.arguments.get("topic"):
+        return topics.start_topic(conn, request, topic)
     consent.start(conn, at.new_id, request.number, how="START", now=request.now)
     return at.reply(request, "start.start")
 

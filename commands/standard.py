@@ -11,12 +11,16 @@ from commands.dues import DUES
 from commands.help import HELP
 from commands.hotline import ANSWER, CALL, DONE, FORWARD
 from commands.me import ME
+from commands.noticing import APPROVE, BROADCAST, DENY, KILL, PAUSE, RESUME
+from commands.reading import ACK, MORE, NOTICES
 from commands.registry import Registry
 from commands.settings import START, STOP, lang
 from commands.shown import decimals
+from commands.topics import QUIET, SUB, TOPICS, UNSUB
 from commands.voucher import VOUCHER
 from config.model import LANGUAGES, Organisation
 
+_NOTICES = (NOTICES, ACK, SUB, UNSUB, MORE, TOPICS, QUIET, BROADCAST, APPROVE, DENY, PAUSE, RESUME, KILL)
 ALWAYS = frozenset({"0", "92", "93"})  # never switched off
 
 
@@ -33,6 +37,7 @@ def registry(
         HELP,
         DUES,
         VOUCHER,
+        *_NOTICES,
         ASK,
         CALL,
         BIND,

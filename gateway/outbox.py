@@ -63,6 +63,7 @@ class Outbox:
         wrote: Callable[[int], None] = lambda parts: None,
         elsewhere: Callable[[Part], str | None] = lambda part: None,
         wire: Wire | None = None,
+        bulk: release.Bulk | None = None,
     ) -> None:
         self.link = link
         self._database = database
@@ -73,6 +74,7 @@ class Outbox:
         self._throttled = throttled
         self._wrote = wrote
         self._elsewhere = elsewhere  # the name of another link that would take a part
+        self._bulk = bulk
         self.pace = Pace(link.rate, clock.seconds())
         self._held: tuple[deque[Part], ...] = tuple(deque() for _ in Lane)
         self._ready: deque[Part] = deque()  # marked inflight and not written: only where `wire` remembers them
@@ -139,6 +141,11 @@ class Outbox:
         """The messages whose parts it keeps in hand."""
         return frozenset(part.outbound for lane in self._held for part in lane)
 
+    @property
+    def notices(self) -> frozenset[int]:
+        """The bulk notices of which parts stand ready."""
+        return frozenset(part.notice for part in self._ready if part.notice is not None)
+
     # --- what the desk does -----------------------------------------------------------------------------------
 
     def reserve(self, wanted: int) -> int:
@@ -184,6 +191,11 @@ class Outbox:
         """Something was queued, the link is ready, or a slot came free."""
         self._asked = self._woken = True
         self._turn_soon()
+
+    def recall(self) -> None:
+        """A notice was paused or cancelled: what stands ready is asked about again before it is written."""
+        self._stand_down()
+        self.poke()
 
     def lost(self) -> None:
         """The link is no longer ready: what it holds unsent goes back to the queue."""
@@ -235,6 +247,7 @@ class Outbox:
             tuple(chosen),
             wanted,
             now,
+            self._bulk,
             queue=Queue.FIRST,
         )
         done.addCallbacks(
@@ -290,6 +303,8 @@ class Outbox:
             self._asked = released.more or self._woken  # else the queue is empty until somebody wakes us
             self._seen = wanted.below
         self._settle(answers)
+        if released.parked:
+            self._forget(released.parked)
         for part in released.hold:
             self._held[part.lane].append(part)
         if self.ready and ahead and self._wire is not None:
@@ -447,6 +462,13 @@ class Outbox:
 
     # --- odds and ends ----------------------------------------------------------------------------------------
 
+    def _forget(self, messages: frozenset[int]) -> None:
+        """Hold no part of these any more: they are in the queue."""
+        lane = self._held[Lane.BULK]
+        kept = [part for part in lane if part.outbound not in messages]
+        lane.clear()
+        lane.extend(kept)
+
     def _give_back(self) -> None:
         """Return what is held to the queue, after the answers in hand: some of it may just have come back."""
         self._stand_down()
@@ -503,11 +525,12 @@ def _work(
     chosen: tuple[Part, ...],
     wanted: Wanted,
     now: datetime,
+    bulk: release.Bulk | None,
 ) -> Released:
     outcomes.record(conn, link, answers)
     if not chosen and not wanted.room:
         return Released((), ())
-    return release.release(conn, keys, link, split, chosen, wanted, now)
+    return release.release(conn, keys, link, split, chosen, wanted, now, bulk)
 
 
 def _returned(conn: Connection, link: str, answers: tuple[Answer, ...], ids: list[int]) -> None:

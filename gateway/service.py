@@ -17,7 +17,7 @@ from twisted.internet.interfaces import IListeningPort
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
-from commands import chosen
+from commands import chosen, voice
 from commands.office import Office
 from config import receipt_rules
 from config.model import Gateway
@@ -41,6 +41,7 @@ from gateway.core.tables.staff import timetable as slots
 from gateway.inbound import Desk
 from gateway.limits import Limits
 from gateway.links import Board, Link
+from gateway.notices import Notices
 from gateway.outbox import Outbox
 from gateway.routing import choose
 from gateway.timetable import Job, Timetable
@@ -101,6 +102,9 @@ class Muster:
             wallets=_wallets(settings),
         )
         self.desk = Desk(self.place, self.database, self.board, reactor, now)
+        self.notices = Notices(
+            voice.place(settings.organisation, self.ids), self.desk, self.database, self.board, reactor, now
+        )
         self.console: Console | None = None
         self.api: Any = None
         self._alarms = Alarms(
@@ -155,6 +159,7 @@ class Muster:
         self.database.subscribe("queue", self.desk.poke)
         self.database.subscribe(decisions.TOPIC, lambda: self._timetable.now("settings"))
         self._timetable.start()
+        self.notices.start()
         self.log.info(
             "{name}: ready, {links} links", name=self.settings.organisation.name, links=len(self.board.links())
         )
@@ -201,6 +206,7 @@ class Muster:
             wrote=entry.went.add,
             elsewhere=partial(self._elsewhere, link.name),
             wire=self._wire(link),
+            bulk=self.notices.handover,
         )
         entry.counted = lambda: outbox.unanswered
         self.desk.outboxes[link.name] = outbox
@@ -252,6 +258,7 @@ class Muster:
         """Take nothing new, let what is on its way arrive, park the rest, close."""
         await DeferredList([Deferred.fromCoroutine(_close(port)) for port in self._ports])
         await self._timetable.stop()
+        await self.notices.stop()
         if self.api is not None:
             await self.api.stop()
         if self.console is not None:

@@ -442,6 +442,7 @@ def split(outbound: Outbound) -> tuple[Part, ...]:
             udh=header(number),
             expires=outbound.expires,
             lane=outbound.lane,
+            notice=outbound.notice,
         )
         for number, octets in enumerate(cut.parts, start=1)
     )

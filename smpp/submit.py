@@ -81,6 +81,7 @@ def _part(
         channel=outbound.channel,
         session=outbound.session,
         more=outbound.more,
+        notice=outbound.notice,
     )
 
 

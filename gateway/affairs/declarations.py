@@ -161,6 +161,39 @@ APPROVAL = (
     ),
 )
 
+NOTICES = (
+    Setting(
+        name="notices.lasts",
+        kind=Kind.NUMBER,
+        default=12,
+        unit="hours",
+        least=1,
+        most=72,
+        zh="群发开始多少小时后不再发送剩余部分；免扰时段开始时也不再发送",
+        en="how long after its start a notice is worth sending; the quiet hours end it too",
+    ),
+    Setting(
+        name="notices.same_text",
+        kind=Kind.NUMBER,
+        default=12,
+        unit="hours",
+        least=0,
+        most=168,
+        zh="多少小时内不再群发相同文字",
+        en="within which a notice with the same text is taken for a slip and refused",
+    ),
+    Setting(
+        name="notices.price",
+        kind=Kind.NUMBER,
+        default=0,
+        unit="minor units",
+        least=0,
+        most=100_000,
+        zh="每条短信的价格（分），用来估算群发费用；0为不估算",
+        en="the price of one SMS, to estimate what a notice costs; 0 estimates nothing",
+    ),
+)
+
 RETENTION = (
     Setting(
         name="retention.texts",
@@ -355,6 +388,7 @@ DECLARED: tuple[Setting, ...] = (
     *HOURS,
     *LIMITS,
     *APPROVAL,
+    *NOTICES,
     *RETENTION,
     *ANSWERS,
     *HOTLINE,

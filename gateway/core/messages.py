@@ -44,7 +44,7 @@ log_out = Inserts(
     (
         "id", "state", "channel", "link", "number", "own", "at", "member_id", "branch_path", "command", "log_class",
         "text", "sealed", "answers", "case_id", "session", "lane", "resend", "not_before", "expires", "actor",
-        "sender",
+        "sender", "notice_id",
     ),
     direction="out",
 )  # fmt: skip
@@ -147,6 +147,7 @@ def row(
         outbound.expires,
         actor,
         outbound.sender,
+        outbound.notice,
     )
 
 

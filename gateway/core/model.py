@@ -277,6 +277,7 @@ class Part:
     channel: Channel = Channel.SMS
     session: str | None = None
     more: bool = False
+    notice: int | None = None  # the bulk notice it is one of
 
 
 @value

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import Connection, bindparam, delete, literal_column, select, update
 
-from gateway.core import deliveries
+from gateway.core import deliveries, recovery
 from gateway.core.bulk import Row, Updates
 from gateway.core.keys import Keys
 from gateway.core.lookup import Lookup
@@ -31,6 +31,19 @@ class Released:
     write: tuple[Part, ...]
     hold: tuple[Part, ...]
     more: bool = False
+    parked: frozenset[int] = frozenset()  # messages that went back into the queue: nothing of them is held any more
+
+
+class Bulk(Protocol):
+    """Where the messages of bulk notices come from; they are made when there is room for them."""
+
+    def pick(self, conn: Connection, link: str, room: int, now: datetime) -> tuple[Sequence[Outbound], bool]:
+        """At most `room` new messages, recorded as leased to `link`, and whether there may be more."""
+
+    def judge(
+        self, conn: Connection, made: Sequence[tuple[int, int, str]], now: datetime
+    ) -> tuple[Mapping[int, tuple[State, str]], Mapping[int, datetime]]:
+        """Of messages (id, notice, number) made earlier: which may go no more and why, and which not before when."""
 
 
 _next = Lookup(
@@ -47,6 +60,7 @@ _next = Lookup(
             message.c.resend,
             message.c.attempt,
             message.c.session,
+            message.c.notice_id,
         )
         .where(QUEUED, message.c.not_before.is_(None), among(message.c.link), message.c.lane < bindparam("below"))
         .order_by(message.c.lane, message.c.id)
@@ -56,6 +70,13 @@ _next = Lookup(
 _opted_out = Lookup(lambda among: select(phone.c.number).where(among(phone.c.number), phone.c.opted_out))
 _lease_messages = Lookup(
     lambda among: update(message).where(among(message.c.id)).values(state=literal_column("'leased'"))
+)
+_later = Lookup(
+    lambda among: (
+        update(message)
+        .where(among(message.c.id), message.c.state == literal_column("'queued'"))
+        .values(not_before=bindparam("moment"))
+    )
 )
 _mark = Updates(part, ("message_id", "number"), ("state", "at"))
 
@@ -72,13 +93,23 @@ class Wanted:
 
 
 def release(
-    conn: Connection, keys: Keys, link: str, split: Split, chosen: Sequence[Part], wanted: Wanted, now: datetime
+    conn: Connection,
+    keys: Keys,
+    link: str,
+    split: Split,
+    chosen: Sequence[Part],
+    wanted: Wanted,
+    now: datetime,
+    bulk: Bulk | None = None,
 ) -> Released:
-    """Mark `chosen` (held by the link) and then queued parts inflight, and lease more for the link to hold.
+    """Mark `chosen` (held by the link) and then queued parts inflight, and lease more for the link to hold; what is
+    left of the room goes to the recipients of bulk notices.
 
-    Every way out passes here: expiry, opt-out and the hold after a restore are applied.
+    Every way out passes here: expiry, opt-out, a notice that was paused or cancelled and the hold after a restore are
+    applied.
     """
-    allowed, gone = _gate(conn, [(p.outbound, p.to, p.lane, p.expires) for p in chosen], now)
+    judged = _gate(conn, _held(chosen), now, bulk)
+    allowed, gone = judged.allowed, judged.gone
     write = [p for p in chosen if p.outbound in allowed]
     if write:
         _mark(conn, [_marked(p, State.INFLIGHT, now) for p in write])
@@ -86,40 +117,84 @@ def release(
         stopped = [_marked(p, gone[p.outbound][0], now) for p in chosen if p.outbound in gone]
         _mark(conn, stopped)
         _cancel(conn, gone)
+    parked = park(conn, judged.parked)
     if wanted.room <= 0:
-        return Released(tuple(write), ())
-    slots, bulk = wanted.slots - len(write), wanted.bulk
+        return Released(tuple(write), (), parked=parked)
+    slots, room = wanted.slots - len(write), wanted.bulk - sum(p.lane is Lane.BULK for p in write)
     hold, rows = [], []
-    leased, more = _lease(conn, keys, link, split, wanted, now)
-    for part_, attempt in leased:
-        if slots > 0 and (part_.lane is not Lane.BULK or bulk > 0):
+    held = on_hold(conn)
+    leased, more = _lease(conn, keys, link, split, wanted, now, bulk, on_hold=held)
+
+    def place(part_: Part, attempt: int) -> None:
+        nonlocal slots, room
+        if slots > 0 and (part_.lane is not Lane.BULK or room > 0):
             slots -= 1
-            bulk -= part_.lane is Lane.BULK
+            room -= part_.lane is Lane.BULK
             write.append(part_)
             rows.append(part_row(part_, link, State.INFLIGHT, now, attempt=attempt))
         else:
             hold.append(part_)
             rows.append(part_row(part_, link, State.LEASED, now, attempt=attempt))
+
+    for part_, attempt in leased:
+        place(part_, attempt)
+    if bulk is not None and not held and wanted.below > Lane.BULK and min(slots, room) > 0:
+        made, others = bulk.pick(conn, link, min(slots, room), now)
+        more = more or others
+        for outbound in made:
+            for part_ in split(outbound):
+                place(part_, 1)
     insert_parts(conn, rows)
-    return Released(tuple(write), tuple(hold), more)
+    return Released(tuple(write), tuple(hold), more, parked)
 
 
-def _gate(
-    conn: Connection, candidates: list[tuple[int, str, Lane, datetime | None]], now: datetime
-) -> tuple[set[int], dict[int, tuple[State, str]]]:
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    allowed: set[int]
+    gone: dict[int, tuple[State, str]]  # why they may not go
+    parked: Mapping[int, datetime]  # not before
+
+
+_Candidate = tuple[int, str, Lane, datetime | None, int | None]  # message, number, lane, expiry, notice
+
+
+def _held(chosen: Sequence[Part]) -> list[_Candidate]:
+    return [(p.outbound, p.to, p.lane, p.expires, p.notice) for p in chosen]
+
+
+def _gate(conn: Connection, candidates: Sequence[_Candidate], now: datetime, bulk: Bulk | None) -> _Judged:
     """Which messages may go, and why the others may not."""
     gone: dict[int, tuple[State, str]] = {}
-    unasked = [to for _, to, lane, _ in candidates if lane >= Lane.REMINDER]
+    parked: dict[int, datetime] = {}
+    noticed = [(id_, notice, to) for id_, to, _, _, notice in candidates if notice is not None]
+    if noticed and bulk is not None:
+        ended, later = bulk.judge(conn, noticed, now)
+        gone.update(ended)
+        parked.update(later)
+    unasked = [to for _, to, lane, _, _ in candidates if lane >= Lane.REMINDER]
     opted_out = {row[0] for row in _opted_out(conn, unasked)}
     allowed = set()
-    for id_, to, lane, expires in candidates:
+    for id_, to, lane, expires, _ in candidates:
         if expires is not None and expires <= now:
             gone[id_] = (State.EXPIRED, "expired")
         elif lane >= Lane.REMINDER and to in opted_out:
             gone[id_] = (State.CANCELLED, "opted out")
-        else:
+        elif id_ not in gone and id_ not in parked:
             allowed.add(id_)
-    return allowed, gone
+    return _Judged(allowed, gone, {id_: until for id_, until in parked.items() if id_ not in gone})
+
+
+def park(conn: Connection, until: Mapping[int, datetime]) -> frozenset[int]:
+    """Give messages that may not go yet back to the queue, for later."""
+    if not until:
+        return frozenset()
+    recovery.unlease(conn, list(until))
+    by_moment: dict[datetime, list[int]] = {}
+    for id_, moment in until.items():
+        by_moment.setdefault(moment, []).append(id_)
+    for moment, ids in by_moment.items():
+        _later(conn, ids, moment=Time().process_bind_param(moment, conn.dialect))
+    return frozenset(until)
 
 
 def _cancel(conn: Connection, gone: Mapping[int, tuple[State, str]]) -> None:
@@ -132,20 +207,30 @@ def _cancel(conn: Connection, gone: Mapping[int, tuple[State, str]]) -> None:
 
 
 def _lease(
-    conn: Connection, keys: Keys, link: str, split: Split, wanted: Wanted, now: datetime
+    conn: Connection,
+    keys: Keys,
+    link: str,
+    split: Split,
+    wanted: Wanted,
+    now: datetime,
+    bulk: Bulk | None,
+    *,
+    on_hold: bool,
 ) -> tuple[list[tuple[Part, int]], bool]:
     """The next queued messages as parts not sent yet, each with the count of its attempt; whether there may be more."""
-    below = min(wanted.below, Lane.ANSWER + 1) if on_hold(conn) else wanted.below
+    below = min(wanted.below, Lane.ANSWER + 1) if on_hold else wanted.below
     found = _next(conn, [link], below=int(below), room=wanted.room)
     if not found:
         return [], False
     rows = {row[0]: (row[1], Lane(row[2]), _moment(conn, row[3]), *row[4:]) for row in found}
-    allowed, gone = _gate(conn, [(id_, to, lane, expires) for id_, (to, lane, expires, *_) in rows.items()], now)
-    _cancel(conn, gone)
+    judged = _gate(conn, [(id_, row[0], row[1], row[2], row[10]) for id_, row in rows.items()], now, bulk)
+    _cancel(conn, judged.gone)
+    park(conn, judged.parked)
+    allowed = judged.allowed
     _lease_messages(conn, [id_ for id_ in rows if id_ in allowed])
-    attempts, done = _begun(conn, [id_ for id_, row in rows.items() if id_ in allowed and row[7]])
+    attempts, done = _begun(conn, [id_ for id_, row in rows.items() if id_ in allowed and row[8]])
     leased: list[tuple[Part, int]] = []
-    for id_, (to, lane, expires, said, sealed, channel, sender, resend, _, session) in rows.items():
+    for id_, (to, lane, expires, said, sealed, channel, sender, resend, _, session, notice) in rows.items():
         if id_ not in allowed:
             continue
         outbound = Outbound(
@@ -158,6 +243,7 @@ def _lease(
             session=session,
             expires=expires,
             resend=Resend(resend),
+            notice=notice,
         )
         leased += [(p, attempts.get((id_, p.number), 1)) for p in split(outbound) if (id_, p.number) not in done]
     return leased, len(found) == wanted.room

@@ -40,7 +40,7 @@ def stranger(conn: Connection) -> Phone:
 
 
 def test_help_lists_what_there_is(member: Phone) -> None:
-    assert member.says("HELP") == "1会费7咨询8我的9设置。回数字，或拨*123#。退订回TD，人工12345"
+    assert member.says("HELP") == "1会费2通知7咨询8我的9设置。回数字，或拨*123#。退订回TD，人工12345"
     assert member.last.reply is not None
     assert (member.last.command, member.last.reply.lane, member.last.log_text) == ("0", Lane.CODE, "HELP")
     assert member.says("5") == member.says("0")
@@ -49,7 +49,7 @@ def test_help_lists_what_there_is(member: Phone) -> None:
 def test_help_without_hotline_and_code(conn: Connection) -> None:
     join(conn)
     phone = Phone(conn, an_office(hotline="", ussd_code=""))
-    assert phone.says("0") == "1会费7咨询8我的9设置。回数字。退订回TD"
+    assert phone.says("0") == "1会费2通知7咨询8我的9设置。回数字。退订回TD"
 
 
 def test_help_for_strangers_in_their_word_s_language(stranger: Phone) -> None:
@@ -264,7 +264,7 @@ def test_me_when_dues_are_owed(member: Phone) -> None:
 def test_language_by_digits(member: Phone) -> None:
     assert member.says("9") == "语言：1中文 2English。回数字"
     assert member.says("2") == "Answers will be in English from now on. Menu: 0"
-    assert (member.says("0") or "").startswith("1 Dues 7 Ask")
+    assert (member.says("0") or "").startswith("1 Dues 2 Notices 7 Ask")
     assert member.says("91 zh") == "以后用中文答复。看菜单回0"
     assert member.says("LANG English") == "Answers will be in English from now on. Menu: 0"
 
@@ -305,8 +305,8 @@ def test_stop_inside_a_dialogue(member: Phone) -> None:
     assert member.last.command == "E01"  # the dialogue is closed
 
 
-def test_stop_by_topic_changes_nothing(member: Phone) -> None:
-    assert member.says("退订03") == "目前没有可单独退订的主题。退订全部群发请回TD"
+def test_stop_by_a_topic_that_there_is_not_changes_nothing(member: Phone) -> None:
+    assert member.says("退订03") == "没有这个主题，目录回26。退订全部群发请回TD"
     assert not _opted_out(member)
     assert consent.history(member.conn, NUMBER) == ()
 
@@ -384,7 +384,7 @@ def test_a_slip_and_its_yes(member: Phone) -> None:
     assert member.last.command == "E01"
     assert member.says("是") == "您没有应交的会费。有疑问回71"
     member.says("會費")
-    assert (member.says("N") or "").startswith("1会费7咨询")
+    assert (member.says("N") or "").startswith("1会费2通知7咨询")
 
 
 def test_a_slip_towards_what_is_not_allowed(stranger: Phone) -> None:

@@ -45,6 +45,8 @@ message = Table(
     Column("error", Text),  # operator's code, or the reason of a cancellation
     Column("actor", Text),  # who caused it: staff:NAME, api:KEY, command
     Column("sender", Text),  # source address when it is not the link's own
+    Column("notice_id", BigInteger),  # the bulk notice it is one of
+    Index("ix_message_notice", "notice_id", "state", **_where("notice_id IS NOT NULL")),
     Index("ix_message_number", "number", "id"),
     Index("ix_message_in", "link", "id", **_where("direction = 'in'")),  # the last of a link's session
     Index("ix_message_queue", "link", "lane", "id", **_where("state = 'queued' AND not_before IS NULL")),

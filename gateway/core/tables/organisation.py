@@ -44,6 +44,8 @@ number = Table(
     Column("locked_until", Time),  # too many wrong codes
     Column("locked", Time),  # by its member or by staff: only HELP and STOP work
     Column("unbound", Time),  # when it was last taken from a member
+    Column("quiet_from", Integer),  # hours of the owner's own without bulk messages; NULL is the organisation's
+    Column("quiet_until", Integer),
     sqlite_with_rowid=False,
 )
 

@@ -1,0 +1,287 @@
+"""What a link gets next of the running notices: asked for by `core.release`, in the transaction that marks it inflight.
+
+Here, and not only when the recipients were frozen, it is asked again whether somebody may get it: opt-out, lock,
+topic, quiet hours, and whether the notice still runs. A message is made the moment it goes, so that a notice to a
+million people that is paused has at most a window of them anywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+import orjson
+from sqlalchemy import Connection, and_, bindparam, select, text
+
+from gateway.affairs import dues
+from gateway.affairs.notices import wording
+from gateway.affairs.notices.approval import Place
+from gateway.affairs.notices.hours import Quiet
+from gateway.affairs.notices.rules import rules
+from gateway.core import messages
+from gateway.core.bulk import Row, Updates
+from gateway.core.lookup import Lookup
+from gateway.core.model import Lane, Outbound, Resend, State
+from gateway.core.tables.metadata import Time
+from gateway.core.tables.notices import notice, notice_recipient, subscription
+from gateway.core.tables.notices import topic as topic_table
+from gateway.core.tables.organisation import branch, number
+
+_TIME = Time()
+_PARKED = timedelta(hours=1)  # what was tried before and belongs to a paused notice is looked at again then
+_REMEMBERED = 5_000  # texts
+_RULES_LAST = timedelta(seconds=5)
+
+
+class _Running(NamedTuple):
+    id: int
+    number: int
+    texts: str
+    emergency: bool
+    topic_id: int | None
+    expires: datetime
+    everyone: bool | None  # of its topic
+
+
+_RUNNING = (
+    select(
+        notice.c.id,
+        notice.c.number,
+        notice.c.texts,
+        notice.c.emergency,
+        notice.c.topic_id,
+        notice.c.expires,
+        topic_table.c.everyone,
+    )
+    .outerjoin_from(notice, topic_table, topic_table.c.id == notice.c.topic_id)
+    .where(notice.c.state == "running")
+    .order_by(notice.c.emergency.desc(), notice.c.id)
+)
+_due = Lookup(
+    lambda among: (
+        select(
+            notice_recipient.c.number,
+            notice_recipient.c.member_id,
+            notice_recipient.c.language,
+            number.c.opted_out,
+            number.c.locked_until,
+            number.c.quiet_from,
+            number.c.quiet_until,
+            number.c.locked,
+            branch.c.name,
+            branch.c.code,
+            branch.c.path,
+            subscription.c.wanted,
+        )
+        .select_from(
+            notice_recipient.outerjoin(number, number.c.number == notice_recipient.c.number)
+            .outerjoin(branch, branch.c.id == notice_recipient.c.branch_id)
+            .outerjoin(
+                subscription,
+                and_(
+                    subscription.c.number == notice_recipient.c.number,
+                    subscription.c.topic_id == bindparam("topic"),
+                ),
+            )
+        )
+        .where(
+            among(notice_recipient.c.notice_id),
+            notice_recipient.c.link == bindparam("link"),
+            text("notice_recipient.state = 'waiting'"),  # written out, so that the partial index is found
+            notice_recipient.c.due <= bindparam("now"),
+        )
+        .order_by(notice_recipient.c.due)
+        .limit(bindparam("room"))
+    )
+)
+_turn = Updates(notice_recipient, ("notice_id", "number"), ("state", "reason"), kept=("message_id", "due"))
+_standing = Lookup(lambda among: select(notice.c.id, notice.c.state, notice.c.emergency).where(among(notice.c.id)))
+_people = Lookup(
+    lambda among: select(
+        number.c.number,
+        number.c.opted_out,
+        number.c.locked_until,
+        number.c.quiet_from,
+        number.c.quiet_until,
+        number.c.locked,
+    ).where(among(number.c.number))
+)
+
+
+@dataclass(slots=True)
+class Handover:
+    """One for the gateway; what it remembers are texts that are the same for many."""
+
+    place: Place
+    _texts: dict[Any, str] = field(default_factory=dict)
+    _read: dict[str, Mapping[str, str]] = field(default_factory=dict)
+    _quiet: tuple[datetime, Quiet] | None = None
+
+    # --- what goes next ------------------------------------------------------------------------------------------
+
+    def pick(self, conn: Connection, link: str, room: int, now: datetime) -> tuple[list[Outbound], bool]:
+        """At most `room` messages for `link`, recorded as leased to it, fairly shared among the running notices;
+        whether there may be more."""
+        running = [_Running(*row) for row in conn.execute(_RUNNING)]
+        running = [each for each in running if each.expires is None or each.expires > now]
+        found: list[Outbound] = []
+        more = False
+        while running and len(found) < room:
+            share = max(1, (room - len(found)) // (1 if running[0].emergency else len(running)))
+            those = running.pop(0)
+            made, looked = self._of(conn, those, link, min(share, room - len(found)), now)
+            found += made
+            more = more or looked
+        return found, more
+
+    def _of(
+        self, conn: Connection, those: _Running, link: str, room: int, now: datetime
+    ) -> tuple[list[Outbound], bool]:
+        moment = _TIME.process_bind_param(now, conn.dialect)
+        rows = _due(conn, [those.id], link=link, now=moment, room=room, topic=those.topic_id or 0)
+        if not rows:
+            return [], False
+        quiet = None if those.emergency else self._hours(conn, now)
+        turned: list[Row] = []
+        chosen = []
+        for row in rows:
+            reason, later = self._judged(conn, those, row, quiet, now)
+            if reason is not None:
+                turned.append((those.id, row[0], "left", reason, None, None))
+            elif later is not None:
+                turned.append((those.id, row[0], "waiting", None, None, later))
+            else:
+                chosen.append(row)
+        found = self._made(conn, those, link, chosen, now) if chosen else []
+        turned += [(those.id, each.to, "handed", None, each.id, None) for each in found]
+        _turn(conn, turned)
+        return found, True
+
+    def _judged(
+        self, conn: Connection, those: _Running, row: Sequence[Any], quiet: Quiet | None, now: datetime
+    ) -> tuple[str | None, datetime | None]:
+        """Why somebody is left out, or until when they wait; neither when they get it."""
+        opted_out, locked_until, quiet_from, quiet_until, locked, *_, wants = row[3:]
+        if opted_out:
+            return "opted out", None
+        if locked is not None or (locked_until is not None and _moment(conn, locked_until) > now):
+            return "locked", None
+        if those.topic_id is not None and not those.emergency and not (those.everyone if wants is None else wants):
+            return "left the topic", None
+        if quiet is None:
+            return None, None
+        own = quiet if quiet_from is None else Quiet(quiet_from, quiet_until)
+        local = now.astimezone(self.place.zone)
+        if not own.holds(local):
+            return None, None
+        later = own.ends(local).astimezone(now.tzinfo)
+        return ("quiet hours", None) if later >= those.expires else (None, later)
+
+    def _made(
+        self, conn: Connection, those: _Running, link: str, rows: Sequence[Sequence[Any]], now: datetime
+    ) -> list[Outbound]:
+        texts = self._read.get(those.texts)
+        if texts is None:
+            if len(self._read) >= 100:
+                self._read.clear()
+            texts = self._read[those.texts] = orjson.loads(those.texts)
+        month = self.place.moment(now).month
+        owed: dict[int, dues.Owed] = {}
+        if any("{due}" in said for said in texts.values()):
+            owed = dues.owed(conn, list({row[1] for row in rows if row[1] is not None}), month)
+        found, log = [], []
+        for to, member_id, language, *_, name, code, path, _wants in rows:
+            due = owed[member_id].amount if member_id in owed else 0
+            said = self._said(those, texts, language, name or "", code or "", due, month)
+            outbound = Outbound(
+                id=self.place.new_id(),
+                to=to,
+                text=said,
+                link=link,
+                lane=Lane.BULK,
+                expires=those.expires,
+                resend=Resend.ONCE,
+                notice=those.id,
+            )
+            found.append(outbound)
+            log.append(
+                messages.row(
+                    outbound,
+                    now,
+                    link=link,
+                    state=State.LEASED,
+                    log_class="A",
+                    text=said,
+                    command=None,
+                    member_id=member_id,
+                    branch_path=path,
+                    actor=f"notice:{those.number}",
+                )
+            )
+        messages.log_out(conn, log)
+        return found
+
+    def _said(
+        self, those: _Running, texts: Mapping[str, str], language: str, name: str, code: str, due: int, month: int
+    ) -> str:
+        """The text for somebody, signed."""
+        key = (those.id, language, name, due, month)
+        known = self._texts.get(key)
+        if known is None:
+            voice = self.place.voice
+            spoken = wording.choose(texts, language, voice.language)
+            if not wording.is_personal(texts[spoken]):
+                plain = (those.id, spoken)
+                known = self._texts.get(plain)
+                if known is None:
+                    known = self._texts[plain] = voice.signed(texts[spoken], spoken)
+                return known
+            reader = wording.Reader(branch=name, branch_code=code, due=due, month=month)
+            known = voice.signed(wording.render(texts[spoken], reader, spoken, voice), spoken)
+            if len(self._texts) >= _REMEMBERED:
+                self._texts.clear()
+            self._texts[key] = known
+        return known
+
+    def _hours(self, conn: Connection, now: datetime) -> Quiet:
+        if self._quiet is None or not timedelta() <= now - self._quiet[0] < _RULES_LAST:
+            self._quiet = (now, rules(conn, now).quiet)
+        return self._quiet[1]
+
+    # --- what was made before ------------------------------------------------------------------------------------
+
+    def judge(
+        self, conn: Connection, made: Sequence[tuple[int, int, str]], now: datetime
+    ) -> tuple[dict[int, tuple[State, str]], dict[int, datetime]]:
+        """Of messages (id, notice, number) that were made earlier: which may go no more, and which not yet."""
+        gone: dict[int, tuple[State, str]] = {}
+        parked: dict[int, datetime] = {}
+        standing = {id_: (state, bool(emergency)) for id_, state, emergency in _standing(conn, [m[1] for m in made])}
+        people = {row[0]: row[1:] for row in _people(conn, list({m[2] for m in made}))}
+        local = now.astimezone(self.place.zone)
+        for id_, notice_id, to in made:
+            state, emergency = standing.get(notice_id, ("killed", False))
+            opted_out, locked_until, quiet_from, quiet_until, locked = people.get(to, (False, None, None, None, None))
+            if state == "killed":
+                gone[id_] = (State.CANCELLED, "notice cancelled")
+            elif state == "expired":
+                gone[id_] = (State.EXPIRED, "expired")
+            elif opted_out:
+                gone[id_] = (State.CANCELLED, "opted out")
+            elif locked is not None or (locked_until is not None and _moment(conn, locked_until) > now):
+                gone[id_] = (State.CANCELLED, "locked")
+            elif state == "paused":
+                parked[id_] = now + _PARKED
+            elif not emergency:
+                own = self._hours(conn, now) if quiet_from is None else Quiet(quiet_from, quiet_until)
+                if own.holds(local):
+                    parked[id_] = own.ends(local).astimezone(now.tzinfo)
+        return gone, parked
+
+
+def _moment(conn: Connection, raw: Any) -> datetime:
+    found = _TIME.process_result_value(raw, conn.dialect)
+    assert found is not None
+    return found

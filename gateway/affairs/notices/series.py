@@ -1,0 +1,88 @@
+"""Notices that come again: each time a new one, with the recipients there are then, under the old approval."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, insert, select, update
+
+from gateway.affairs.notices import approval, drafts, topics
+from gateway.affairs.notices.approval import Place
+from gateway.affairs.notices.audience import Audience
+from gateway.affairs.notices.drafts import Notice, Person, Refused, Wording
+from gateway.core.tables.notices import notice, notice_approval, notice_list
+
+_STALE = timedelta(hours=12)  # a time that was missed by more is left out
+
+
+def due(conn: Connection, place: Place, now: datetime) -> int:
+    """Make the next of one series whose time has come; how many. One time of a series is one notice (its key)."""
+    row = conn.execute(
+        select(notice.c.id).where(notice.c.next_at.is_not(None), notice.c.next_at <= now).order_by(notice.c.next_at)
+    ).first()
+    if row is None:
+        return 0
+    first = drafts.get(conn, row.id)
+    assert first.next_at is not None
+    assert first.recurrence is not None
+    following = topics.following(first.recurrence, max(first.next_at, now), place.zone)
+    conn.execute(update(notice).where(notice.c.id == first.id).values(next_at=following))
+    if now - first.next_at <= _STALE:
+        _again(conn, place, first, now)
+    return 1
+
+
+def _again(conn: Connection, place: Place, first: Notice, now: datetime) -> None:
+    assert first.next_at is not None
+    said = Wording(
+        title=first.title,
+        texts=first.texts,
+        audience=first.audience,
+        emergency=first.emergency,
+        topic=first.topic_id,
+        lasts=first.lasts,
+    )
+    by = Person(actor=first.author, phone=first.author_phone)
+    key = f"series:{first.id}:{int(first.next_at.timestamp())}"
+    made = drafts.create(conn, place.new_id, said, by, now, paths=first.paths, request_key=key, series_of=first.id)
+    try:
+        made = approval.submit(conn, place, made, by, now)
+    except Refused as refused:
+        drafts.note(conn, place.new_id, made, Person(actor="system"), "not sent", now, str(refused))
+        return
+    agreed = approval.approvals(conn, first.id)
+    if made.state == drafts.WAITING and len(agreed) >= made.needed:  # else it has grown beyond what was approved
+        rows = [{"notice_id": made.id, "actor": actor, "phone": phone, "at": now} for actor, phone, _ in agreed]
+        conn.execute(insert(notice_approval), rows)
+        approval.schedule(conn, place, made, now)
+
+
+def again(conn: Connection, place: Place, found: Notice, numbers: list[str], by: Person, now: datetime) -> Notice:
+    """A new notice with the same text to those numbers only, to be approved like any other."""
+    if not numbers:
+        raise Refused("nobody", "nobody met with anything that passes")
+    said = Wording(
+        title=found.title,
+        texts=found.texts,
+        audience=Audience(listed=True),
+        emergency=found.emergency,
+        topic=found.topic_id,
+    )
+    made = drafts.create(
+        conn,
+        place.new_id,
+        said,
+        by,
+        now,
+        paths=found.paths,
+        request_key=f"again:{found.id}:{len(numbers)}",
+        resend_of=found.id,
+    )
+    if made.created == now:
+        for start in range(0, len(numbers), 500):
+            rows = [
+                {"notice_id": made.id, "line": line, "number": text, "member_id": None}
+                for line, text in enumerate(numbers[start : start + 500], start + 1)
+            ]
+            conn.execute(insert(notice_list), rows)
+    return made
