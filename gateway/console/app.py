@@ -26,7 +26,19 @@ from twisted.logger import Logger
 from twisted.web.resource import Resource
 from twisted.web.server import Site
 
-from gateway.console import account, case_query, cases, front, links, live, log, sessions, signin, staff_pages
+from gateway.console import (
+    account,
+    case_query,
+    cases,
+    front,
+    links,
+    live,
+    log,
+    sessions,
+    settings_pages,
+    signin,
+    staff_pages,
+)
 from gateway.console.events import Events, Stream
 from gateway.console.language import N_, Languages
 from gateway.console.passwords import Passwords
@@ -47,6 +59,7 @@ _ROUTES = (
     *cases.ROUTES,
     *live.ROUTES,
     *staff_pages.ROUTES,
+    *settings_pages.ROUTES,
 )
 
 
@@ -64,6 +77,7 @@ _ENTRIES = (
     Entry(href="/log", title=N_("Log"), may="log", group="desk", also=("/message/",)),
     Entry(href="/links", title=N_("Links"), group="system"),
     Entry(href="/staff", title=N_("Staff"), may="staff", group="system"),
+    Entry(href="/settings", title=N_("Settings"), may="settings", group="system"),
 )
 
 

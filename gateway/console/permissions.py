@@ -14,6 +14,8 @@ MAY: Mapping[str, frozenset[str]] = {
     "take over": frozenset({"lead"}),
     "reveal": frozenset({"agent", "lead", "auditor"}),
     "staff": frozenset({"admin"}),
+    "settings": frozenset({"admin", "lead", "auditor", "publisher", "finance"}),
+    "set": frozenset({"admin"}),
 }
 
 
