@@ -22,7 +22,7 @@ from commands.office import Office
 from config import receipt_rules
 from config.model import Gateway
 from gateway import receipting, wire
-from gateway.affairs import challenges, dues, invitations, vouchers
+from gateway.affairs import challenges, dues, invitations, retention, vouchers
 from gateway.affairs import settings as decisions
 from gateway.affairs.settings import Snapshot
 from gateway.affairs.wallet_texts import OnSim
@@ -296,6 +296,7 @@ class Muster:
             background("index", 2.0, search.index),
             Job("receipts", 2.0, self._receipts),
             Job("settings", 1.0, self._decide),
+            Job("retention", 3600.0, self._retain),
             Job("move", 5.0, self._move),
             Job("reclaim", 300.0, self._reclaim),
             Job("parts", 600.0, self._overdue_parts),
@@ -311,6 +312,15 @@ class Muster:
         return await self.database.run(
             receipting.catch_up, self.office, self._route, self.now(), queue=Queue.BACKGROUND
         )
+
+    async def _retain(self) -> int:
+        """One step of what is no longer kept; called again while there is more."""
+        now = self.now()
+        found = await self.database.read(retention.due, now)
+        if found is None:
+            return 0
+        name, ids = found
+        return await self.database.run(retention.erase, name, ids, now, self.office.zone, queue=Queue.BACKGROUND)
 
     async def _decide(self) -> int:
         """Let what was decided since, here or by another process, take effect; what is dated ahead as well."""

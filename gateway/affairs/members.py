@@ -122,7 +122,7 @@ def bind(conn: Connection, text: str, member_id: int, now: datetime) -> bool:
     return True
 
 
-def unbind(conn: Connection, text: str) -> int | None:
+def unbind(conn: Connection, text: str, now: datetime) -> int | None:
     """Take a number from its member, whose next oldest becomes the main one. The member's id, or None.
 
     The row stays: an opt-out belongs to the phone and outlives the binding.
@@ -130,7 +130,9 @@ def unbind(conn: Connection, text: str) -> int | None:
     row = conn.execute(select(number.c.member_id, number.c.main).where(number.c.number == text)).first()
     if row is None or row.member_id is None:
         return None
-    conn.execute(update(number).where(number.c.number == text).values(member_id=None, bound=None, main=False))
+    conn.execute(
+        update(number).where(number.c.number == text).values(member_id=None, bound=None, main=False, unbound=now)
+    )
     left = numbers_of(conn, row.member_id)
     if row.main and left:
         make_main(conn, left[0].number)

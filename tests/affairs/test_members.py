@@ -92,15 +92,15 @@ def test_the_next_oldest_number_becomes_the_main_one(conn: Connection, ids: Ids)
         (WANG, False),
     ]
     members.make_main(conn, WANG)
-    assert members.unbind(conn, WANG) == zhang
+    assert members.unbind(conn, WANG, NOW) == zhang
     assert [(found.number, found.main) for found in members.numbers_of(conn, zhang)] == [(ZHANG, True), (LI, False)]
-    assert members.unbind(conn, WANG) is None
+    assert members.unbind(conn, WANG, NOW) is None
 
 
 def test_an_opt_out_outlives_the_binding(conn: Connection, ids: Ids) -> None:
     members.bind(conn, ZHANG, person(conn, ids, "1001", branch(conn, ids)), NOW)
     consent.stop(conn, ids, ZHANG, how="STOP", now=NOW)
-    members.unbind(conn, ZHANG)
+    members.unbind(conn, ZHANG, NOW)
     assert members.by_number(conn, ZHANG, TODAY) == members.Sender(ZHANG, opted_out=True)
 
 
