@@ -354,7 +354,7 @@ def take(conn: Connection, now: datetime, but: Collection[str] = ()) -> list[Tak
     return taken
 
 
-def nudge(conn: Connection, id_: str, claims: Mapping[str, Any], now: datetime, *, remote: str | None = None) -> bool:
+def nudge(conn: Connection, id_: str, claims: Mapping[str, Any], now: datetime) -> bool:
     """A callback came: keep what it claims and ask the provider at once. False: there is nothing left to be asked."""
     intent = by_id(conn, id_)
     if intent is None or intent.state in (Step.SUCCEEDED, Step.RECONCILED):
@@ -362,8 +362,6 @@ def nudge(conn: Connection, id_: str, claims: Mapping[str, Any], now: datetime, 
     values: dict[str, Any] = {"due": now, "nudged": True}
     if claims and not intent.claims:
         values["claimed"] = json.dumps(claims, sort_keys=True)
-    if remote and intent.remote is None:
-        values["remote"] = remote
     note(conn, id_, **values)
     wake(conn, TOPIC)
     return True

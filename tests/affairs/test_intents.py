@@ -153,11 +153,10 @@ def test_a_callback_while_it_is_in_hand_is_not_forgotten(conn: Connection, ids: 
     intent = opened(conn, ids, member)
     now = NOW + intents.PUSH_AFTER
     intents.take(conn, now)
-    assert intents.nudge(conn, intent.id, {"amount": 1}, now, remote="ws_CO_1")
+    assert intents.nudge(conn, intent.id, {"amount": 1}, now)
     intents.move(conn, intent.id, Step.PENDING, now, due=now + timedelta(minutes=1))
     found = intents.by_id(conn, intent.id)
     assert found is not None
-    assert found.remote == "ws_CO_1"
     assert found.claims == {"amount": 1}
     intents.take(conn, now + timedelta(minutes=1))
     intents.nudge(conn, intent.id, {"amount": 2}, now)
