@@ -43,6 +43,8 @@ from gateway.limits import Limits
 from gateway.links import Board, Link
 from gateway.notices import Notices
 from gateway.outbox import Outbox
+from gateway.providers.settling import Place
+from gateway.providers.worker import Wallets, clients, wallets
 from gateway.routing import choose
 from gateway.timetable import Job, Timetable
 from gateway.wire import Wire
@@ -90,7 +92,7 @@ class Muster:
         self.board = Board(reactor.seconds)
         self.decided = Snapshot()  # what the organisation decides while it runs
         self._chosen = chosen.Chosen()
-        office = chosen.office(settings.organisation, self.keys, self.ids, self._chosen)
+        office = chosen.office(settings.organisation, self.keys, self.ids, self._chosen, wallets=wallets(settings))
         self.place = Workplace(
             office=office,
             engine=_engine(office, settings),
@@ -107,6 +109,15 @@ class Muster:
         )
         self.console: Console | None = None
         self.api: Any = None
+        self.wallets = Wallets(
+            self.database,
+            reactor,
+            providers=clients(settings, reactor, now),
+            place=self._settling,
+            keys=self.keys,
+            public_url=settings.callbacks.public_url,
+            now=now,
+        )
         self._alarms = Alarms(
             self.office,
             self.board,
@@ -114,6 +125,7 @@ class Muster:
             numbers=settings.alarms.numbers,
             quarantined=lambda: self.desk.counters.quarantined,
             money=lambda: self.desk.counters.money,
+            payments=lambda: self.wallets.problems,
             now=now,
         )
         self._read_again = False
@@ -149,6 +161,8 @@ class Muster:
             self.api = Api(self)
             self.api.start()
             await self._listen(self.settings.api.listen, self.api.site())
+            if self.settings.callbacks.listen:
+                await self._listen(self.settings.callbacks.listen, self.api.callbacks_site())
         if "console" in self._only:
             self.console = self._make_console()
             self.console.startService()
@@ -156,6 +170,8 @@ class Muster:
         for entry in self.board:
             self.desk.outboxes[entry.name].start()
             entry.link.startService()
+        if "links" in self._only:
+            await self.wallets.start()
         self.database.subscribe("queue", self.desk.poke)
         self.database.subscribe(decisions.TOPIC, lambda: self._timetable.now("settings"))
         self._timetable.start()
@@ -259,6 +275,7 @@ class Muster:
         await DeferredList([Deferred.fromCoroutine(_close(port)) for port in self._ports])
         await self._timetable.stop()
         await self.notices.stop()
+        await self.wallets.stop()
         if self.api is not None:
             await self.api.stop()
         if self.console is not None:
@@ -344,6 +361,15 @@ class Muster:
         """The link for somebody who is told; asked in the database's thread, which only reads the board."""
         return choose(tuple(self.board), number) or prefer
 
+    def _settling(self) -> Place:
+        providers = self.settings.providers.values()
+        return Place(
+            office=self.office,
+            route=self._route,
+            labels={each.name: each.label for each in providers},
+            payees={each.name: each.payee for each in providers},
+        )
+
     def _busy(self) -> bool:
         return self.desk.waiting > 0 or any(outbox.inflight for outbox in self.desk.outboxes.values())
 
@@ -418,7 +444,11 @@ def _decided(
     choice = chosen.chosen(taken, now)
     if choice == known:
         return taken, choice, None
-    return taken, choice, chosen.office(settings.organisation, muster.keys, muster.ids, choice)
+    return (
+        taken,
+        choice,
+        chosen.office(settings.organisation, muster.keys, muster.ids, choice, wallets=wallets(settings)),
+    )
 
 
 def _names(office: Office) -> dict[str, dict[str, str]]:

@@ -18,6 +18,7 @@ from uuid import UUID, uuid5
 from sqlalchemy import Connection, RowMapping, case, insert, literal, or_, select, update
 
 from gateway.core.database import wake
+from gateway.core.release import on_hold
 from gateway.core.tables.intents import payment_intent as table
 from gateway.core.tables.metadata import Time
 
@@ -331,7 +332,11 @@ class Taken:
 
 
 def take(conn: Connection, now: datetime, but: Collection[str] = ()) -> list[Taken]:
-    """What is due, but those in hand. What is to be submitted is `submitted` from here on, before it is written."""
+    """What is due, but those in hand. What is to be submitted is `submitted` from here on, before it is written.
+
+    After a restore, until an operator releases, nothing is submitted: it may have been, in what the backup lacks.
+    """
+    held = on_hold(conn)
     rows = conn.execute(
         select(*_COLUMNS)
         .where(table.c.due <= now, table.c.id.not_in(list(but)))
@@ -343,6 +348,9 @@ def take(conn: Connection, now: datetime, but: Collection[str] = ()) -> list[Tak
     for intent in map(_intent, rows.all()):
         fresh = intent.state is Step.CREATED and intent.kind is not Kind.PAYBILL
         again = intent.state is Step.SUBMITTED and intent.unwritten
+        if held and (fresh or again):
+            note(conn, intent.id, due=now + LEASE)
+            continue
         if fresh:
             move(conn, intent.id, Step.SUBMITTED, now)
         note(conn, intent.id, due=now + LEASE, nudged=False)
@@ -352,6 +360,14 @@ def take(conn: Connection, now: datetime, but: Collection[str] = ()) -> list[Tak
         assert found is not None
         taken.append(Taken(found, fresh or again))
     return taken
+
+
+def recover(conn: Connection, now: datetime) -> int:
+    """At the start: what was in somebody's hand is looked at now, and not when the lease ends; how many there were."""
+    found = conn.execute(
+        update(table).where(table.c.due > now, table.c.due <= now + LEASE, table.c.state.in_(OPEN)).values(due=now)
+    )
+    return found.rowcount
 
 
 def nudge(conn: Connection, id_: str, claims: Mapping[str, Any], now: datetime) -> bool:
