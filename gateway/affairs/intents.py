@@ -94,7 +94,7 @@ class Intent:
     reason: str | None
     problem: str | None
     receipt: str | None
-    original: str | None
+    reverses: str | None
 
     @property
     def is_open(self) -> bool:
@@ -158,29 +158,39 @@ def open(  # noqa: A001  # that is what is done to an intent
 
 
 def open_refund(
-    conn: Connection, new_id: Callable[[], int], payment: Intent, *, amount: int, now: datetime, request_key: str
+    conn: Connection,
+    new_id: Callable[[], int],
+    *,
+    provider: str,
+    transaction: str,
+    amount: int,
+    currency: str,
+    number: str,
+    member_id: int | None,
+    language: str,
+    now: datetime,
+    request_key: str,
 ) -> Intent:
-    """Give back `amount` of what `payment` brought, to the wallet it came from and nowhere else."""
+    """Give back `amount` of what `transaction` brought, to the wallet it came from and nowhere else.
+
+    Who calls has seen to it that so much came in and has not gone back before.
+    """
     if (known := by_request(conn, request_key)) is not None:
         return known
-    if payment.kind is Kind.REFUND or payment.provider_txn is None:
-        raise ValueError("only money that came in can go back the same way")
-    if amount > payment.amount:
-        raise ValueError(f"{amount} is more than the {payment.amount} that came in")
     return _insert(
         conn,
         new_id,
         kind=Kind.REFUND,
         request_key=request_key,
-        member_id=payment.member_id,
+        member_id=member_id,
         amount=amount,
-        currency=payment.currency,
-        provider=payment.provider,
-        number=payment.number,
-        language=payment.language,
+        currency=currency,
+        provider=provider,
+        number=number,
+        language=language,
         now=now,
         due=now,
-        original=payment.id,
+        reverses=transaction,
     )
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from commands.office import Office
-from gateway.affairs import intents, members
+from gateway.affairs import intents, matching
 from gateway.affairs.intents import Intent, Kind
 from gateway.core.phone import e164
 from gateway.providers.protocol import Unreadable, minor
@@ -54,9 +54,10 @@ def read(content: Any, currency: str) -> PaidIn:
     )
 
 
-def known_account(conn: Connection, office: Office, account: str, now: datetime) -> bool:
+def known_account(conn: Connection, account: str) -> bool:
     """Whether the account number is a member's, or that of a push under way: told before the payer enters a PIN."""
-    return _member(conn, office, account, now) is not None or intents.by_reference(conn, account) is not None
+    known = intents.by_reference(conn, account.upper()) is not None
+    return known or (bool(account) and matching.find(conn, account=account).member_id is not None)
 
 
 def announced(conn: Connection, office: Office, provider: str, paid: PaidIn, now: datetime) -> Intent:
@@ -71,8 +72,9 @@ def announced(conn: Connection, office: Office, provider: str, paid: PaidIn, now
     known = intents.by_transaction(conn, provider, paid.transaction)
     if known is not None:
         return known
-    member_id = pushed.member_id if pushed is not None else _member(conn, office, paid.account, now)
     number = e164(f"+{paid.number}", office.organisation.country) if paid.number.isdigit() else None
+    found = matching.find(conn, account=paid.account, payer=number)
+    member_id = pushed.member_id if pushed is not None else found.member_id
     return intents.paid_in(
         conn,
         office.new_id,
@@ -86,8 +88,3 @@ def announced(conn: Connection, office: Office, provider: str, paid: PaidIn, now
         language=office.organisation.language,
         now=now,
     )
-
-
-def _member(conn: Connection, office: Office, account: str, now: datetime) -> int | None:
-    found = members.by_member_no(conn, account, office.today(now)) if account else None
-    return None if found is None else found.id

@@ -17,10 +17,11 @@ from sqlalchemy import Connection
 from commands import shown
 from commands.office import Office
 from gateway import telling
-from gateway.affairs import intents, ledger, members, payments
+from gateway.affairs import intents, members, movements, payments, suspense
 from gateway.affairs.intents import Intent, Kind, Step
-from gateway.affairs.ledger import Account, AccountKind, Entry, KeyReused, Posting
+from gateway.affairs.ledger import Account, AccountKind, KeyReused
 from gateway.affairs.members import Sender
+from gateway.affairs.movements import Movement
 from gateway.affairs.payments import Method, Payment
 from gateway.affairs.receipts import Receipt
 from gateway.providers.protocol import Outcome, Reason, Seen, same_number
@@ -38,6 +39,7 @@ class Event(StrEnum):
     """What became of an answer; the worker counts them."""
 
     BOOKED = "booked"
+    HELD = "held"  # in suspense: nobody knows for whom
     FAILED = "failed"
     WAITING = "waiting"
     UNKNOWN = "unknown"
@@ -116,7 +118,9 @@ def _completed(conn: Connection, place: Place, intent: Intent, seen: Seen, now: 
     if not intent.is_open:
         return _set_aside(conn, place, intent, seen, f"paid after it was {intent.state}", now)
     if intent.member_id is None:
-        return _set_aside(conn, place, intent, seen, f"nobody has the account number {intent.account}", now)
+        _hold(conn, place, intent, seen.transaction, intent.amount, now)
+        intents.move(conn, intent.id, Step.SUCCEEDED, now, reason="in suspense")
+        return Event.HELD
     receipt = payments.receive(conn, place.office.books, _payment(intent, intent.member_id, seen.transaction, now), now)
     intents.move(
         conn, intent.id, Step.SUCCEEDED, now, provider_txn=seen.transaction, receipt=receipt.number, reason=None
@@ -127,20 +131,19 @@ def _completed(conn: Connection, place: Place, intent: Intent, seen: Seen, now: 
 
 def _payment(intent: Intent, member_id: int, transaction: str, now: datetime) -> Payment:
     return Payment(
-        key=_key(intent, transaction),
+        key=movements.key(_source(intent), transaction),  # by whatever way it is heard of, it is booked once
         member_id=member_id,
         amount=intent.amount,
         method=Method.WALLET,
-        source=Account(AccountKind.WALLET, intent.provider),
+        source=_source(intent),
         actor=ACTOR,
         at=now,
         note=transaction,
     )
 
 
-def _key(intent: Intent, transaction: str) -> str:
-    """The provider's own number is the key: by whatever way the same money is heard of, it is booked once."""
-    return f"{AccountKind.WALLET}:{intent.provider}:{transaction}"
+def _source(intent: Intent) -> Account:
+    return Account(AccountKind.WALLET, intent.provider)
 
 
 def _disagrees(place: Place, intent: Intent, seen: Seen) -> str | None:
@@ -167,24 +170,24 @@ def _is_payee(place: Place, intent: Intent, seen: Seen) -> bool:
 
 def _set_aside(conn: Connection, place: Place, intent: Intent, seen: Seen, why: str, now: datetime) -> Event:
     """Money came, but not what was asked for: it waits in suspense, as much as it is, and a person decides."""
-    source = Account(AccountKind.WALLET, intent.provider)
     ours = seen.transaction and seen.amount and seen.currency == intent.currency and _is_payee(place, intent, seen)
     if ours and intent.kind is not Kind.REFUND:
         assert seen.amount is not None
         assert seen.transaction is not None
-        entry = Entry(
-            key=_key(intent, seen.transaction),
-            kind="suspense",
-            postings=(
-                Posting(source, seen.amount),
-                Posting(Account(AccountKind.SUSPENSE, f"{source.kind}:{source.owner}"), -seen.amount),
-            ),
-            effective=now,
-            actor=ACTOR,
-            currency=intent.currency,
-        )
-        ledger.post(conn, place.office.new_id, entry, now)
+        _hold(conn, place, intent, seen.transaction, seen.amount, now)
     return _problem(conn, place, intent, why, now)
+
+
+def _hold(conn: Connection, place: Place, intent: Intent, transaction: str, amount: int, now: datetime) -> None:
+    movement = Movement(
+        source=_source(intent),
+        amount=amount,
+        reference=transaction,
+        payer=intent.number,
+        at=now,
+        said=intent.account or "",
+    )
+    suspense.hold(conn, place.office.books, movement, actor=ACTOR, now=now)
 
 
 def _problem(conn: Connection, place: Place, intent: Intent, why: str, now: datetime) -> Event:

@@ -120,11 +120,8 @@ class Wallets:
         if not taken.fresh:
             return await provider.query(intent, callback, self.now())
         if intent.kind is Kind.REFUND:
-            assert intent.original is not None
-            payment = await self._database.read(intents.by_id, intent.original)
-            assert payment is not None
-            assert payment.provider_txn is not None
-            return await provider.give_back(intent, payment.provider_txn, callback)
+            assert intent.reverses is not None
+            return await provider.give_back(intent, intent.reverses, callback)
         return await provider.submit(intent, callback)
 
     async def settle(self, intent: Intent, seen: Seen) -> Event:
