@@ -17,12 +17,12 @@ from twisted.internet.interfaces import IListeningPort
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
-from commands import chosen, voice
+from commands import chosen, collect, voice
 from commands.office import Office
 from config import receipt_rules
 from config.model import Gateway
-from gateway import receipting, wire
-from gateway.affairs import challenges, dues, invitations, retention, vouchers
+from gateway import receipting, telling, wire
+from gateway.affairs import challenges, claims, dues, invitations, paycodes, retention, vouchers
 from gateway.affairs import settings as decisions
 from gateway.affairs.settings import Snapshot
 from gateway.affairs.wallet_texts import OnSim
@@ -310,6 +310,8 @@ class Muster:
             background("forget invitations", 3600.0, invitations.forget, lambda: self.now() - _KEPT),
             background("forget wrong vouchers", 3600.0, vouchers.forget, lambda: self.now() - _KEPT),
             background("forget requests", 3600.0, intake.forget, lambda: self.now() - _KEPT),
+            background("expire pay codes", 600.0, paycodes.expire, self.now),
+            Job("unconfirmed cash", 60.0, self._unconfirmed),
             background("index", 2.0, search.index),
             Job("receipts", 2.0, self._receipts),
             Job("settings", 1.0, self._decide),
@@ -356,6 +358,11 @@ class Muster:
                 self.console.commands = _names(office)
             self.log.info("commands, words and texts are as the organisation has them now")
         return 0
+
+    async def _unconfirmed(self) -> int:
+        """Cash that no member has confirmed for a day goes into suspense, and its treasurer is told."""
+        office, now = self.place.office, self.now()
+        return await self.database.run(_unconfirmed, office, self._route, now, queue=Queue.BACKGROUND)
 
     def _route(self, number: str, prefer: str | None) -> str | None:
         """The link for somebody who is told; asked in the database's thread, which only reads the board."""
@@ -457,6 +464,13 @@ def _names(office: Office) -> dict[str, dict[str, str]]:
         command.code: {language: command.word(language) for language in office.texts.languages}
         for command in office.registry
     }
+
+
+def _unconfirmed(conn: Connection, office: Office, route: telling.Route, now: datetime) -> int:
+    found = claims.lapse(conn, office.books, now)
+    for claim in found:
+        telling.tell(conn, office, route, collect.lapsed(conn, office, claim, now), now, command=collect.CODE)
+    return len(found)
 
 
 def _newest(conn: Connection) -> int:
