@@ -15,12 +15,13 @@ from babel.numbers import is_currency
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
-from config import endpoint, receipt_rules
+from config import endpoint, receipt_rules, statement_profiles
 from config.model import (
     LANGUAGES,
     Alarms,
     Api,
     ApiKey,
+    Bank,
     Callbacks,
     Console,
     Database,
@@ -88,6 +89,7 @@ def _gateway(top: Table) -> Gateway:
         smpp=smpp,
         modem=modem,
         receipts=receipts,
+        bank={name: _bank(name, table) for name, table in top.table("bank").tables()},
         ussd_http={name: _ussd_http(name, table) for name, table in top.table("ussd_http").tables()},
         providers={name: _provider(name, table) for name, table in top.table("providers").tables()},
         callbacks=_callbacks(top.table("callbacks")),
@@ -312,6 +314,20 @@ def _receipts(table: Table) -> Receipts:
     return Receipts(folder=folder)
 
 
+def _bank(name: str, table: Table) -> Bank:
+    text = table.text("profile", "")
+    profile = table.reader.path(text) if text else None
+    if profile is not None:
+        table.reader.problems += statement_profiles.load(profile)[1]
+    bank = Bank(
+        name=name,
+        profile=profile,
+        iban=table.text("iban", "", pattern=r"[A-Z]{2}\d{2}[A-Z0-9 ]{8,40}", wants="an IBAN") or None,
+    )
+    table.done()
+    return bank
+
+
 def _wallets(top: Table, modem: Mapping[str, ModemLink], receipts: Receipts, organisation: Organisation) -> None:
     """Every wallet can be read, and its money is the organisation's; the rules are tried on their samples here."""
     if receipts.folder is None and not any(link.wallet for link in modem.values()):
@@ -370,7 +386,7 @@ def _provider(name: str, table: Table) -> Provider:
         kind=kind,
         url=url,
         payee=table.text("payee", longest=100, pattern=r"\d{5,7}" if daraja else ".*", wants="the short code"),
-        label=table.text("label", name[:12], longest=12, pattern=r"[ -~]+", wants="letters that every phone can show"),
+        label=table.text("label", name, longest=20),
         prefixes=_prefixes(table),
         least=table.number("least", 1, least=0.01, most=1_000_000),
         most=table.number("most", 500, least=0.01, most=1_000_000),

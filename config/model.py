@@ -117,6 +117,15 @@ class Receipts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Bank:
+    """An account whose statements are imported; `profile` says how its CSV is read, `iban` which camt.053 is its."""
+
+    name: str
+    profile: Path | None = None
+    iban: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UssdHttp:
     """A vendor who posts USSD steps to /ussd/NAME/PATH_KEY."""
 
@@ -176,6 +185,7 @@ class Gateway:
     smpp: Mapping[str, SmppLink] = field(default_factory=dict)
     modem: Mapping[str, ModemLink] = field(default_factory=dict)
     receipts: Receipts = field(default_factory=Receipts)
+    bank: Mapping[str, Bank] = field(default_factory=dict)
     ussd_http: Mapping[str, UssdHttp] = field(default_factory=dict)
     providers: Mapping[str, Provider] = field(default_factory=dict)
     callbacks: Callbacks = field(default_factory=Callbacks)

@@ -418,6 +418,46 @@ def vouchers_list(config: Path) -> None:
         click.echo(line)
 
 
+@main.group(cls=Group)
+def statement() -> None:
+    """What banks and providers say moved."""
+
+
+@statement.command("import")
+@_CONFIG
+@click.argument("file", type=_FILE)
+@click.option("--account", required=True, metavar="NAME", help="A [bank.NAME], or the wallet of a provider.")
+@click.option("--profile", type=_FILE, help="How the CSV is read.  [default: that of the bank]")
+@click.option("--dry-run", is_flag=True, help="Check everything, change nothing.")
+@click.option("--report", type=_FILE, help="Where the row report goes.  [default: FILE.report.csv]")
+def statement_import(
+    config: Path, file: Path, account: str, profile: Path | None, dry_run: bool, report: Path | None
+) -> None:
+    """Import a statement: CSV in UTF-8 or GB18030, or camt.053.
+
+    Money that came to a bank is booked for the remittance, the voucher batch or the member that its text names, and
+    waits in suspense else. The same file again, or one that overlaps, changes nothing twice.
+    """
+    from gateway.cli import statements
+
+    statements.run(config, file, account=account, profile=profile, dry_run=dry_run, report=report)
+
+
+@main.command(short_help="Compare a day of our book with what the others say.")
+@_CONFIG
+@click.argument("day", type=click.DateTime(["%Y-%m-%d"]), metavar="DAY")
+@click.option("--source", metavar="NAME", help="Only this bank or wallet.")
+@click.option("--json", "as_json", is_flag=True, help="All rows, as JSON.")
+def reconcile(config: Path, day: datetime, source: str | None, as_json: bool) -> None:
+    """Compare DAY of our book with statements, counts and batches, and print what is no exact match.
+
+    The gateway does it every night by itself. Rows stay open until finance closes them in the console.
+    """
+    from gateway.cli import reconciling
+
+    reconciling.run(config, day.date(), source=source, as_json=as_json)
+
+
 @main.command(short_help="Send one message through the running gateway.")
 @_CONFIG
 @click.argument("number")

@@ -27,6 +27,7 @@ SECTIONS = {
     "[smpp.NAME]": model.SmppLink,
     "[modem.NAME]": model.ModemLink,
     "[receipts]": model.Receipts,
+    "[bank.NAME]": model.Bank,
     "[ussd_http.NAME]": model.UssdHttp,
     "[providers.NAME]": model.Provider,
     "[callbacks]": model.Callbacks,

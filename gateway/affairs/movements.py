@@ -37,10 +37,11 @@ class Movement:
     payer: str
     at: datetime
     said: str = ""
+    mark: str = ""  # what makes it itself where the reference may come twice, as on a bank's statement
 
     @property
     def key(self) -> str:
-        return key(self.source, self.reference)
+        return key(self.source, self.mark or self.reference)
 
 
 class Known(NamedTuple):

@@ -182,9 +182,20 @@ def void(
 
 
 def sell(
-    conn: Connection, new_id: Callable[[], int], number: str, count: int, *, key: str, actor: str, now: datetime
+    conn: Connection,
+    new_id: Callable[[], int],
+    number: str,
+    count: int,
+    *,
+    key: str,
+    actor: str,
+    now: datetime,
+    source: Account | None = None,
 ) -> None:
-    """The branch has been paid for `count` vouchers of the batch: Dr Cash Cr Vouchers. Under one key it counts once."""
+    """The branch has been paid for `count` vouchers of the batch: Dr Cash Cr Vouchers. Under one key it counts once.
+
+    With `source` the money has come there, to a bank, instead of the branch's cash box.
+    """
     found = conn.execute(
         select(voucher_batch, branch.c.code)
         .join(branch, branch.c.id == voucher_batch.c.branch_id)
@@ -199,7 +210,7 @@ def sell(
         key=f"vouchers sold:{key}",
         kind="voucher sale",
         postings=(
-            Posting(Account(AccountKind.CASH, found.code), amount),
+            Posting(source or Account(AccountKind.CASH, found.code), amount),
             Posting(Account(AccountKind.VOUCHERS, found.code), -amount),
         ),
         effective=now,

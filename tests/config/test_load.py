@@ -72,12 +72,14 @@ def test_the_example_names_every_setting_and_explains_it() -> None:
         (r"smpp\.\w+", model.SmppLink),
         (r"modem\.\w+", model.ModemLink),
         ("receipts", model.Receipts),
+        (r"bank\.\w+", model.Bank),
         (r"ussd_http\.\w+", model.UssdHttp),
         (r"providers\.\w+", model.Provider),
         ("callbacks", model.Callbacks),
         ("alarms", model.Alarms),
     ]
     no_settings = {(r"smpp\.\w+", "name"), (r"modem\.\w+", "name"), (r"modem\.\w+", "window")}
+    no_settings |= {(r"bank\.\w+", "name")}
     no_settings |= {(r"ussd_http\.\w+", "name"), (r"providers\.\w+", "name"), ("api", "keys")}
     for name, kind in tables:
         found = re.search(rf"^\[{name}\](.*?)(?=^\[(?!api\.keys)|\Z)", text, re.MULTILINE | re.DOTALL)

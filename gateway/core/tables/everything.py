@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from gateway.core.tables import (
-    cash,
     desk,
     intents,
     messages,
@@ -19,7 +18,6 @@ from gateway.core.tables.metadata import METADATA
 
 __all__ = [
     "METADATA",
-    "cash",
     "desk",
     "intents",
     "messages",

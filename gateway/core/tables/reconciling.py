@@ -156,7 +156,7 @@ reconciled = Table(
     Column("owner", Text, nullable=False),
     Column("day", Date, nullable=False),
     Column("reference", Text, nullable=False),
-    Column("txn_id", ForeignKey("txn.id"), unique=True),
+    Column("txn_id", ForeignKey("txn.id")),
     Column("entry_id", ForeignKey("statement_entry.id"), unique=True),
     Column("found", Text, nullable=False),  # match | differs | ours | theirs | late
     Column("ours", BigInteger),
@@ -169,6 +169,7 @@ reconciled = Table(
     CheckConstraint("found IN ('match', 'differs', 'ours', 'theirs', 'late')", name="found"),
     CheckConstraint("state IN ('open', 'closed')", name="state"),
     CheckConstraint("txn_id IS NOT NULL OR entry_id IS NOT NULL", name="something"),
+    Index("uq_reconciled_source_txn", "txn_id", "kind", "owner", unique=True, **_where("txn_id IS NOT NULL")),
     Index("ix_reconciled_day", "kind", "owner", "day"),
     Index("ix_reconciled_open", "day", **_where("state = 'open'")),
 )
