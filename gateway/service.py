@@ -245,6 +245,7 @@ class Muster:
             reactor=self.reactor,
             now=self.now,
             demo=self.demo,
+            sms_to=next((link.source for link in self.settings.smpp.values() if link.source), ""),
             extras=self._extras(self),
         )
 

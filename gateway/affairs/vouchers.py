@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, false, func, or_, select, update
 
-from gateway.affairs import ledger, payments
+from gateway.affairs import branches, ledger, payments
 from gateway.affairs.books import Books
 from gateway.affairs.ledger import Account, AccountKind, Entry, Posting
 from gateway.affairs.receipts import Receipt
@@ -32,7 +32,11 @@ _DAY = timedelta(days=1)
 
 
 class Refused(Exception):
-    """Not with this batch, or not by this person; the sentence says why."""
+    """Not with this batch, or not by this person; the sentence says why. `message` is it before its values."""
+
+    def __init__(self, message: str, **values: object) -> None:
+        super().__init__(message % values if values else message)
+        self.message, self.values = message, values
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,12 +98,17 @@ def print_batch(
     currency: str,
     actor: str,
     now: datetime,
+    batch_id: int | None = None,
 ) -> Printed:
-    """Make a batch. Its codes are in the answer and nowhere else."""
+    """Make a batch. Its codes are in the answer and nowhere else; `batch_id` makes none twice."""
     if not 0 < count <= MOST:
-        raise Refused(f"a batch has 1 to {MOST} vouchers, not {count}")
+        raise Refused("a batch has 1 to %(most)s vouchers, not %(count)s", most=MOST, count=count)
     if value <= 0:
         raise Refused("a voucher is worth something")
+    batch_id = new_id() if batch_id is None else batch_id
+    known = conn.scalar(select(voucher_batch.c.number).where(voucher_batch.c.id == batch_id))
+    if known is not None:
+        raise Refused("this was printed already as batch %(number)s; there is no second print", number=known)
     codes: dict[str, str] = {}
     while len(codes) < count:
         drawn = {hashed(keys, code): code for code in (draw(random) for _ in range(count - len(codes)))}
@@ -107,7 +116,7 @@ def print_batch(
             some = list(drawn)[start : start + 500]
             taken = set(conn.scalars(select(voucher.c.code_hash).where(voucher.c.code_hash.in_(some))))
             codes |= {reference: drawn[reference] for reference in some if reference not in taken}
-    batch_id, number = new_id(), _next_number(conn, now)
+    number = _next_number(conn, now)
     conn.execute(
         voucher_batch.insert().values(
             id=batch_id,
@@ -133,7 +142,7 @@ def activate(conn: Connection, new_id: Callable[[], int], number: str, *, actor:
     """The batch has been handed over to its branch: from now on its vouchers are worth something. How many."""
     found = conn.execute(select(voucher_batch).where(voucher_batch.c.number == number)).first()
     if found is None:
-        raise Refused(f"there is no batch {number}")
+        raise Refused("there is no batch %(number)s", number=number)
     if found.printed_by == actor:
         raise Refused("who printed a batch does not activate it; ask a colleague")
     done = conn.execute(
@@ -142,7 +151,9 @@ def activate(conn: Connection, new_id: Callable[[], int], number: str, *, actor:
         .values(activated=now, activated_by=actor)
     )
     if not done.rowcount:
-        raise Refused(f"batch {number} is {'void' if found.voided else 'active already'}")
+        if found.voided:
+            raise Refused("batch %(number)s is void", number=number)
+        raise Refused("batch %(number)s is active already", number=number)
     changed = conn.execute(
         update(voucher)
         .where(voucher.c.batch_id == found.id, voucher.c.state == PRINTED)
@@ -165,7 +176,7 @@ def void(
     """Make what is not redeemed of a batch worthless, or only some `serials` of it. How many it were."""
     found = conn.execute(select(voucher_batch).where(voucher_batch.c.number == number)).first()
     if found is None:
-        raise Refused(f"there is no batch {number}")
+        raise Refused("there is no batch %(number)s", number=number)
     changing = update(voucher).where(voucher.c.batch_id == found.id, voucher.c.state.in_((PRINTED, ACTIVATED)))
     if serials:
         changing = changing.where(voucher.c.serial.in_(list(serials)))
@@ -202,7 +213,7 @@ def sell(
         .where(voucher_batch.c.number == number)
     ).first()
     if found is None:
-        raise Refused(f"there is no batch {number}")
+        raise Refused("there is no batch %(number)s", number=number)
     if found.activated is None or count <= 0:
         raise Refused("only vouchers of an active batch are sold, one at least")
     amount = count * found.value
@@ -225,7 +236,8 @@ def sell(
         .values(sold=voucher_batch.c.sold + count)
     )
     if not counted.rowcount:
-        raise Refused(f"batch {number} has {found._mapping[voucher_batch.c.count] - found.sold} left to sell")
+        left = found._mapping[voucher_batch.c.count] - found.sold
+        raise Refused("batch %(number)s has %(left)s left to sell", number=number, left=left)
     _record(conn, new_id, actor, "vouchers sold", number, now, str(count))
 
 
@@ -270,7 +282,7 @@ def batches(
         .limit(limit)
     )
     if paths is not None:
-        query = query.where(or_(false(), *(branch.c.path.startswith(path, autoescape=True) for path in paths)))
+        query = query.where(or_(false(), *(branches.below(path) for path in paths)))
     if before is not None:
         query = query.where(voucher_batch.c.number < before)
     rows = conn.execute(query).all()

@@ -26,6 +26,7 @@ from twisted.logger import Logger
 from twisted.web.resource import Resource
 from twisted.web.server import Site
 
+from config.model import Organisation
 from gateway.console import (
     account,
     case_query,
@@ -39,6 +40,9 @@ from gateway.console import (
     signin,
     staff_pages,
 )
+from gateway.console.drawing import Drawing
+from gateway.console.dues import routes as dues_routes
+from gateway.console.dues.sums import Sums
 from gateway.console.events import Events, Stream
 from gateway.console.language import N_, Languages
 from gateway.console.passwords import Passwords
@@ -57,6 +61,7 @@ _ROUTES = (
     *log.ROUTES,
     *links.ROUTES,
     *cases.ROUTES,
+    *dues_routes.ROUTES,
     *live.ROUTES,
     *staff_pages.ROUTES,
     *settings_pages.ROUTES,
@@ -75,6 +80,7 @@ GROUPS = {
 _ENTRIES = (
     Entry(href="/queue", title=N_("Queue"), may="queue", group="desk", also=("/case/",)),
     Entry(href="/log", title=N_("Log"), may="log", group="desk", also=("/message/",)),
+    Entry(href="/dues", title=N_("Dues"), may="dues", group="money"),
     Entry(href="/links", title=N_("Links"), group="system"),
     Entry(href="/staff", title=N_("Staff"), may="staff", group="system"),
     Entry(href="/settings", title=N_("Settings"), may="settings", group="system"),
@@ -89,24 +95,6 @@ class Settings(Protocol):
 
     @property
     def trusted_proxies(self) -> tuple[str, ...]: ...
-
-
-class Organisation(Protocol):
-    """What the pages show of the `[organisation]` table."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def country(self) -> str: ...
-
-    @property
-    def time_zone(self) -> str: ...
-
-    @property
-    def language(self) -> str: ...
-
-    def signature_for(self, language: str) -> str: ...
 
 
 class Console(Service):
@@ -128,9 +116,11 @@ class Console(Service):
         reactor: Any,
         now: Callable[[], datetime],
         demo: bool = False,
+        sms_to: str = "",
         extras: Sequence[Extra] = (),
     ) -> None:
-        """`commands` maps the code of each command to its name by language, for the log."""
+        """`commands` maps the code of each command to its name by language, for the log; `sms_to` is the number that
+        papers ask members to text to."""
         self.settings = settings
         self.organisation = organisation
         self.database = database
@@ -143,6 +133,9 @@ class Console(Service):
         self.reactor = reactor
         self.zone = ZoneInfo(organisation.time_zone)
         self.passwords = Passwords(reactor)
+        self.drawing = Drawing(reactor)
+        self.sums = Sums(database, reactor.seconds)
+        self.sms_to = sms_to
         self.tries = signin.Tries(reactor)
         folders = {extra.name: extra.folder for extra in extras if extra.folder is not None}
         self.static = Static(
@@ -174,6 +167,7 @@ class Console(Service):
     def startService(self) -> None:
         super().startService()
         self.passwords.start()
+        self.drawing.start()
         self.events.start()
         for topic in TOPICS:
             self._subscriptions.append(self.database.subscribe(topic, partial(self.events.hint, topic)))
@@ -184,6 +178,7 @@ class Console(Service):
             unsubscribe()
         self._subscriptions.clear()
         self.events.stop()
+        self.drawing.stop()
         self.passwords.stop()
         super().stopService()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime, time
 from http import HTTPStatus
-from typing import cast
 from urllib.parse import quote
 
 from sqlalchemy import Connection
@@ -20,7 +19,7 @@ _MOST_REASON = 200
 
 
 def _organisation(visit: Visit) -> Organisation:
-    return cast("Organisation", visit.console.organisation)
+    return visit.console.organisation
 
 
 async def listing(visit: Visit) -> Answer:

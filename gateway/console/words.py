@@ -78,6 +78,25 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "throttled": N_("Slowed down"),
         "down": N_("Down"),
     },
+    "method": {
+        "cash": N_("Cash"),
+        "wallet": N_("Wallet"),
+        "voucher": N_("Voucher"),
+        "bank": N_("Bank"),
+        "relative": N_("Relative"),
+    },
+    "account": {
+        "cash": N_("Cash"),
+        "wallet": N_("Wallet"),
+        "bank": N_("Bank"),
+        "vouchers": N_("Vouchers"),
+    },
+    "suspense": {
+        "open": N_("Open"),
+        "matched": N_("matched"),
+        "returning": N_("being given back"),
+        "returned": N_("given back"),
+    },
     "transport": {"smpp": "SMPP", "modem": N_("Modem"), "http": "HTTP"},
 }
 

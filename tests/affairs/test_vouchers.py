@@ -22,6 +22,7 @@ from gateway.core.tables.staff import audit
 from gateway.core.tables.vouchers import voucher
 from tests.affairs.people import LI, NOW, ZHANG, branch, owes, person
 
+DRAWER = Account(AccountKind.CASH, "530102")
 HOUR = timedelta(hours=1)
 PRINTER, TREASURER = "staff:zhao", "staff:li"
 WRONG = "0000000000000017"  # a slip: its check digit is wrong
@@ -134,17 +135,17 @@ def test_what_is_sold_is_owed_to_who_bought_it(conn: Connection, books: Books) -
     zhang = person(conn, ids, "1001", place)
     batch = printed(conn, books, place)
     with pytest.raises(Refused, match="active"):
-        vouchers.sell(conn, ids, batch.number, 1, key="1", actor=TREASURER, now=NOW)
+        vouchers.sell(conn, ids, batch.number, 1, source=DRAWER, key="1", actor=TREASURER, now=NOW)
     vouchers.activate(conn, ids, batch.number, actor=TREASURER, now=NOW)
     for _ in range(2):  # a form sent twice
-        vouchers.sell(conn, ids, batch.number, 2, key="1", actor=TREASURER, now=NOW)
+        vouchers.sell(conn, ids, batch.number, 2, source=DRAWER, key="1", actor=TREASURER, now=NOW)
     assert balance(conn, AccountKind.CASH) == 1000
     assert balance(conn, AccountKind.VOUCHERS) == -1000
     vouchers.redeem(conn, books, ZHANG, zhang, batch.codes[2], NOW)
     assert balance(conn, AccountKind.VOUCHERS) == -500
     assert balance(conn, AccountKind.PREPAID, str(zhang)) == -500
     with pytest.raises(Refused, match="1 left"):
-        vouchers.sell(conn, ids, batch.number, 2, key="2", actor=TREASURER, now=NOW)
+        vouchers.sell(conn, ids, batch.number, 2, source=DRAWER, key="2", actor=TREASURER, now=NOW)
     assert vouchers.batches(conn)[0].sold == 2
 
 

@@ -41,6 +41,7 @@ class Response:
     status: int
     headers: Message
     body: str
+    octets: bytes = b""
 
     @property
     def text(self) -> str:
@@ -80,7 +81,8 @@ class Browser:
             sent |= {"Content-Type": "application/x-www-form-urlencoded", "Origin": f"http://127.0.0.1:{self.port}"}
         connection.request(method, path, body, sent | dict(headers))
         answer = connection.getresponse()
-        text = answer.read().decode("utf-8", "replace")
+        octets = answer.read()
+        text = octets.decode("utf-8", "replace")
         for cookie in answer.headers.get_all("Set-Cookie") or ():
             name, _, value = cookie.partition(";")[0].partition("=")
             if "Max-Age=0" in cookie:
@@ -88,7 +90,7 @@ class Browser:
             else:
                 self.cookies[name] = value
         connection.close()
-        response = Response(answer.status, answer.headers, text)
+        response = Response(answer.status, answer.headers, text, octets)
         if 'name="csrf"' in text:
             self.last = response
         return response
