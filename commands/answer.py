@@ -190,7 +190,7 @@ def _settled(conn: Connection, office: Office, request: Request, confirmed: Conf
             challenges.Confirmed(action=action, arguments=arguments)
             | challenges.Again(action=action, arguments=arguments)
         ):
-            code, _, others = action.partition(OTHERS)
+            code, others, _ = action.partition(OTHERS)
             command = office.registry.get(code)
     if command is None:  # switched off in between
         return None, office.reply(request, "confirm.nothing")
@@ -207,7 +207,8 @@ def _settled(conn: Connection, office: Office, request: Request, confirmed: Conf
 def _problem(office: Office, prepared: Prepared, request: Request, problem: Problem) -> Answered:
     """E03, E10, E11: what was meant is known."""
     command = problem.command
-    if command is not None and (refused := office.refused(command, request)) is not None:
+    ours = problem.word == CODE  # the code was sent to them, whatever else they may do
+    if command is not None and not ours and (refused := office.refused(command, request)) is not None:
         return _answered(prepared, command, refused)
     reply = _correction(office, request, problem)
     log_class = command.log_class if command is not None else LogClass.A

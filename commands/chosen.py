@@ -19,6 +19,7 @@ from commands.registry import Clash, Registry
 from commands.texts import TextProblem, Texts
 from config.model import LANGUAGES, Organisation
 from gateway.affairs.settings import Snapshot
+from gateway.affairs.wallets import Wallet
 from gateway.core.keys import Keys
 
 SPOKEN = (*LANGUAGES, "pinyin")  # what words may belong to
@@ -85,7 +86,14 @@ def problem(organisation: Organisation, choice: Chosen) -> str | None:
     return next(_lint(texts, registry, choice.texts), None)
 
 
-def office(organisation: Organisation, keys: Keys, new_id: Callable[[], int], choice: Chosen) -> Office:
+def office(
+    organisation: Organisation,
+    keys: Keys,
+    new_id: Callable[[], int],
+    choice: Chosen,
+    *,
+    wallets: tuple[Wallet, ...] = (),
+) -> Office:
     """The office of an organisation that has chosen so. What cannot be is left out."""
     usable = replace(choice, off=choice.off - standard.ALWAYS)
     if problem(organisation, replace(usable, off=frozenset())) is not None:
@@ -96,6 +104,7 @@ def office(organisation: Organisation, keys: Keys, new_id: Callable[[], int], ch
         organisation=organisation,
         keys=keys,
         new_id=new_id,
+        wallets=wallets,
     )
 
 

@@ -10,7 +10,7 @@ from commands import shown
 from commands.office import office
 from commands.registry import Command
 from gateway.affairs import dues
-from gateway.core.model import LogClass, Reply, Request
+from gateway.core.model import Channel, LogClass, Reply, Request
 
 
 def read(conn: Connection, requests: Sequence[Request]) -> Mapping[str, dues.Owed]:
@@ -33,6 +33,12 @@ def tell(conn: Connection, request: Request) -> Reply:
     def month(number: int) -> str:
         return shown.month(number, request.language, this_month)
 
+    if request.channel is Channel.USSD:  # the first line of a screen
+        if owed.months:
+            return at.reply(request, "dues.owe_screen", months=owed.months, amount=money(owed.amount))
+        if owed.paid_to is not None:
+            return at.reply(request, "dues.clear_screen", month=month(owed.paid_to))
+        return at.reply(request, "dues.nothing_screen")
     if not owed.months:
         if owed.paid_to is None:
             return at.reply(request, "dues.nothing")

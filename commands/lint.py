@@ -11,10 +11,10 @@ from commands.texts import Named, Template, Texts, is_code
 from gateway.core.text import units
 
 # What a reader would take for a command: a code of two digits, a digit to send back, a word in capitals.
-_CODE = re.compile(r"(?<![\d.,*#])[1-9]\d(?![\d.,*#位]|\d*个|分钟|小时)")
+_CODE = re.compile(r"(?<![\d.,*#])[1-9]\d(?![\d.,*#位]|\d*个|分钟|小时|-digit| hours)")
 _DIGIT = re.compile(r"(?:回|: )(\d)(?![\d.位])")
 _WORD = re.compile(r"[A-Z]{2,}")
-_NO_COMMANDS = frozenset({"SMS", "USSD", "SIM", "ID", "CNY"})
+_NO_COMMANDS = frozenset({"SMS", "USSD", "SIM", "ID", "PIN", "CNY"})
 _TENS = frozenset(f"{ten}0" for ten in range(1, 10))
 
 

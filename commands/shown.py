@@ -16,11 +16,16 @@ def decimals(currency: str) -> int:
 
 def money(minor: int, currency: str, language: str) -> str:
     """9.00元, or 9.00 CNY."""
+    shown = figure(minor, currency)
+    return f"{shown}元" if language == "zh" and currency == "CNY" else f"{shown} {currency}"
+
+
+def figure(minor: int, currency: str) -> str:
+    """9.00, where there is no room for more."""
     places = decimals(currency)
     sign, minor = ("-", -minor) if minor < 0 else ("", minor)
     whole, part = divmod(minor, 10**places)
-    figure = f"{sign}{whole}.{part:0{places}d}" if places else f"{sign}{whole}"
-    return f"{figure}元" if language == "zh" and currency == "CNY" else f"{figure} {currency}"
+    return f"{sign}{whole}.{part:0{places}d}" if places else f"{sign}{whole}"
 
 
 def month(month: int, language: str, this_month: int) -> str:

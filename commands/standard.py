@@ -7,20 +7,38 @@ from dataclasses import replace
 
 from commands.ask import ASK
 from commands.bind import BIND
+from commands.collect import COLLECT
+from commands.dayclose import CLOSE
 from commands.dues import DUES
 from commands.help import HELP
 from commands.hotline import ANSWER, CALL, DONE, FORWARD
 from commands.me import ME
 from commands.noticing import APPROVE, BROADCAST, DENY, KILL, PAUSE, RESUME
+from commands.pay import PAY
+from commands.payfor import PAYFOR
 from commands.reading import ACK, MORE, NOTICES
+from commands.receipt import RECEIPT
+from commands.refund import REFUND
 from commands.registry import Registry
+from commands.remit import ARRIVED, MISSING, REMIT
 from commands.settings import START, STOP, lang
 from commands.shown import decimals
 from commands.topics import QUIET, SUB, TOPICS, UNSUB
 from commands.voucher import VOUCHER
+from commands.waiver import WAIVER
 from config.model import LANGUAGES, Organisation
 
 _NOTICES = (NOTICES, ACK, SUB, UNSUB, MORE, TOPICS, QUIET, BROADCAST, APPROVE, DENY, PAUSE, RESUME, KILL)
+SHIPPED = (
+    HELP,
+    *(DUES, PAY, RECEIPT, VOUCHER, PAYFOR, REFUND, WAIVER),
+    *_NOTICES,
+    *(ASK, CALL),
+    *(BIND, ME),
+    *(lang(LANGUAGES), STOP, START),
+    *(COLLECT, CLOSE, REMIT, ARRIVED, MISSING),
+    *(ANSWER, DONE, FORWARD),
+)
 ALWAYS = frozenset({"0", "92", "93"})  # never switched off
 
 
@@ -33,22 +51,7 @@ def registry(
     """The organisation's commands: those it has not switched off, with the words of its own by code and language."""
     own = words or {}
     commands = []
-    for command in (
-        HELP,
-        DUES,
-        VOUCHER,
-        *_NOTICES,
-        ASK,
-        CALL,
-        BIND,
-        ME,
-        lang(LANGUAGES),
-        STOP,
-        START,
-        ANSWER,
-        DONE,
-        FORWARD,
-    ):
+    for command in SHIPPED:
         if command.code in off and command.code not in ALWAYS:
             continue
         if added := own.get(command.code):

@@ -386,7 +386,7 @@ def _provider(name: str, table: Table) -> Provider:
         kind=kind,
         url=url,
         payee=table.text("payee", longest=100, pattern=r"\d{5,7}" if daraja else ".*", wants="the short code"),
-        label=table.text("label", name, longest=20),
+        label=table.text("label", name[:12], longest=12, pattern=r"[ -~]+", wants="letters that every phone can show"),
         prefixes=_prefixes(table),
         least=table.number("least", 1, least=0.01, most=1_000_000),
         most=table.number("most", 500, least=0.01, most=1_000_000),

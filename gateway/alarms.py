@@ -14,7 +14,7 @@ from gateway.core.text import signed
 from gateway.links import Board
 
 AWAY = timedelta(minutes=2)  # until a link that is not ready is told of; operators restart theirs within one
-AGAIN = timedelta(hours=1)  # between two alarms of messages set aside
+AGAIN = timedelta(hours=1)  # between two alarms of the same kind
 LONGEST_NAME = 20  # of a link, in a text of one segment
 
 
@@ -38,6 +38,7 @@ class Alarms:
         numbers: Sequence[str],
         quarantined: Callable[[], int],
         money: Callable[[], int] = lambda: 0,
+        payments: Callable[[], int] = lambda: 0,
         now: Callable[[], datetime],
     ) -> None:
         self.office = office  # replaced when the organisation changes its texts
@@ -45,7 +46,7 @@ class Alarms:
         self._numbers, self._now = tuple(numbers), now
         self._away: dict[str, datetime] = {}
         self._told: set[str] = set()  # links
-        self._counts = {"alarms.set_aside": quarantined, "alarms.money_held": money}
+        self._counts = {"alarms.set_aside": quarantined, "alarms.money_held": money, "alarms.payments": payments}
         self._counted = dict.fromkeys(self._counts, 0)  # those that were told of
         self._last: dict[str, datetime] = {}
 

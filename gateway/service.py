@@ -17,12 +17,12 @@ from twisted.internet.interfaces import IListeningPort
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
-from commands import chosen, voice
+from commands import chosen, collect, voice
 from commands.office import Office
 from config import receipt_rules
 from config.model import Gateway
-from gateway import receipting, wire
-from gateway.affairs import challenges, dues, invitations, reconciliation, retention, vouchers
+from gateway import receipting, telling, wire
+from gateway.affairs import challenges, claims, dues, invitations, paycodes, reconciliation, retention, vouchers
 from gateway.affairs import settings as decisions
 from gateway.affairs.books import Books
 from gateway.affairs.ledger import Account
@@ -45,6 +45,8 @@ from gateway.limits import Limits
 from gateway.links import Board, Link
 from gateway.notices import Notices
 from gateway.outbox import Outbox
+from gateway.providers.settling import Place
+from gateway.providers.worker import Wallets, clients, wallets
 from gateway.routing import choose
 from gateway.timetable import Job, Timetable
 from gateway.wire import Wire
@@ -93,7 +95,7 @@ class Muster:
         self.board = Board(reactor.seconds)
         self.decided = Snapshot()  # what the organisation decides while it runs
         self._chosen = chosen.Chosen()
-        office = chosen.office(settings.organisation, self.keys, self.ids, self._chosen)
+        office = chosen.office(settings.organisation, self.keys, self.ids, self._chosen, wallets=wallets(settings))
         self.place = Workplace(
             office=office,
             engine=_engine(office, settings),
@@ -110,6 +112,15 @@ class Muster:
         )
         self.console: Console | None = None
         self.api: Any = None
+        self.wallets = Wallets(
+            self.database,
+            reactor,
+            providers=clients(settings, reactor, now),
+            place=self._settling,
+            keys=self.keys,
+            public_url=settings.callbacks.public_url,
+            now=now,
+        )
         self._alarms = Alarms(
             self.office,
             self.board,
@@ -117,6 +128,7 @@ class Muster:
             numbers=settings.alarms.numbers,
             quarantined=lambda: self.desk.counters.quarantined,
             money=lambda: self.desk.counters.money,
+            payments=lambda: self.wallets.problems,
             now=now,
         )
         self._read_again = False
@@ -152,6 +164,8 @@ class Muster:
             self.api = Api(self)
             self.api.start()
             await self._listen(self.settings.api.listen, self.api.site())
+            if self.settings.callbacks.listen:
+                await self._listen(self.settings.callbacks.listen, self.api.callbacks_site())
         if "console" in self._only:
             self.console = self._make_console()
             self.console.startService()
@@ -159,6 +173,8 @@ class Muster:
         for entry in self.board:
             self.desk.outboxes[entry.name].start()
             entry.link.startService()
+        if "links" in self._only:
+            await self.wallets.start()
         self.database.subscribe("queue", self.desk.poke)
         self.database.subscribe(decisions.TOPIC, lambda: self._timetable.now("settings"))
         self._timetable.start()
@@ -263,6 +279,7 @@ class Muster:
         await DeferredList([Deferred.fromCoroutine(_close(port)) for port in self._ports])
         await self._timetable.stop()
         await self.notices.stop()
+        await self.wallets.stop()
         if self.api is not None:
             await self.api.stop()
         if self.console is not None:
@@ -297,6 +314,8 @@ class Muster:
             background("forget invitations", 3600.0, invitations.forget, lambda: self.now() - _KEPT),
             background("forget wrong vouchers", 3600.0, vouchers.forget, lambda: self.now() - _KEPT),
             background("forget requests", 3600.0, intake.forget, lambda: self.now() - _KEPT),
+            background("expire pay codes", 600.0, paycodes.expire, self.now),
+            Job("unconfirmed cash", 60.0, self._unconfirmed),
             background("index", 2.0, search.index),
             Job("receipts", 2.0, self._receipts),
             Job("settings", 1.0, self._decide),
@@ -359,9 +378,23 @@ class Muster:
             self.log.info("commands, words and texts are as the organisation has them now")
         return 0
 
+    async def _unconfirmed(self) -> int:
+        """Cash that no member has confirmed for a day goes into suspense, and its treasurer is told."""
+        office, now = self.place.office, self.now()
+        return await self.database.run(_unconfirmed, office, self._route, now, queue=Queue.BACKGROUND)
+
     def _route(self, number: str, prefer: str | None) -> str | None:
         """The link for somebody who is told; asked in the database's thread, which only reads the board."""
         return choose(tuple(self.board), number) or prefer
+
+    def _settling(self) -> Place:
+        providers = self.settings.providers.values()
+        return Place(
+            office=self.office,
+            route=self._route,
+            labels={each.name: each.label for each in providers},
+            payees={each.name: each.payee for each in providers},
+        )
 
     def _busy(self) -> bool:
         return self.desk.waiting > 0 or any(outbox.inflight for outbox in self.desk.outboxes.values())
@@ -437,7 +470,11 @@ def _decided(
     choice = chosen.chosen(taken, now)
     if choice == known:
         return taken, choice, None
-    return taken, choice, chosen.office(settings.organisation, muster.keys, muster.ids, choice)
+    return (
+        taken,
+        choice,
+        chosen.office(settings.organisation, muster.keys, muster.ids, choice, wallets=wallets(settings)),
+    )
 
 
 def _names(office: Office) -> dict[str, dict[str, str]]:
@@ -446,6 +483,13 @@ def _names(office: Office) -> dict[str, dict[str, str]]:
         command.code: {language: command.word(language) for language in office.texts.languages}
         for command in office.registry
     }
+
+
+def _unconfirmed(conn: Connection, office: Office, route: telling.Route, now: datetime) -> int:
+    found = claims.lapse(conn, office.books, now)
+    for claim in found:
+        telling.tell(conn, office, route, collect.lapsed(conn, office, claim, now), now, command=collect.CODE)
+    return len(found)
 
 
 def _to_be_compared(conn: Connection, books: Books, day: date) -> list[tuple[Account, date]]:

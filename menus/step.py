@@ -234,7 +234,7 @@ class Step:
                 return not dialled
         if item is None:
             _, item = self._tree.ways(code) or ((), None)
-        only_reads = item is not None and item.read
+        only_reads = item is not None and (item.read or (item.asks and not arguments))
         # The operator's word for who is calling stands for a code, but it is asked all the same.
         vouched = wants_code(command) and self._request.trusted
         if not only_reads and (dialled or vouched or (item is not None and item.sure)):

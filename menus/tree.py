@@ -39,6 +39,7 @@ class Item:
     go: str | None = None
     command: str | None = None
     read: bool = False  # its command changes nothing
+    asks: bool = False  # said alone, its command changes nothing and asks what is wanted
     sure: Label = field(default_factory=dict)  # asked before it is done
 
 
@@ -224,6 +225,7 @@ def _node(name: str, table: _Table, languages: Mapping[str, str]) -> Node:
                 go=entry.take("go", str),
                 command=entry.take("command", str),
                 read=entry.take("read", bool, False),
+                asks=entry.take("asks", bool, False),
                 sure=entry.label("sure", languages),
             )
         )

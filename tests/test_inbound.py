@@ -197,10 +197,10 @@ def house(conn: Connection) -> House:
 
 
 def test_a_question_is_answered_logged_and_acknowledged(house: House) -> None:
-    assert house.say("会费") == "【安河组织】8月会费3.00元，另欠2个月，共9.00元。有疑问回71"
+    assert house.say("会费") == "【安河组织】8月会费3.00元，另欠2个月，共9.00元。交费回12，收据回13，减免回17"
     assert house.rows(message.c.direction, message.c.state, message.c.command, message.c.text) == [
         ("in", "received", "11", "会费"),
-        ("out", "sent", "11", "8月会费*.**元，另欠2个月，共*.**元。有疑问回71"),
+        ("out", "sent", "11", "8月会费*.**元，另欠2个月，共*.**元。交费回12，收据回13，减免回17"),
     ]
 
 

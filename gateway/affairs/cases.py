@@ -162,6 +162,13 @@ def of_number(conn: Connection, number: str, limit: int = 20) -> tuple[Case, ...
     return tuple(Case(*row) for row in rows)
 
 
+def open_of(conn: Connection, member_id: int, kind: str) -> Case | None:
+    """The member's case of this kind that is not closed."""
+    return _one(
+        conn, hotline_case.c.member_id == member_id, hotline_case.c.kind == kind, hotline_case.c.state != CLOSED
+    )
+
+
 def entries(conn: Connection, case_id: int) -> tuple[Entry, ...]:
     """All that was said, the oldest first."""
     rows = conn.execute(

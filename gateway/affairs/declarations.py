@@ -383,6 +383,42 @@ STAFF = (
     ),
 )
 
+CASH = (
+    Setting(
+        name="cash.four_eyes",
+        kind=Kind.NUMBER,
+        default=20_000,
+        unit="minor units",
+        two=True,
+        zh="现金超过多少（分）要支部另一人先确认；0为不用",
+        en="cash above so much (minor units) is confirmed by a second officer of the branch first; 0 is never",
+    ),
+    Setting(
+        name="cash.day_limit",
+        kind=Kind.NUMBER,
+        default=500_000,
+        unit="minor units",
+        two=True,
+        zh="一个会计一天最多收多少现金（分）；0为不限",
+        en="cash (minor units) that one treasurer may take in a day; 0 is no limit",
+    ),
+    Setting(
+        name="cash.relatives",
+        kind=Kind.FLAG,
+        default=True,
+        zh="亲友可以代交（12的第4种交法和15）",
+        en="relatives and other members may pay (way 4 of 12, and 15)",
+    ),
+    Setting(
+        name="cash.consent",
+        kind=Kind.FLAG,
+        default=True,
+        two=True,
+        zh="代交要支部同意",
+        en="the branch has to agree before somebody else pays",
+    ),
+)
+
 DECLARED: tuple[Setting, ...] = (
     *COMMANDS,
     *HOURS,
@@ -394,4 +430,5 @@ DECLARED: tuple[Setting, ...] = (
     *HOTLINE,
     *ALARMS,
     *STAFF,
+    *CASH,
 )

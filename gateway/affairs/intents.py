@@ -18,6 +18,7 @@ from uuid import UUID, uuid5
 from sqlalchemy import Connection, RowMapping, case, insert, literal, or_, select, update
 
 from gateway.core.database import wake
+from gateway.core.release import on_hold
 from gateway.core.tables.intents import payment_intent as table
 from gateway.core.tables.metadata import Time
 
@@ -93,7 +94,7 @@ class Intent:
     reason: str | None
     problem: str | None
     receipt: str | None
-    original: str | None
+    reverses: str | None
 
     @property
     def is_open(self) -> bool:
@@ -157,29 +158,39 @@ def open(  # noqa: A001  # that is what is done to an intent
 
 
 def open_refund(
-    conn: Connection, new_id: Callable[[], int], payment: Intent, *, amount: int, now: datetime, request_key: str
+    conn: Connection,
+    new_id: Callable[[], int],
+    *,
+    provider: str,
+    transaction: str,
+    amount: int,
+    currency: str,
+    number: str,
+    member_id: int | None,
+    language: str,
+    now: datetime,
+    request_key: str,
 ) -> Intent:
-    """Give back `amount` of what `payment` brought, to the wallet it came from and nowhere else."""
+    """Give back `amount` of what `transaction` brought, to the wallet it came from and nowhere else.
+
+    Who calls has seen to it that so much came in and has not gone back before.
+    """
     if (known := by_request(conn, request_key)) is not None:
         return known
-    if payment.kind is Kind.REFUND or payment.provider_txn is None:
-        raise ValueError("only money that came in can go back the same way")
-    if amount > payment.amount:
-        raise ValueError(f"{amount} is more than the {payment.amount} that came in")
     return _insert(
         conn,
         new_id,
         kind=Kind.REFUND,
         request_key=request_key,
-        member_id=payment.member_id,
+        member_id=member_id,
         amount=amount,
-        currency=payment.currency,
-        provider=payment.provider,
-        number=payment.number,
-        language=payment.language,
+        currency=currency,
+        provider=provider,
+        number=number,
+        language=language,
         now=now,
         due=now,
-        original=payment.id,
+        reverses=transaction,
     )
 
 
@@ -331,7 +342,11 @@ class Taken:
 
 
 def take(conn: Connection, now: datetime, but: Collection[str] = ()) -> list[Taken]:
-    """What is due, but those in hand. What is to be submitted is `submitted` from here on, before it is written."""
+    """What is due, but those in hand. What is to be submitted is `submitted` from here on, before it is written.
+
+    After a restore, until an operator releases, nothing is submitted: it may have been, in what the backup lacks.
+    """
+    held = on_hold(conn)
     rows = conn.execute(
         select(*_COLUMNS)
         .where(table.c.due <= now, table.c.id.not_in(list(but)))
@@ -343,6 +358,9 @@ def take(conn: Connection, now: datetime, but: Collection[str] = ()) -> list[Tak
     for intent in map(_intent, rows.all()):
         fresh = intent.state is Step.CREATED and intent.kind is not Kind.PAYBILL
         again = intent.state is Step.SUBMITTED and intent.unwritten
+        if held and (fresh or again):
+            note(conn, intent.id, due=now + LEASE)
+            continue
         if fresh:
             move(conn, intent.id, Step.SUBMITTED, now)
         note(conn, intent.id, due=now + LEASE, nudged=False)
@@ -354,7 +372,15 @@ def take(conn: Connection, now: datetime, but: Collection[str] = ()) -> list[Tak
     return taken
 
 
-def nudge(conn: Connection, id_: str, claims: Mapping[str, Any], now: datetime, *, remote: str | None = None) -> bool:
+def recover(conn: Connection, now: datetime) -> int:
+    """At the start: what was in somebody's hand is looked at now, and not when the lease ends; how many there were."""
+    found = conn.execute(
+        update(table).where(table.c.due > now, table.c.due <= now + LEASE, table.c.state.in_(OPEN)).values(due=now)
+    )
+    return found.rowcount
+
+
+def nudge(conn: Connection, id_: str, claims: Mapping[str, Any], now: datetime) -> bool:
     """A callback came: keep what it claims and ask the provider at once. False: there is nothing left to be asked."""
     intent = by_id(conn, id_)
     if intent is None or intent.state in (Step.SUCCEEDED, Step.RECONCILED):
@@ -362,8 +388,6 @@ def nudge(conn: Connection, id_: str, claims: Mapping[str, Any], now: datetime, 
     values: dict[str, Any] = {"due": now, "nudged": True}
     if claims and not intent.claims:
         values["claimed"] = json.dumps(claims, sort_keys=True)
-    if remote and intent.remote is None:
-        values["remote"] = remote
     note(conn, id_, **values)
     wake(conn, TOPIC)
     return True

@@ -9,19 +9,19 @@ from datetime import datetime
 from typing import Any
 
 import treq
-from twisted.internet.defer import CancelledError, Deferred, DeferredList, succeed
-from twisted.internet.interfaces import IConsumer, IReactorTime
+from twisted.internet.defer import CancelledError, Deferred, DeferredList
+from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import Protocol
 from twisted.logger import Logger
 from twisted.web.client import Agent
-from twisted.web.iweb import IAgent, IBodyProducer, IResponse
-from zope.interface import implementer
+from twisted.web.iweb import IAgent, IResponse
 
 from config.model import ApiKey
 from gateway.core import deliveries
 from gateway.core.database import Queue, Runs
 from gateway.core.deliveries import Delivery
 from gateway.core.tasks import Tasks
+from gateway.http import Body
 
 TIMEOUT = 10.0  # seconds for an answer
 CONNECT_TIMEOUT = 5.0
@@ -128,7 +128,7 @@ class Callbacks:
         }
         try:
             response = await treq.post(
-                each.url, data=_Body(each.body), headers=headers, agent=self._agent, allow_redirects=False
+                each.url, data=Body(each.body), headers=headers, agent=self._agent, allow_redirects=False
             ).addTimeout(TIMEOUT, self._clock)
         except CancelledError:
             raise
@@ -160,28 +160,6 @@ def signature(key: str, body: bytes, at: datetime) -> str:
     seconds = int(at.timestamp())
     mac = hmac.new(key.encode(), b"%d." % seconds + body, hashlib.sha256)
     return f"t={seconds},v1={mac.hexdigest()}"
-
-
-@implementer(IBodyProducer)
-class _Body:
-    """A body that is all there. treq's own would be fed by the global reactor, which may not be ours."""
-
-    def __init__(self, octets: bytes) -> None:
-        self._octets = octets
-        self.length = len(octets)
-
-    def startProducing(self, consumer: IConsumer) -> Deferred[None]:
-        consumer.write(self._octets)
-        return succeed(None)
-
-    def stopProducing(self) -> None:
-        """There is nothing to stop."""
-
-    def pauseProducing(self) -> None:
-        """Nor to pause."""
-
-    def resumeProducing(self) -> None:
-        """Nor to resume."""
 
 
 class _Deaf(Protocol):

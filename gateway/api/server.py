@@ -69,18 +69,31 @@ class ApiRequest(Request):
 
 
 class ApiSite(Site):
-    """Sends the path `hot` straight to its resource and everything else through Klein."""
+    """Sends the path `hot` straight to its resource and everything else through Klein; or `only` what begins so, or all
+    `but` that."""
 
-    def __init__(self, hot: bytes, resource: IResource, others: IResource) -> None:
+    def __init__(
+        self,
+        hot: bytes,
+        resource: IResource,
+        others: IResource,
+        *,
+        only: tuple[bytes, ...] = (b"",),
+        but: tuple[bytes, ...] = (),
+    ) -> None:
         # Forms are read where they are expected: Twisted would have `email` parse the type of every body.
         super().__init__(others, requestFactory=ApiRequest, timeout=60, parsePOSTFormSubmission=False)
         self._hot = hot
         self._resource = resource
         self._others = others
+        self._only, self._but = only, but
 
     def getResourceFor(self, request: Request) -> IResource:
         if request.path == self._hot:
             return self._resource
+        if not request.path.startswith(self._only) or request.path.startswith(self._but or (b"\0",)):
+            request.postpath = [b"?"]
+            return self._others
         try:
             b"/".join(request.postpath or ()).decode()
         except UnicodeDecodeError:

@@ -31,6 +31,8 @@ from gateway.api.ussd import Ussd
 from gateway.core.database import Queue, Runs
 from gateway.core.release import on_hold
 from gateway.core.tables.staff import fact
+from gateway.providers.callbacks import MOST_OCTETS as CALLBACK_OCTETS
+from gateway.providers.callbacks import Doors
 from gateway.routing import choose
 from menus.vendors import NotUnderstood
 
@@ -40,6 +42,7 @@ PROBE_EVERY = 0.5  # seconds: whoever asks more often is told what was found las
 KEYS_KEPT = timedelta(hours=24)  # idempotency keys
 
 _JSON = "application/json"
+_OUTSIDE = (b"/payments/", b"/ussd/")  # what is for providers and vendors
 
 
 class Joined(Protocol):
@@ -53,6 +56,8 @@ class Joined(Protocol):
     board: Any
     desk: Any
     place: Any
+    keys: Any
+    wallets: Any
 
 
 class Api:
@@ -87,6 +92,7 @@ class Api:
             country=settings.organisation.country,
             now=gateway.now,
         )
+        self.doors = Doors(settings, gateway.database, gateway.wallets, gateway.keys)
         self._probed: tuple[float, str, bool] | None = None
         self._housekeeping = LoopingCall(self._tidy)
         self._housekeeping.clock = gateway.reactor
@@ -110,7 +116,12 @@ class Api:
         await self.callbacks.stop()
 
     def site(self) -> Site:
-        return ApiSite(messages.ROUTE.encode(), self._messages, self.app.resource())
+        apart = _OUTSIDE if self._gateway.settings.callbacks.listen else ()
+        return ApiSite(messages.ROUTE.encode(), self._messages, self.app.resource(), but=apart)
+
+    def callbacks_site(self) -> Site:
+        """What providers and vendors may reach, and nothing else."""
+        return ApiSite(b"", self._messages, self.app.resource(), only=_OUTSIDE)
 
     def _tidy(self) -> Deferred[None]:
         async def tidy() -> None:
@@ -160,6 +171,24 @@ class Api:
         self._figures.request(f"/ussd/{name}", 200)
         request.setHeader("content-type", vendor.content_type)
         return text.encode()
+
+    # --- payments -------------------------------------------------------------------------------------------------
+
+    @app.route("/payments/<name>/<secret>", methods=["POST", "PUT"])
+    async def payment(self, request: Request, name: str, secret: str) -> bytes:
+        body = request.content.read(CALLBACK_OCTETS + 1) if request.content else b""
+        if len(body) > CALLBACK_OCTETS:
+            return self._refuse(request, 413, "size", "a callback is smaller")
+        peer = str(getattr(request.getClientAddress(), "host", ""))
+        forwarded = request.requestHeaders.getRawHeaders("x-forwarded-for", [])
+        said = await self.doors.hear(name, secret, body, peer, ",".join(forwarded) or None)
+        if said.status >= 400:
+            return self._refuse(request, said.status, "unknown", "there is nothing here")
+        self._figures.request("/payments", said.status)
+        if said.content is None:
+            request.setResponseCode(said.status)
+            return b""
+        return self._answer(request, said.status, said.content)
 
     # --- how it is ------------------------------------------------------------------------------------------------
 

@@ -52,7 +52,7 @@ def test_every_text_is_used_and_none_is_missing() -> None:
         (('digit = 7, go = "7"', 'digit = 0, go = "7"'), "digit: must be 1 to 9"),
         (('digit = 7, go = "7"', 'digit = true, go = "7"'), "digit: is not a int"),
         (('head = "11"', 'haed = "11"'), "screens.1: haed: no such setting"),
-        (('items = [{ digit = 1, command = "71"', '# [{ digit = 1, command = "71"'), "screens.7: has nothing to show"),
+        (("[screens.7]", "[screens.7]\n\n[screens.77]"), "screens.7: has nothing to show"),
         (('{ zh = "退订", en = "Stop" }', '{ zh = "退订" }'), "label: must be written in zh, en"),
         (('{ zh = "退订", en = "Stop" }', '{ zh = "退订", en = "" }'), "label: en: must be a text"),
         (('{ zh = "退订", en = "Stop" }', '{ zh = "退订", en = 5 }'), "label: en: must be a text"),
@@ -93,8 +93,8 @@ def test_a_tree_may_not_be_too_deep(tmp_path: Path) -> None:
     path = write(
         tmp_path,
         (
-            'items = [{ digit = 1, command = "71"',
-            'items = [{ digit = 1, go = "71", label = { zh = "下", en = "On" } }] # ',
+            "[screens.7]\nitems = [",
+            '[screens.7]\nitems = [{ digit = 1, go = "71", label = { zh = "下", en = "On" } },',
         ),
         add=f'{chain}\n[screens.711111]\nhead = "9"\n',
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gateway.core.tables import (
+    cash,
     desk,
     intents,
     messages,
@@ -18,6 +19,7 @@ from gateway.core.tables.metadata import METADATA
 
 __all__ = [
     "METADATA",
+    "cash",
     "desk",
     "intents",
     "messages",

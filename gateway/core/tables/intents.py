@@ -40,7 +40,7 @@ payment_intent = Table(
     Column("reason", Text),  # why it failed
     Column("problem", Text),  # what a person has to look at
     Column("receipt", Text),  # number of the receipt that it became
-    Column("original", ForeignKey("payment_intent.id")),  # of a refund: the payment
+    Column("reverses", Text),  # of a refund: the provider's transaction that goes back
     CheckConstraint("amount > 0", name="amount"),
     CheckConstraint(
         "state IN ('created', 'submitted', 'pending', 'unknown', 'succeeded', 'failed', 'expired', 'reconciled')",

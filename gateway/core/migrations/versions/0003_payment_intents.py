@@ -44,7 +44,7 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text(), nullable=True),
         sa.Column("problem", sa.Text(), nullable=True),
         sa.Column("receipt", sa.Text(), nullable=True),
-        sa.Column("original", sa.Text(), nullable=True),
+        sa.Column("reverses", sa.Text(), nullable=True),
         sa.CheckConstraint("kind IN ('push', 'paybill', 'refund')", name=op.f("ck_payment_intent_kind")),
         sa.CheckConstraint(
             "state IN ('created', 'submitted', 'pending', 'unknown', 'succeeded', 'failed', 'expired', 'reconciled')",
@@ -52,9 +52,6 @@ def upgrade() -> None:
         ),
         sa.CheckConstraint("amount > 0", name=op.f("ck_payment_intent_amount")),
         sa.ForeignKeyConstraint(["member_id"], ["member.id"], name=op.f("fk_payment_intent_member_id_member")),
-        sa.ForeignKeyConstraint(
-            ["original"], ["payment_intent.id"], name=op.f("fk_payment_intent_original_payment_intent")
-        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_payment_intent")),
         sa.UniqueConstraint("reference", name=op.f("uq_payment_intent_reference")),
         sa.UniqueConstraint("request_key", name=op.f("uq_payment_intent_request_key")),

@@ -1,0 +1,129 @@
+"""What treasurers hand on: in transit when they say so, in the bank when finance has found it there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import Connection, select, update
+
+from gateway.affairs import branches, cash, ledger, receipts
+from gateway.affairs.books import Books
+from gateway.affairs.ledger import Account, AccountKind, Entry, Posting
+from gateway.core.model import Member
+from gateway.core.tables.cash import remittance
+
+TRANSIT, ARRIVED, RETURNED = "transit", "arrived", "returned"
+
+
+class Remittance(NamedTuple):
+    id: int
+    number: str
+    treasurer_id: int
+    branch_path: str
+    amount: int
+    reference: str | None
+    state: str
+    sent: datetime
+    settled: datetime | None
+    settled_by: str | None
+
+
+class TooMuch(NamedTuple):
+    """More than the treasurer holds."""
+
+    book: int
+
+
+_COLUMNS = tuple(remittance.c[name] for name in Remittance._fields)
+
+
+def send(
+    conn: Connection, books: Books, treasurer: Member, amount: int, reference: str | None, now: datetime
+) -> Remittance | TooMuch:
+    """Out of the box and on its way."""
+    book = cash.booked(conn, books, treasurer.id)
+    if amount > book:
+        return TooMuch(book)
+    made = Remittance(
+        id=books.new_id(),
+        number=receipts.take_numbers(conn, books.keys)[0],
+        treasurer_id=treasurer.id,
+        branch_path=treasurer.branch_path,
+        amount=amount,
+        reference=reference,
+        state=TRANSIT,
+        sent=now,
+        settled=None,
+        settled_by=None,
+    )
+    conn.execute(remittance.insert().values(made._asdict()))
+    _post(conn, books, made, "sent", _transit(made), cash.account(treasurer.id), f"member:{treasurer.id}", now)
+    return made
+
+
+def arrived(conn: Connection, books: Books, number: str, *, by: str, now: datetime) -> Remittance | None:
+    """Finance has found it in the bank; None when it is not on its way."""
+    found = _settle(conn, number, ARRIVED, by, now)
+    if found is not None:
+        _post(conn, books, found, "arrived", Account(AccountKind.BANK, _top(found)), _transit(found), by, now)
+    return found
+
+
+def returned(conn: Connection, books: Books, number: str, *, by: str, now: datetime) -> Remittance | None:
+    """It never came: the treasurer holds it again. None when it is not on its way."""
+    found = _settle(conn, number, RETURNED, by, now)
+    if found is not None:
+        _post(conn, books, found, "returned", cash.account(found.treasurer_id), _transit(found), by, now)
+    return found
+
+
+def find(conn: Connection, number: str) -> Remittance | None:
+    row = conn.execute(select(*_COLUMNS).where(remittance.c.number == number)).first()
+    return Remittance(*row) if row is not None else None
+
+
+def listing(
+    conn: Connection, *, path: str = "", states: Sequence[str] = (TRANSIT,), limit: int = 200
+) -> tuple[Remittance, ...]:
+    """Of a subtree, the oldest first."""
+    query = select(*_COLUMNS).where(remittance.c.state.in_(states), branches.below(path, remittance.c.branch_path))
+    return tuple(Remittance(*row) for row in conn.execute(query.order_by(remittance.c.sent).limit(limit)))
+
+
+def _settle(conn: Connection, number: str, state: str, by: str, now: datetime) -> Remittance | None:
+    moved = update(remittance).where(remittance.c.number == number, remittance.c.state == TRANSIT)
+    if not conn.execute(moved.values(state=state, settled=now, settled_by=by)).rowcount:
+        return None
+    return find(conn, number)
+
+
+def _top(found: Remittance) -> str:
+    """Whose bank it is: the organisation's own branch."""
+    return found.branch_path.strip("/").partition("/")[0]
+
+
+def _transit(found: Remittance) -> Account:
+    return Account(AccountKind.TRANSIT, found.branch_path.strip("/").rpartition("/")[2])
+
+
+def _post(
+    conn: Connection,
+    books: Books,
+    found: Remittance,
+    step: str,
+    debit: Account,
+    credit: Account,
+    actor: str,
+    now: datetime,
+) -> None:
+    entry = Entry(
+        key=f"remittance:{found.id}:{step}",
+        kind="remittance",
+        postings=(Posting(debit, found.amount), Posting(credit, -found.amount)),
+        effective=now,
+        actor=actor,
+        currency=books.currency,
+    )
+    ledger.post(conn, books.new_id, entry, now)

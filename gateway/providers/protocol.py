@@ -1,0 +1,110 @@
+"""What the worker asks of a mobile money provider, and the values that come back, whichever API it speaks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from enum import StrEnum
+from typing import Any, Protocol
+
+from commands.shown import decimals
+from gateway.affairs.intents import Intent
+
+
+class Outcome(StrEnum):
+    COMPLETED = "completed"
+    FAILED = "failed"
+    PENDING = "pending"
+    ABSENT = "absent"  # the provider does not know our request
+    BLIND = "blind"  # there is no way to ask
+
+
+class Reason(StrEnum):
+    """Why there was no payment, as far as a member can do something about it."""
+
+    PIN = "pin"
+    CANCELLED = "cancelled"
+    FUNDS = "funds"
+    TIMEOUT = "timeout"  # no PIN was entered, or the phone was not reached
+    LIMIT = "limit"
+    BUSY = "busy"  # another request is open on that phone
+    NO_WALLET = "no_wallet"
+    UNAVAILABLE = "unavailable"  # the provider; nothing was asked of the phone
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What a provider says of a request, in its own words; None is what it does not tell."""
+
+    outcome: Outcome
+    remote: str | None = None
+    transaction: str | None = None
+    amount: int | None = None
+    currency: str | None = None
+    payer: str | None = None
+    payee: str | None = None
+    reason: Reason | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """A callback. What it `claims` is never believed; `evidence` is, if `answers` names the question we have asked."""
+
+    answers: str | None = None
+    claims: Mapping[str, Any] = field(default_factory=dict)
+    evidence: Seen | None = None
+
+
+class Unreadable(ValueError):
+    """A callback that is none of this provider's."""
+
+
+class Provider(Protocol):
+    """Every method raises `NotSent` or `Unclear` when there is no answer."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def repeats_are_safe(self) -> bool:
+        """Whether a request that is sent again is recognised as the same."""
+
+    async def submit(self, intent: Intent, callback: str) -> Seen:
+        """Ask the wallet for the money."""
+
+    async def give_back(self, intent: Intent, transaction: str, callback: str) -> Seen:
+        """Reverse a transaction, or the part of it that `intent` says."""
+
+    async def query(self, intent: Intent, callback: str, now: datetime) -> Seen:
+        """What became of it."""
+
+    async def probe(self) -> str:
+        """Whether it can be used, without moving money; "" or what is odd."""
+
+    def read(self, content: Any) -> Notice:
+        """A callback's JSON; raises `Unreadable`."""
+
+
+def written(amount: int, currency: str) -> str:
+    """900 as "9.00"."""
+    places = decimals(currency)
+    whole, part = divmod(amount, 10**places)
+    return f"{whole}.{part:0{places}d}" if places else str(whole)
+
+
+def minor(text: Any, currency: str) -> int | None:
+    """ "9.00" as 900; None when it is no amount of this currency."""
+    try:
+        amount = Decimal(str(text)).scaleb(decimals(currency))
+        return int(amount) if amount == amount.to_integral_value() and abs(amount) < 10**15 else None
+    except (InvalidOperation, ValueError, OverflowError):
+        return None
+
+
+def same_number(one: str, other: str) -> bool:
+    """Whether two ways of writing name the same phone: +254 7.., 2547.."""
+    return "".join(filter(str.isdigit, one)) == "".join(filter(str.isdigit, other))
