@@ -33,6 +33,8 @@ from gateway.core.text import fits_gsm7
 _QUESTION = 6  # characters that may be a question
 _MENU = "0"
 _ASK = "71"
+_LOCK = "87"
+WORKS_LOCKED = frozenset({"0", "92"})  # HELP and STOP, from a phone that was locked
 _CONFIRM = "Y"
 _UNKNOWN = "unknown"  # the kind of a case that nobody asked for
 
@@ -109,6 +111,16 @@ def answer(
             return _problem(office, prepared, request, parsed)
         case Silent():
             return Answered(reply=None, command="", log_class=LogClass.A, log_text=prepared.text, dialog=KEEP)
+
+
+def locked(office: Office, prepared: Prepared, request: Request) -> Answered | None:
+    """What a locked phone is told; None for HELP and for STOP, which work all the same. Nothing of the text is kept."""
+    if isinstance(prepared.parsed, Understood) and prepared.parsed.command.code in WORKS_LOCKED:
+        return None
+    if isinstance(prepared.parsed, Silent):
+        return None
+    reply = office.reply(request, "lock.locked")
+    return Answered(reply=reply, command=_LOCK, log_class=LogClass.A, log_text=None, reply_text=reply.text)
 
 
 def missing(office: Office, request: Request, lacking: Missing) -> Reply:

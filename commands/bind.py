@@ -10,7 +10,7 @@ from commands import shown
 from commands.office import LIFE, office
 from commands.registry import Command, Confirm, Kind, Parameter, Question
 from commands.texts import Named
-from gateway.affairs import invitations, members
+from gateway.affairs import consent, invitations, members
 from gateway.core import audit
 from gateway.core.model import Ask, LogClass, Reply, Request
 
@@ -55,6 +55,7 @@ def bind(conn: Connection, request: Request) -> Reply:
         members.bind(conn, request.number, found.id, request.now)
     except members.Taken:
         return at.reply(request, "bind.already")
+    consent.bound(conn, at.new_id, [request.number], how="BIND", now=request.now)
     branch = Named(found.branch_name, found.branch_code)
     return at.reply(request, "bind.done", branch=branch, tail=shown.tail(found.member_no))
 

@@ -13,6 +13,7 @@ from commands.dues import DUES
 from commands.help import HELP
 from commands.hotline import ANSWER, CALL, DONE, FORWARD
 from commands.me import ME
+from commands.mine import DATA, LOCK, NOT_MINE
 from commands.noticing import APPROVE, BROADCAST, DENY, KILL, PAUSE, RESUME
 from commands.pay import PAY
 from commands.payfor import PAYFOR
@@ -34,7 +35,7 @@ SHIPPED = (
     *(DUES, PAY, RECEIPT, VOUCHER, PAYFOR, REFUND, WAIVER),
     *_NOTICES,
     *(ASK, CALL),
-    *(BIND, ME),
+    *(BIND, ME, DATA, LOCK, NOT_MINE),
     *(lang(LANGUAGES), STOP, START),
     *(COLLECT, CLOSE, REMIT, ARRIVED, MISSING),
     *(ANSWER, DONE, FORWARD),

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, insert
 
-from commands.answer import KEEP, Answered, Prepared, answer, prepare
+from commands.answer import KEEP, Answered, Prepared, answer, locked, prepare
 from commands.privacy import masked_reply
 from commands.privacy import unknown as withheld
 from gateway import receipting, telling
@@ -150,6 +150,8 @@ class _Batch:
         command = prepared.command
         found = read.get(command.code, {}).get(sender.number) if command is not None else None
         request = self._request(sender, message, prepared, found)
+        if sender.locked and (refused := locked(self.office, prepared, request)) is not None:
+            return self._answered(taken, sender, refused, request)
         unknown = self.place.limits.unknowns(sender.number, self.seconds)
         return self._answered(
             taken, sender, answer(self.conn, self.office, prepared, request, unknown=unknown), request
@@ -300,7 +302,8 @@ class _Batch:
 
     def _ussd(self, taken: Taken, sender: Sender) -> Handled:
         message = taken.message
-        request = self._request(sender, message)
+        # A locked phone dials as one that is no member's would.
+        request = self._request(sender._replace(member=None) if sender.locked else sender, message)
         screen = self.place.engine.answer(self.conn, message, request, self.place.sessions)
         self._log(taken, sender, screen.command, screen.log_class, f"<{screen.node or screen.typed}>", None)
         handled = Handled(session=screen.session, command=screen.command)

@@ -18,6 +18,7 @@ from commands.office import Office
 from commands.registry import Command, Registry
 from commands.texts import Texts
 from config.model import Organisation
+from gateway.affairs import phones
 from gateway.core.database import Inline
 from gateway.core.ids import Ids
 from gateway.core.keys import Keys
@@ -457,3 +458,18 @@ def test_what_is_submitted_sealed_is_sent_and_not_kept(house: House) -> None:
         ("shown", None, "A"),
         (None, None, "C"),
     ]
+
+
+def test_a_locked_phone_has_help_and_stop_and_nothing_else(house: House) -> None:
+    with house.conn.begin():
+        phones.lock(house.conn, house.ids, MEMBER, actor="staff:li", now=NOW)
+    for text in ("11", "71 怎么交会费", "Y 1234", "随便说说这些话", "93", "81 12345678"):
+        assert "本号已锁定" in (house.say(text) or ""), text
+        house.clock.advance(601)
+    assert house.rows(message.c.text, direction="in") == [None] * 6
+    assert "会费" not in (dialled(house, "*123*1#")[0])
+    assert "已锁定" not in (house.say("0") or "")
+    assert "已退订" in (house.say("TD") or "")
+    with house.conn.begin():
+        phones.unlock(house.conn, house.ids, MEMBER, actor="staff:li", reason="came in person", now=NOW)
+    assert "9.00元" in (house.say("11") or "")

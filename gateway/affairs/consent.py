@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -30,6 +30,22 @@ def stop(conn: Connection, new_id: Callable[[], int], text: str, *, how: str, no
 def start(conn: Connection, new_id: Callable[[], int], text: str, *, how: str, now: datetime) -> bool:
     """Bulk may come again. False when it had not been stopped."""
     return _record(conn, new_id, text, granted=True, how=how, now=now)
+
+
+def bound(conn: Connection, new_id: Callable[[], int], numbers: Sequence[str], *, how: str, now: datetime) -> None:
+    """Phones became members': membership says yes, `how` being import, staff or BIND. An opt-out of before stays."""
+    if numbers:
+        rows = [
+            {"id": new_id(), "number": text, "topic": "", "granted": True, "how": how, "at": now} for text in numbers
+        ]
+        conn.execute(consent.insert(), rows)
+
+
+def disowned(conn: Connection, numbers: Sequence[str]) -> frozenset[str]:
+    """Those of `numbers` whose owners last said that they are nobody's we know; START or an invitation ends it."""
+    said = select(consent.c.number, consent.c.how).where(consent.c.number.in_(numbers), consent.c.topic == "")
+    last = {row.number: row.how for row in conn.execute(said.order_by(consent.c.id))}
+    return frozenset(text for text, how in last.items() if how == "WRONG")
 
 
 def history(conn: Connection, text: str) -> tuple[Consent, ...]:

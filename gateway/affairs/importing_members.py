@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
-from gateway.affairs import dues, fields, invitations
+from gateway.affairs import consent, dues, fields, invitations
 from gateway.affairs.importing_rows import Outcome, Result
 from gateway.affairs.sheets import Column, Row
 from gateway.core import phone
@@ -195,6 +195,7 @@ def write(
     known = {row[1]: row for row in _known(conn, [person.member_no for person in people])}
     wanted = [person.phone for person in people if person.phone is not None and bind]
     owners: dict[str, int] = dict(_owners(conn, wanted))
+    disowned = consent.disowned(conn, wanted) if wanted else frozenset()
     results: list[Result] = []
     created: list[dict[str, Any]] = []
     changed: list[dict[str, Any]] = []
@@ -215,7 +216,9 @@ def write(
                 changed.append(_update(person, member_id))
         if person.phone is not None and bind:
             owner = owners.get(person.phone)
-            if owner is None and not has_phone:
+            if person.phone in disowned and owner is None:
+                reason = "phone:said_wrong_number"
+            elif owner is None and not has_phone:
                 phones.append({"number": person.phone, "member_id": member_id, "main": True, "bound": now})
                 has_phone = True
             elif owner is None:
@@ -228,6 +231,7 @@ def write(
     codes: list[Invitation] = []
     if not dry_run:
         _store(conn, created, changed, phones, owed)
+        consent.bound(conn, new_id, [row["number"] for row in phones], how="import", now=now)
         if inviting is not None:
             made = invitations.create(conn, inviting.keys, inviting.random, list(unbound), now)
             codes = [

@@ -22,6 +22,7 @@ class Sender(NamedTuple):
     language: str | None = None  # chosen on this phone, else the member's
     opted_out: bool = False
     locked_until: datetime | None = None
+    locked: bool = False  # by its member or by staff: only HELP and STOP work
 
 
 class Number(NamedTuple):
@@ -44,7 +45,7 @@ _MEMBER = (
 )
 _by_numbers = Lookup(
     lambda among: (
-        select(number.c.number, number.c.language, number.c.opted_out, number.c.locked_until, *_MEMBER)
+        select(number.c.number, number.c.language, number.c.opted_out, number.c.locked_until, number.c.locked, *_MEMBER)
         .select_from(number.outerjoin(member, number.c.member_id == member.c.id).outerjoin(branch))
         .where(among(number.c.number))
     )
@@ -65,15 +66,15 @@ def by_numbers(conn: Connection, numbers: Sequence[str], today: date) -> dict[st
     if not senders:
         return senders
     rows = _by_numbers(conn, list(senders))
-    roles = _roles(conn, [row[4] for row in rows if row[4] is not None], today)
-    for text, language, opted_out, locked_until, *found in rows:
+    roles = _roles(conn, [row[5] for row in rows if row[5] is not None], today)
+    for text, language, opted_out, locked_until, locked, *found in rows:
         known = None
         if found[0] is not None:
             known = Member._make((*found, roles.get(found[0], _NO_ROLES)))
             language = language or known.language
         if locked_until is not None:
             locked_until = _TIME.process_result_value(locked_until, conn.dialect)
-        senders[text] = Sender(text, known, language, opted_out == 1, locked_until)
+        senders[text] = Sender(text, known, language, opted_out == 1, locked_until, locked is not None)
     return senders
 
 
