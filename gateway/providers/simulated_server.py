@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import orjson
-from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
@@ -103,7 +103,7 @@ class Server(Resource):
 
     async def stop(self) -> None:
         if self._port is not None:
-            await DeferredList([self._port.stopListening()])
+            await maybeDeferred(self._port.stopListening)
         for hung in self._hung:
             if not hung.called:
                 hung.callback(None)

@@ -155,6 +155,15 @@ class House:
         """That much later."""
         self.ahead += timedelta(seconds=seconds)
 
+    def forward_until(self, condition: Callable[[], Any]) -> None:
+        """Let time run, as fast as it takes."""
+
+        def later() -> bool:
+            self.forward(0.5)
+            return bool(condition())
+
+        until(later)
+
     # --- doing ------------------------------------------------------------------------------------------------------
 
     def fault(self, **options: Any) -> None:
@@ -229,6 +238,11 @@ class House:
 
     def is_(self, id_: str, state: Step) -> bool:
         return self.intent(id_).state is state
+
+    def waits(self, id_: str) -> bool:
+        """Nobody has it in hand."""
+        due = self.intent(id_).due
+        return due is None or due > self.now()
 
     def settled(self, id_: str, state: Step, *, seconds: float = 20) -> Intent:
         """It gets there by itself, while time passes as fast as it takes."""
