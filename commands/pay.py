@@ -68,7 +68,7 @@ def offered(conn: Connection, at: Office, request: Request, wish: _Wish) -> dict
     voucher = at.registry.get(_VOUCHER)
     if voucher is not None and voucher.allows(member):
         found["voucher"] = "2"
-    if wish.surplus == Surplus.PREPAID and wallets.available(at.wallets, request.number, wish.amount) is not None:
+    if wallets.available(at.wallets, request.number, wish.amount) is not None:
         found["wallet"] = "3"
     if settings.value(conn, "cash.relatives", request.now) and "cash" in found:
         found["relative"] = "4"
@@ -182,6 +182,7 @@ def _wallet(conn: Connection, at: Office, request: Request, wish: _Wish) -> Repl
         language=request.language,
         now=request.now,
         request_key=f"pay:{request.number}:{request.message}",
+        surplus=wish.surplus,
     )
     if isinstance(opened, intents.Another):
         return at.reply(request, "pay.wallet_open", amount=at.money(opened.intent.amount, request.language))

@@ -76,6 +76,7 @@ class Intent:
     member_id: int | None
     amount: int
     currency: str
+    surplus: str
     provider: str
     number: str
     language: str
@@ -132,6 +133,7 @@ def open(  # noqa: A001  # that is what is done to an intent
     language: str,
     now: datetime,
     request_key: str,
+    surplus: str = "prepaid",
 ) -> Intent | Another:
     """Ask a wallet for money, after the commit. The same `request_key` finds what it opened before."""
     if (known := by_request(conn, request_key)) is not None:
@@ -149,6 +151,7 @@ def open(  # noqa: A001  # that is what is done to an intent
         member_id=member_id,
         amount=amount,
         currency=currency,
+        surplus=surplus,
         provider=provider,
         number=number,
         language=language,

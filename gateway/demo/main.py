@@ -28,8 +28,9 @@ from gateway.core import upgrade
 from gateway.core.engines import engine
 from gateway.core.ids import Ids
 from gateway.core.keys import Keys
-from gateway.demo import organisation, pages
+from gateway.demo import organisation, pages, wallets
 from gateway.demo.network import Handset, Network
+from gateway.demo.wallets import Wallets
 from gateway.service import Muster
 from smpp.simulator import Options
 
@@ -95,10 +96,12 @@ class Demo:
         self.tokens, handsets, self._new = self._prepared()
         device = Path(self.gateway.modem["village"].device or "")
         self.network = Network(reactor, handsets, random=self.random, now=now, device=device, options=OPERATOR)
+        self.wallets = Wallets(reactor, self.gateway, self.network.handsets, self.network, random=self.random, now=now)
         self.muster = Muster(reactor, self.gateway, demo=True, extras=self._pages, now=now)
 
     async def start(self) -> None:
         self.network.start(int(self.gateway.smpp["mobile"].endpoint.rsplit(":", 1)[1]))
+        self.wallets.start()
         await self.muster.start()
         console = self.muster.console
         if console is not None:
@@ -109,6 +112,7 @@ class Demo:
 
     async def stop(self) -> None:
         await self.muster.stop()
+        await self.wallets.stop()
         await self.network.stop()
 
     def said(self) -> Iterator[str]:
@@ -121,6 +125,7 @@ class Demo:
             yield f"  {role:<10} {url}/sign-in/link/{token}"
         yield ""
         yield f"Then open {url}/handset: text 会费 or DUES, dial *123#, and see them in the log."
+        yield f"Their wallets hold a little money; the PIN is {wallets.PIN}."
         yield f"The API listens on {endpoint_url(self.gateway.api.listen)}, its key is {self.api_key}"
         yield f"The configuration is {self.gateway.path}"
 
@@ -131,13 +136,17 @@ class Demo:
         """Write the configuration with ports that are free now, and read it as `muster run` would."""
         listen = free_endpoint(listen)
         console = endpoint_url(listen)
+        api = free_port("127.0.0.1", 8081, but=console.rsplit(":", 1)[1])
+        gsma = free_port("127.0.0.1", 9081)
         file = self.folder / "muster.toml"
         file.touch(mode=0o600)
         file.write_text(
-            _CONFIGURATION.format(
+            (_CONFIGURATION + wallets.CONFIGURATION).format(
                 listen=listen,
                 public_url=console,
-                api=free_port("127.0.0.1", 8081, but=console.rsplit(":", 1)[1]),
+                api=api,
+                gsma=gsma,
+                daraja=free_port("127.0.0.1", 9082, but=str(gsma)),
                 api_key=self.api_key,
                 operator=free_port("127.0.0.1", 2775),
                 password=PASSWORD,

@@ -17,6 +17,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 
 from gateway.core.model import Fragment
+from gateway.providers.simulator import Prompt
 from modems import tpdu
 from modems.emulated import Behaviour
 from modems.emulator import EmulatedModem
@@ -59,6 +60,7 @@ class Handset:
     notes: deque[Note] = field(default_factory=lambda: deque(maxlen=KEPT))
     screen: str | None = None  # of a USSD session, or its last words
     session: UssdSession | None = None
+    prompt: Prompt | None = None  # the wallet's pop-up
 
     @property
     def in_session(self) -> bool:
@@ -103,7 +105,10 @@ class Network:
         """What a person does with the keys: answer a session, dial a code, or else send a text."""
         handset = self.handsets[number]
         text = text[:LONGEST]
-        if handset.session is not None and handset.in_session:
+        if handset.prompt is not None:  # what is entered there is the wallet's, and is kept nowhere
+            if text.strip():
+                handset.prompt.answer(text.strip())
+        elif handset.session is not None and handset.in_session:
             handset.session.answer(text)
         elif CODE.fullmatch(text.strip()):
             self.dial(number, text.strip())
@@ -139,10 +144,29 @@ class Network:
     def hang_up(self, number: str) -> None:
         """The red key: it ends a session, and clears the screen."""
         handset = self.handsets[number]
+        if handset.prompt is not None:
+            handset.prompt.cancel()
+            return
         if handset.session is not None:
             handset.session.hang_up()
         handset.session = handset.screen = None
         self._changed(number)
+
+    def prompted(self, prompt: Prompt) -> None:
+        """The wallet's pop-up has come, or gone."""
+        handset = self.handsets[prompt.number]
+        handset.prompt = prompt if prompt.open else None
+        if prompt.open:
+            handset.session = handset.screen = None
+        self._changed(prompt.number)
+
+    def busy(self, number: str) -> bool:
+        """No pop-up comes over an open USSD session."""
+        return self.handsets[number].in_session
+
+    def told(self, number: str, text: str) -> None:
+        """The wallet's own SMS."""
+        self._deliver(number, text, 1)
 
     def read(self, number: str) -> None:
         """Somebody has looked at the phone."""

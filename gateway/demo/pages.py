@@ -8,6 +8,7 @@ from typing import Any
 
 from gateway.console.web import Answer, Entry, Extra, Page, Redirect, Refused, Route, Visit
 from gateway.demo.network import Handset, Network
+from gateway.demo.wallets import PIN
 
 NAME = "handset"
 TOPIC = "handset"
@@ -75,7 +76,7 @@ class Handsets:
     def _shown(self, visit: Visit) -> dict[str, Any]:
         handset = self._handset(visit)
         self._network.read(handset.number)
-        return {"handset": handset, "handsets": list(self._network.handsets.values()), "code": self._code}
+        return {"handset": handset, "handsets": list(self._network.handsets.values()), "code": self._code, "pin": PIN}
 
     def _handset(self, visit: Visit) -> Handset:
         handset = self._network.handsets.get(visit.path["number"])

@@ -22,7 +22,7 @@ from gateway.affairs.intents import Intent, Kind, Step
 from gateway.affairs.ledger import Account, AccountKind, KeyReused
 from gateway.affairs.members import Sender
 from gateway.affairs.movements import Movement
-from gateway.affairs.payments import Method, Payment
+from gateway.affairs.payments import Method, Payment, Surplus
 from gateway.affairs.receipts import Receipt
 from gateway.providers.protocol import Outcome, Reason, Seen, same_number
 
@@ -139,6 +139,7 @@ def _payment(intent: Intent, member_id: int, transaction: str, now: datetime) ->
         actor=ACTOR,
         at=now,
         note=transaction,
+        surplus=Surplus(intent.surplus),
     )
 
 

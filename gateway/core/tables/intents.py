@@ -21,6 +21,7 @@ payment_intent = Table(
     Column("member_id", ForeignKey("member.id"), index=True),  # NULL: paid in, nobody knows for whom
     Column("amount", BigInteger, nullable=False),  # minor units
     Column("currency", Text, nullable=False),
+    Column("surplus", Text, nullable=False, server_default=text("'prepaid'")),  # what is done with more than is owed
     Column("provider", Text, nullable=False),
     Column("number", Text, nullable=False),  # of the wallet
     Column("language", Text, nullable=False),

@@ -25,6 +25,7 @@ def upgrade() -> None:
         sa.Column("member_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.Column("amount", sa.BigInteger(), nullable=False),
         sa.Column("currency", sa.Text(), nullable=False),
+        sa.Column("surplus", sa.Text(), server_default=sa.text("'prepaid'"), nullable=False),
         sa.Column("provider", sa.Text(), nullable=False),
         sa.Column("number", sa.Text(), nullable=False),
         sa.Column("language", sa.Text(), nullable=False),
