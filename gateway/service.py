@@ -263,6 +263,7 @@ class Muster:
             demo=self.demo,
             sms_to=next((link.source for link in self.settings.smpp.values() if link.source), ""),
             extras=self._extras(self),
+            exports=self.settings.path.parent / "exports",
         )
 
     async def _listen(self, endpoint: str, site: Any) -> None:

@@ -13,10 +13,13 @@ the Content-Security-Policy allows nothing else.
 
 from __future__ import annotations
 
+import os
 import secrets
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
+from pathlib import Path
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
@@ -31,34 +34,41 @@ from gateway.console import (
     account,
     case_query,
     cases,
+    export_query,
     front,
     links,
     live,
     log,
+    saved_searches,
     sessions,
     settings_pages,
     signin,
     staff_pages,
 )
+from gateway.console import exports as export_pages
 from gateway.console.drawing import Drawing
 from gateway.console.dues import routes as dues_routes
 from gateway.console.dues.sums import Sums
 from gateway.console.events import Events, Stream
+from gateway.console.exporting import Exporting
 from gateway.console.language import N_, Languages
 from gateway.console.passwords import Passwords
 from gateway.console.static import Static
 from gateway.console.templates import FOLDER, Templates
 from gateway.console.web import Entry, Extra, Visit
+from gateway.console.writing import Writing
 from gateway.core.database import Runs
 from gateway.core.ids import Ids
 from gateway.core.keys import Keys
 from gateway.links import Board
 
-TOPICS = ("messages", "cases", "links")
+TOPICS = ("messages", "cases", "links", "exports")
 _ROUTES = (
     *signin.ROUTES,
     *account.ROUTES,
     *log.ROUTES,
+    *saved_searches.ROUTES,
+    *export_pages.ROUTES,
     *links.ROUTES,
     *cases.ROUTES,
     *dues_routes.ROUTES,
@@ -81,6 +91,7 @@ _ENTRIES = (
     Entry(href="/queue", title=N_("Queue"), may="queue", group="desk", also=("/case/",)),
     Entry(href="/log", title=N_("Log"), may="log", group="desk", also=("/message/",)),
     Entry(href="/dues", title=N_("Dues"), may="dues", group="money"),
+    Entry(href="/exports", title=N_("Exports"), may="exports", group="desk"),
     Entry(href="/links", title=N_("Links"), group="system"),
     Entry(href="/staff", title=N_("Staff"), may="staff", group="system"),
     Entry(href="/settings", title=N_("Settings"), may="settings", group="system"),
@@ -118,6 +129,7 @@ class Console(Service):
         demo: bool = False,
         sms_to: str = "",
         extras: Sequence[Extra] = (),
+        exports: Path | None = None,
     ) -> None:
         """`commands` maps the code of each command to its name by language, for the log; `sms_to` is the number that
         papers ask members to text to."""
@@ -151,6 +163,8 @@ class Console(Service):
         topics = [*TOPICS, *(topic for extra in extras for topic in extra.topics)]
         self.events = Events(reactor, topics, mark=secrets.token_hex(4))
         self.events.alive = self._still_there
+        self.exporting = Exporting(self, exports or Path(tempfile.gettempdir()) / f"muster-exports-{os.getpid()}")
+        self.writing = Writing(reactor, partial(self.events.hint, "cases"))
         self._entries = [*_ENTRIES, *(entry for extra in extras for entry in extra.entries)]
         self._front = front.Front(self, public_url=settings.public_url, trusted_proxies=tuple(settings.trusted_proxies))
         self.routes = (*_ROUTES, *(route for extra in extras for route in extra.routes))
@@ -171,12 +185,16 @@ class Console(Service):
         self.events.start()
         for topic in TOPICS:
             self._subscriptions.append(self.database.subscribe(topic, partial(self.events.hint, topic)))
+        self._subscriptions.append(self.database.subscribe(export_query.TOPIC, self.exporting.poke))
+        self.exporting.start()
         self._subscriptions.append(self.board.watch(lambda _: self.events.hint("links")))
 
     def stopService(self) -> None:
         for unsubscribe in self._subscriptions:
             unsubscribe()
         self._subscriptions.clear()
+        self.writing.stop()
+        self.exporting.stop().addErrback(lambda failure: self.log.failure("an export", failure=failure))
         self.events.stop()
         self.drawing.stop()
         self.passwords.stop()

@@ -8,15 +8,17 @@ from http import HTTPStatus
 
 from gateway.affairs.cases import LEASE, OPEN, REOPEN
 from gateway.affairs.cases import Refused as NotNow
-from gateway.console import case_query, reveal
-from gateway.console.case_query import PAGE, TABS, Answering, Thread
+from gateway.console import case_query, case_work, reveal
+from gateway.console.case_query import PAGE, TABS, Thread
+from gateway.console.case_work import Answering, NoUnit
+from gateway.console.noting import noted
 from gateway.console.web import Answer, Page, Redirect, Refused, Route, Visit, identifier
 from gateway.core import text
 from gateway.core.model import Coding
 from gateway.routing import choose
 
 LONGEST = 700  # characters of an answer: ten segments of Chinese
-_KNOWN_PROBLEMS = ("claimed", "gone", "empty", "long", "link", "old", "reason")
+_KNOWN_PROBLEMS = ("claimed", "gone", "empty", "long", "link", "old", "reason", "unit", "other")
 
 
 async def queue(visit: Visit) -> Answer:
@@ -27,7 +29,9 @@ async def queue(visit: Visit) -> Answer:
     if tab not in TABS:
         raise Refused(HTTPStatus.NOT_FOUND)
     after = visit.query("after")
-    rows = await visit.console.database.read(case_query.page, visit.who, tab, identifier(after), visit.now)
+    rows, names = await visit.console.database.read(
+        case_query.listed, visit.who, tab, identifier(after), visit.now
+    )  # fmt: skip
     more = len(rows) > PAGE
     rows = rows[:PAGE]
     return Page(
@@ -35,6 +39,7 @@ async def queue(visit: Visit) -> Answer:
         {
             "tab": tab,
             "rows": rows,
+            "names": names,
             "here_url": "/queue" if tab == TABS[0] else f"/queue?tab={tab}",
             "next_url": f"/queue?tab={tab}&after={rows[-1].case.id}" if more else None,
             "first": not after,
@@ -47,8 +52,17 @@ async def _found(visit: Visit, words: str) -> Answer:
     """Cases by words; a case number leads straight there."""
     if words.isdecimal() and await visit.console.database.read(case_query.find, visit.who, words) is not None:
         return Redirect(f"/case/{words}")
-    rows = await visit.console.database.read(case_query.search, visit.who, words)
-    values = {"tab": "", "rows": rows, "here_url": "/queue", "next_url": None, "first": False, "sought": words}
+    rows, names = await visit.console.database.read(case_query.sought, visit.who, words)
+    await noted(visit, "search", "cases", words)
+    values = {
+        "tab": "",
+        "rows": rows,
+        "names": names,
+        "here_url": "/queue",
+        "next_url": None,
+        "first": False,
+        "sought": words,
+    }
     return Page("queue.html", values)
 
 
@@ -60,7 +74,8 @@ async def case(visit: Visit) -> Answer:
     found = await visit.console.database.read(case_query.thread, visit.who, visit.path["number"], visit.now)
     if found is None:
         raise Refused(HTTPStatus.NOT_FOUND)
-    return _page(visit, found, problem=visit.query("problem"))
+    words = _ready(found, visit.query("canned"))
+    return _page(visit, found, problem=visit.query("problem"), draft=words)
 
 
 def _page(visit: Visit, found: Thread, *, problem: str = "", draft: str | None = None) -> Page:
@@ -74,10 +89,11 @@ def _page(visit: Visit, found: Thread, *, problem: str = "", draft: str | None =
             "case": case,
             "mine": mine,
             "others_hold": held and not mine,
-            "may_answer": visit.who.reaches("answer", case.branch_path),
-            "may_reveal": visit.who.reaches("reveal", case.branch_path),
-            "may_take_over": visit.who.reaches("take over", case.branch_path),
+            "may_answer": visit.who.reaches("answer", case.path),
+            "may_reveal": visit.who.reaches("reveal", case.path),
+            "may_take_over": visit.who.reaches("take over", case.path),
             "may_reopen": case.closed is not None and case.closed > visit.now - REOPEN,
+            "writing": visit.console.writing.others(case.case_no, visit.who.name),
             "minutes": int(LEASE.total_seconds() // 60),
             "signature": visit.console.organisation.signature_for(case.language),
             "longest": LONGEST,
@@ -87,8 +103,14 @@ def _page(visit: Visit, found: Thread, *, problem: str = "", draft: str | None =
             "least": reveal.LEAST,
             "most": reveal.MOST,
         },
-        status=HTTPStatus.OK if draft is None else HTTPStatus.CONFLICT,
+        status=HTTPStatus.CONFLICT if draft and problem else HTTPStatus.OK,
     )
+
+
+def _ready(found: Thread, chosen: str) -> str | None:
+    """The canned answer that a link without scripts asked for."""
+    topic, _, title = chosen.rpartition("/")
+    return found.canned.get(topic, {}).get(title)
 
 
 async def measure(visit: Visit) -> Answer:
@@ -97,8 +119,10 @@ async def measure(visit: Visit) -> Answer:
     if found is None:
         raise Refused(HTTPStatus.NOT_FOUND)
     words = _words(visit)
+    if words:
+        visit.console.writing.note(found.case_no, visit.who.name)
     if words and found.state == OPEN:
-        await visit.console.database.run(case_query.keep, visit.who, found, visit.now)
+        await visit.console.database.run(case_work.keep, visit.who, found, visit.now)
     signed = _signed(visit, words, found.language)
     values: dict[str, object] = {"signed": signed, "empty": not words, "too_long": len(words) > LONGEST}
     try:
@@ -118,7 +142,7 @@ async def answer(visit: Visit) -> Answer:
     """Send the answer. What was typed is never lost: a problem shows the page again with it."""
     console, number, words = visit.console, visit.path["number"], _words(visit)
     found = await console.database.read(case_query.thread, visit.who, number, visit.now)
-    if found is None or not visit.who.reaches("answer", found.case.branch_path):
+    if found is None or not visit.who.reaches("answer", found.case.path):
         raise Refused(HTTPStatus.NOT_FOUND)
     id_ = identifier(visit.form("form").partition(".")[0])
     if id_ is None or not hmac.compare_digest(_form_id(visit, id_), visit.form("form")):
@@ -130,7 +154,8 @@ async def answer(visit: Visit) -> Answer:
             id=id_, case_no=number, text=_signed(visit, words, found.case.language), said=words, link=link
         )
         try:
-            await console.database.run(case_query.answer, console.ids, visit.who, answering, visit.now)
+            await console.database.run(case_work.answer, console.ids, visit.who, answering, visit.now)
+            console.writing.done(number, visit.who.name)
             return Redirect(f"/case/{number}#end")
         except NotNow:
             problem = "claimed" if found.case.state != "closed" else "gone"
@@ -140,14 +165,14 @@ async def answer(visit: Visit) -> Answer:
 async def claim(visit: Visit) -> Answer:
     number = visit.path["number"]
     try:
-        taken = await visit.console.database.run(case_query.claim, visit.who, number, visit.now)
+        taken = await visit.console.database.run(case_work.claim, visit.console.ids, visit.who, number, visit.now)
     except NotNow:
         raise Refused(HTTPStatus.NOT_FOUND) from None
     return Redirect(f"/case/{number}" if taken else f"/case/{number}?problem=claimed")
 
 
 async def release(visit: Visit) -> Answer:
-    await visit.console.database.run(case_query.release, visit.who, visit.path["number"])
+    await visit.console.database.run(case_work.release, visit.who, visit.path["number"])
     return Redirect("/queue")
 
 
@@ -156,7 +181,7 @@ async def note(visit: Visit) -> Answer:
     if not words or len(words) > LONGEST:
         return Redirect(f"/case/{number}?problem={'long' if words else 'empty'}")
     try:
-        await visit.console.database.run(case_query.note, visit.console.ids, visit.who, number, words, visit.now)
+        await visit.console.database.run(case_work.note, visit.console.ids, visit.who, number, words, visit.now)
     except NotNow:
         raise Refused(HTTPStatus.NOT_FOUND) from None
     return Redirect(f"/case/{number}#end")
@@ -165,7 +190,7 @@ async def note(visit: Visit) -> Answer:
 async def close(visit: Visit) -> Answer:
     number, reason = visit.path["number"], visit.form("reason")[: reveal.MOST]
     try:
-        await visit.console.database.run(case_query.close, visit.console.ids, visit.who, number, reason, visit.now)
+        await visit.console.database.run(case_work.close, visit.console.ids, visit.who, number, reason, visit.now)
     except NotNow:
         return Redirect(f"/case/{number}?problem=claimed")
     return Redirect("/queue")
@@ -174,9 +199,41 @@ async def close(visit: Visit) -> Answer:
 async def reopen(visit: Visit) -> Answer:
     number = visit.path["number"]
     try:
-        await visit.console.database.run(case_query.reopen, visit.console.ids, visit.who, number, visit.now)
+        await visit.console.database.run(case_work.reopen, visit.console.ids, visit.who, number, visit.now)
     except NotNow:
         return Redirect(f"/case/{number}?problem=old")
+    return Redirect(f"/case/{number}")
+
+
+async def forward(visit: Visit) -> Answer:
+    number, unit, note = visit.path["number"], visit.form("unit"), visit.form("note")[: reveal.MOST]
+    console = visit.console
+    try:
+        await console.database.run(case_work.forward, console.ids, visit.who, number, unit, note, visit.now)
+    except NoUnit:
+        return Redirect(f"/case/{number}?problem=unit")
+    except NotNow:
+        return Redirect(f"/case/{number}?problem=claimed")
+    return Redirect("/queue")
+
+
+async def merge(visit: Visit) -> Answer:
+    number, console = visit.path["number"], visit.console
+    try:
+        await console.database.run(
+            case_work.merge, console.ids, visit.who, number, visit.form("other"), visit.now
+        )  # fmt: skip
+    except NotNow:
+        return Redirect(f"/case/{number}?problem=other")
+    return Redirect(f"/case/{number}#end")
+
+
+async def opt_out(visit: Visit) -> Answer:
+    number = visit.path["number"]
+    try:
+        await visit.console.database.run(case_work.opt_out, visit.console.ids, visit.who, number, visit.now)
+    except NotNow:
+        raise Refused(HTTPStatus.NOT_FOUND) from None
     return Redirect(f"/case/{number}")
 
 
@@ -185,7 +242,7 @@ async def show_number(visit: Visit) -> Answer:
     if not reveal.LEAST <= len(reason) <= reveal.MOST:
         return Redirect(f"/case/{number}?problem=reason#number")
     shown = await visit.console.database.run(
-        case_query.show_number, visit.console.ids, visit.who, number, reason, visit.now
+        case_work.show_number, visit.console.ids, visit.who, number, reason, visit.now
     )
     if not shown:
         raise Refused(HTTPStatus.NOT_FOUND)
@@ -222,5 +279,8 @@ ROUTES = (
     Route(rule="/case/<number>/note", handler=note, post=True, may="answer"),
     Route(rule="/case/<number>/close", handler=close, post=True, may="answer"),
     Route(rule="/case/<number>/reopen", handler=reopen, post=True, may="answer"),
+    Route(rule="/case/<number>/forward", handler=forward, post=True, may="answer"),
+    Route(rule="/case/<number>/merge", handler=merge, post=True, may="answer"),
+    Route(rule="/case/<number>/opt-out", handler=opt_out, post=True, may="answer"),
     Route(rule="/case/<number>/number", handler=show_number, post=True, may="reveal"),
 )

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, false, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, false, literal_column, or_, select
 
 from gateway.affairs import branches, members
+from gateway.console import months
 from gateway.core import phone, search
 from gateway.core.ids import EPOCH, first_of
 from gateway.core.tables.messages import message, part, quarantine
@@ -24,6 +25,7 @@ from gateway.core.tables.staff import case_entry, hotline_case
 Commands = Mapping[str, Mapping[str, str]]  # code -> name by language
 
 PAGE = 50
+TROUBLE = ("failed", "expired", "unknown", "cancelled", "quarantined")  # as the partial index has them
 _WINDOW = 20_000  # rows looked through by one statement
 _WINDOWS = 15  # statements of one page
 _CANDIDATES = 200  # texts compared at a time
@@ -51,6 +53,8 @@ class Filter:
     state: str = ""
     command: str = ""
     log_class: str = ""
+    error: str = ""
+    texts: bool = True  # whether texts may be read, and so looked into
     branch: str = ""  # its path
     branch_name: str = ""
     nothing: bool = False  # a wish that nothing can fulfil, such as an unknown branch
@@ -59,8 +63,20 @@ class Filter:
     def plain(self) -> bool:
         """Whether only times are asked for, which are ranges of the key."""
         return not (
-            self.direction or self.channel or self.link or self.state or self.command or self.log_class or self.branch
+            self.direction
+            or self.channel
+            or self.link
+            or self.state
+            or self.command
+            or self.log_class
+            or self.error
+            or self.branch
         )
+
+    @property
+    def indexed(self) -> bool:
+        """Whether what went wrong is asked for, which has an index of its own."""
+        return bool(self.error) or self.state in TROUBLE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +135,9 @@ class Detail:
     branch_name: str | None
     quarantined: str | None  # the exception
     case_texts: Mapping[int, str]
+    part_states: Mapping[int, tuple[str, ...]]  # of those around, by message
     revealed: bool = False
+    read: bool = False  # a text of class D was asked for with a reason
 
 
 _CASE_NO = select(hotline_case.c.case_no).where(hotline_case.c.id == message.c.case_id).scalar_subquery()
@@ -128,7 +146,15 @@ _COLUMNS = tuple(_CASE_NO.label("case_no") if name == "case_no" else message.c[n
 
 
 def understand(
-    conn: Connection, words: str, asked: Filter, *, country: str, today: date, commands: Commands, branch: str
+    conn: Connection,
+    words: str,
+    asked: Filter,
+    *,
+    country: str,
+    today: date,
+    commands: Commands,
+    branch: str,
+    zone: tzinfo = UTC,
 ) -> Filter:
     """What somebody means who types `words` into the search field and `branch` into the one for branches."""
     if branch:
@@ -137,6 +163,11 @@ def understand(
             return replace(asked, nothing=True, branch_name=branch)
         asked = replace(asked, branch=found.path, branch_name=f"{found.code} {found.name}")
     words = words.strip()[:100]
+    if asked.since is None and asked.until is None:
+        words, month = months.taken_out(words, today)
+        if month is not None:
+            first, last = (datetime.combine(day, time(), zone) for day in (month, months.after(month)))
+            asked = replace(asked, since=first, until=last)
     if not words:
         return asked
     if not asked.command and words.upper() in commands:
@@ -184,7 +215,7 @@ def page(
 
     Texts kept in a case are searched too, within the branches of `cases`; without any they are not.
     """
-    if asked.nothing:
+    if asked.nothing or (asked.text and not asked.texts):
         return Rows()
     below = min(before or (1 << 63) - 1, first_of(asked.until) if asked.until else (1 << 63) - 1)
     floor = first_of(asked.since) if asked.since else 0
@@ -197,7 +228,7 @@ def page(
             by_command = _by_windows(conn, base.where(message.c.command == asked.word_of), below, floor)
             found = _merged(found, by_command)
         return found
-    if asked.numbers or asked.case_id is not None or (asked.plain and scope is None):
+    if asked.numbers or asked.case_id is not None or (asked.plain and scope is None) or asked.indexed:
         return _first(conn, base.where(message.c.id < below, message.c.id >= floor))
     return _by_windows(conn, base, below, floor)
 
@@ -205,9 +236,11 @@ def page(
 def _conditions(asked: Filter, scope: Sequence[str] | None) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = [
         message.c[name] == value
-        for name in ("direction", "channel", "link", "state", "command", "log_class")
+        for name in ("direction", "channel", "link", "state", "command", "log_class", "error")
         if (value := getattr(asked, name))
     ]
+    if asked.state in TROUBLE:  # written out, so that the partial index is recognised
+        conditions.append(literal_column("message.state IN ('" + "', '".join(TROUBLE) + "')"))
     if asked.numbers:
         conditions.append(message.c.number.in_(asked.numbers))
     if asked.case_id is not None:
@@ -348,16 +381,39 @@ def detail(
         .where(part.c.message_id == id_)
         .order_by(part.c.number)
     )
-    around = (*reversed(earlier), *later)
+    # A thread stands in the operators' time: what a phone sent first comes first, however late it reached us.
+    around = tuple(sorted((*earlier, *later), key=lambda near: (near.sent_at or near.at, near.id)))
     return Detail(
         row=row,
         parts=tuple(PartRow(**found._mapping) for found in parts),
         around=around,
         case_texts=case_texts(conn, around, cases),
+        part_states=part_states(conn, [near.id for near in around]),
         member_no=conn.execute(select(member.c.member_no).where(member.c.id == row.member_id)).scalar(),
         branch_name=branch_name(conn, row.branch_path),
         quarantined=conn.execute(select(quarantine.c.exception).where(quarantine.c.message_id == id_)).scalar(),
     )
+
+
+def part_states(conn: Connection, ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
+    found: dict[int, tuple[str, ...]] = {}
+    query = select(part.c.message_id, part.c.state).where(part.c.message_id.in_(ids)).order_by(part.c.number)
+    for row in conn.execute(query):
+        found[row.message_id] = (*found.get(row.message_id, ()), row.state)
+    return found
+
+
+def errors(conn: Connection, limit: int = 50) -> list[str]:
+    """The errors there are, each found by a step through the index and not by reading the log."""
+    found: list[str] = []
+    there_is: ColumnElement[bool] = literal_column("message.error IS NOT NULL")
+    while len(found) < limit:
+        query = select(message.c.error).where(there_is).order_by(message.c.error).limit(1)
+        error = conn.execute(query.where(message.c.error > found[-1]) if found else query).scalar()
+        if error is None:
+            break
+        found.append(error)
+    return found
 
 
 def branch_name(conn: Connection, path: str | None) -> str | None:

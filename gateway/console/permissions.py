@@ -8,6 +8,12 @@ from dataclasses import dataclass
 # The administrator keeps the machine running and has no business in members' questions.
 MAY: Mapping[str, frozenset[str]] = {
     "log": frozenset({"agent", "lead", "auditor", "admin"}),
+    "texts": frozenset({"agent", "lead", "auditor"}),
+    "export": frozenset({"lead", "auditor"}),
+    "exports": frozenset({"lead", "auditor", "approver"}),
+    "approve export": frozenset({"lead", "approver"}),
+    "overview": frozenset({"agent", "lead", "auditor", "admin", "approver", "publisher", "finance"}),
+    "alarms": frozenset({"lead", "admin"}),
     "queue": frozenset({"agent", "lead", "secretary"}),
     "case": frozenset({"agent", "lead", "secretary"}),
     "answer": frozenset({"agent", "lead"}),

@@ -95,6 +95,10 @@ class Clockface:
         local = moment.astimezone(self._zone)
         return self._marked(moment, f"{local:%m-%d %H:%M:%S}", f"{local:%Y-%m-%d %H:%M:%S %z}")
 
+    def clock(self, moment: datetime) -> str:
+        """Day and minute as plain text, for what says more on hovering."""
+        return f"{moment.astimezone(self._zone):%m-%d %H:%M}"
+
     def day(self, moment: datetime) -> str:
         return _day(moment.astimezone(self._zone).date(), self._locale)
 

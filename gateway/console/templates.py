@@ -53,6 +53,7 @@ def _environment(
         masked=masked,
         time=clockface.time,
         hour=clockface.hour,
+        clock=clockface.clock,
         day=clockface.day,
         ago=clockface.ago,
         lasting=clockface.lasting,

@@ -30,6 +30,16 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "4": N_("Bulk"),
     },
     "case": {"open": N_("Open"), "answered": N_("Answered"), "closed": N_("Closed")},
+    "export": {
+        "writing": N_("being written"),
+        "asked": N_("waits for a second person"),
+        "ready": N_("ready"),
+        "refused": N_("refused"),
+        "failed": N_("went wrong"),
+        "over": N_("over"),
+    },
+    "asked": {"unknown": N_("not understood"), "call": N_("call back")},
+    "clock": {"late": N_("late"), "soon": N_("soon late"), "": N_("in time")},
     "kind": {
         "A": N_("A: text kept 90 days"),
         "B": N_("B: amounts and codes masked"),

@@ -130,7 +130,7 @@ def test_a_colleague_sees_who_is_at_a_case_without_reloading(opened: Opened, ser
     live(wuli)
     li.goto(f"/case/{case.case_no}")
     li.fill("textarea[data-key=a]", "我来")
-    expect(wuli.locator(".notice")).to_contain_text("li 正在处理此案")
+    expect(wuli.locator(".notice")).to_contain_text("li 正在写答复")
     wuli.fill("textarea[data-key=a]", "我也写了")
     wuli.click("#answer button.main")
     expect(wuli.locator("[role=alert]")).to_contain_text("另一位同事")

@@ -7,15 +7,21 @@ dark; the size of a page; no way past the keyboard; and the pictures of the docu
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page
-from sqlalchemy import Connection
+from sqlalchemy import Connection, update
 
+from gateway.affairs import cases, settings, staff
+from gateway.console import export_query
+from gateway.console.permissions import Staff
 from gateway.core.model import Member
+from gateway.core.tables.desk import saved_search
+from gateway.core.tables.staff import hotline_case
 from tests.browser.conftest import Opened
 from tests.console.served import Served, asked, logged, sent_part
 
@@ -34,6 +40,10 @@ PAGES = (
     ("zhao", "/log"),
     ("zhao", "/log?q=会费&from=2026-01-01"),
     ("zhao", "/message/{message}"),
+    ("zhao", "/queue?tab=late"),
+    ("zhao", "/queue?q=health"),
+    ("zhao", "/exports"),
+    ("zhao", "/log?error=0x0000000B"),
     ("zhao", "/links"),
     ("zhao", "/nowhere"),
     (None, "/sign-in"),
@@ -57,8 +67,29 @@ def fill(served: Served, member: Member, conn: Connection) -> dict[str, str]:
         answer = "【安河组织】8月会费3.00元，另欠2个月，共9.00元。交费回12"
         values = {"direction": "out", "state": state, "lane": 1, "command": "11", "member_id": member.id}
         message = logged(conn, ids, answer, **values)
-    sent_part(conn, message, state="queued", remote_id=None)
+    sent_part(conn, message, number=1, total=2, state="delivered")
+    sent_part(conn, message, number=2, total=2, state="failed", error="0x0000000B")
+    now = datetime.now(UTC)
+    for topic in ("医保/补卡", "会费/交费"):
+        text = "带身份证到村点办理，当天可取。"
+        settings.change(conn, ids, f"canned.zh.{topic}", text, actor="test", now=now)
+        settings.change(conn, ids, f"canned.en.{topic}", "At the village desk", actor="test", now=now)
+    times = {"due": now - timedelta(minutes=5), "warns": now, "escalated": 1}
+    conn.execute(update(hotline_case).where(hotline_case.c.id == case.id).values(times))
+    cases.note(conn, ids, case.id, staff_id=_zhao(conn), text="问过民政局", now=now)
+    zhao = Staff(id=_zhao(conn), name="zhao", language=None, grants=())
+    made = export_query.ask(conn, ids, zhao, "q=1", "xlsx", "月报核对", now)
+    export_query.written(conn, made, "none.xlsx", 12, now)
+    conn.execute(
+        saved_search.insert().values(id=ids(), staff_id=zhao.id, name="失败的", query="state=failed", created=now)
+    )
     return {"case": case.case_no, "message": str(message)}
+
+
+def _zhao(conn: Connection) -> int:
+    found = staff.find(conn, "zhao")
+    assert found is not None
+    return found.id
 
 
 def faults(page: Page) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection
@@ -125,6 +126,7 @@ def main(url: str, public_url: str, demo: str) -> None:
         reactor=the_reactor,
         now=clock,
         demo=demo == "demo",
+        exports=Path(url.removeprefix("sqlite:///")).parent / "exports",
     )
     database.start()
     console.startService()

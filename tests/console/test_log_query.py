@@ -105,13 +105,13 @@ def test_a_rare_wish_looks_back_in_windows_and_says_how_far(conn: Connection, mo
     monkeypatch.setattr(log_query, "_WINDOW", 10)
     monkeypatch.setattr(log_query, "_WINDOWS", 3)
     ids = fill(conn, 100)
-    logged(conn, logged_at(NOW + timedelta(seconds=5)), "rare", state="failed")
-    page = look(conn, state="failed")
+    logged(conn, logged_at(NOW + timedelta(seconds=5)), "rare", link="village")
+    page = look(conn, link="village")
     assert page.rows == ()
     assert page.looked_back_to is not None
     pages = 1
     while page.older is not None and not page.rows:
-        page = look(conn, before=page.older, state="failed")
+        page = look(conn, before=page.older, link="village")
         pages += 1
     assert texts(page) == ["rare"]
     assert pages == 4

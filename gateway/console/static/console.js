@@ -138,7 +138,14 @@
   }
 
   document.addEventListener("keydown", function (event) {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+    if (event.isComposing) return;
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && event.target.tagName === "TEXTAREA") {
+      var form = event.target.form;
+      if (form.requestSubmit) form.requestSubmit(); else form.submit();
+      event.preventDefault();
+      return;
+    }
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
     var typing = /^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName) || event.target.isContentEditable;
     if (typing) {
       if (event.key === "Escape") event.target.blur();
@@ -149,7 +156,7 @@
     else if (event.key === "/") {
       var search = document.querySelector("[data-search]");
       if (search) { search.focus(); search.select(); event.preventDefault(); }
-    } else if (event.key === "a" || event.key === "n") {
+    } else if (event.key === "a" || event.key === "n" || event.key === "c") {
       var field = document.querySelector("[data-key='" + event.key + "']");
       if (field) {
         var folded = field.closest("details");
@@ -166,6 +173,17 @@
       document.querySelectorAll("[data-row].current").forEach(function (each) { each.classList.remove("current"); });
       row.classList.add("current");
     }
+  });
+
+  // A canned answer goes where the cursor is, as if it had been typed.
+  document.addEventListener("click", function (event) {
+    var link = event.target.closest && event.target.closest("[data-insert]");
+    var field = link && document.querySelector("textarea[data-key='a']");
+    if (!field || event.ctrlKey || event.metaKey) return;
+    event.preventDefault();
+    field.focus();
+    field.setRangeText(link.dataset.insert, field.selectionStart, field.selectionEnd, "end");
+    field.dispatchEvent(new Event("input", { bubbles: true }));
   });
 
   // --- forms --------------------------------------------------------------------------------------------------

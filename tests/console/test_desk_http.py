@@ -1,0 +1,298 @@
+"""The desk and the log over real HTTP: what is handed on, merged, stopped, saved, exported, written down."""
+
+from __future__ import annotations
+
+import csv
+import io
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from openpyxl import load_workbook
+from sqlalchemy import Connection, func, select, update
+
+from gateway.affairs import cases, consent, settings, views
+from gateway.core.tables.desk import export_job, saved_search
+from gateway.core.tables.messages import message
+from gateway.core.tables.organisation import number
+from gateway.core.tables.staff import audit, hotline_case
+from tests.console.served import PHONE, Browser, Response
+from tests.console.test_http import World, served_on
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Iterator[World]:
+    with served_on(tmp_path) as served:
+        yield World(served)
+
+
+def case_now(world: World, case: cases.Case) -> cases.Case:
+    found = world.run(lambda conn: cases.by_id(conn, case.id))
+    assert found is not None
+    return found
+
+
+def opened(browser: Browser, case: cases.Case) -> Response:
+    return browser.get(f"/case/{case.case_no}")
+
+
+# --- the desk ------------------------------------------------------------------------------------------------------
+
+
+def test_a_case_goes_to_another_unit_and_out_of_reach(fresh: World) -> None:
+    case = fresh.asked("低保几时到账", fresh.member)
+    wuli = fresh.browser("wuli")
+    opened(wuli, case)
+    missing = wuli.post(f"/case/{case.case_no}/forward", {"unit": "9999"}).headers["Location"]
+    assert "没有这个编码" in wuli.get(missing).text
+    assert wuli.post(f"/case/{case.case_no}/forward", {"unit": "5302", "note": "请你们答"}).status == 303
+    assert wuli.get(f"/case/{case.case_no}").status == 404
+    assert case.case_no not in wuli.get("/queue").body
+    river = fresh.browser("river")
+    assert case.case_no in river.get("/queue").body
+    assert "→ 5302 Riverside: 请你们答" in opened(river, case).text
+    assert "forward" in fresh.actions()
+
+
+def test_two_cases_of_a_phone_become_one(fresh: World) -> None:
+    first, second, away = fresh.asked("一", fresh.member), fresh.asked("二", fresh.member), fresh.asked("三")
+    li = fresh.browser("li")
+    assert "并入本案" in opened(li, first).text
+    li.post(f"/case/{first.case_no}/merge", {"other": second.case_no})
+    assert case_now(fresh, second).merged_into == first.id
+    page = opened(li, first)
+    assert "二" in page.text
+    assert first.case_no in opened(li, second).body
+    refused = li.post(f"/case/{first.case_no}/merge", {"other": away.case_no}).headers["Location"]
+    assert "须为同一号码" in li.get(refused).text
+    assert case_now(fresh, away).state == "open"
+
+
+def test_staff_stop_bulk_for_a_member_who_said_so_in_words(fresh: World) -> None:
+    case = fresh.asked("请不要再发了", fresh.member)
+    li = fresh.browser("li")
+    opened(li, case)
+    li.post(f"/case/{case.case_no}/opt-out", {})
+    assert fresh.run(lambda conn: conn.scalar(select(number.c.opted_out).where(number.c.number == PHONE)))
+    [how] = fresh.run(lambda conn: [step.how for step in consent.history(conn, PHONE)])
+    assert how == "staff:li"
+    assert "已退订" in opened(li, case).text
+
+
+def test_canned_answers_stand_by_topic_in_the_member_s_language(fresh: World) -> None:
+    now = datetime.now(UTC)
+
+    def ready(conn: Connection) -> None:
+        for name, text in (("zh.医保/补卡", "带身份证到村点补卡"), ("en.health/card", "At the village desk")):
+            settings.change(conn, fresh.ids, f"canned.{name}", text, actor="test", now=now)
+
+    fresh.run(ready)
+    case = fresh.asked("医保卡丢了", fresh.member)
+    li = fresh.browser("li")
+    page = opened(li, case)
+    assert "医保" in page.text
+    assert "At the village desk" not in page.body
+    drafted = li.get(f"/case/{case.case_no}?canned=%E5%8C%BB%E4%BF%9D%2F%E8%A1%A5%E5%8D%A1")
+    assert drafted.status == 200
+    assert ">带身份证到村点补卡</textarea>" in drafted.body
+
+
+def test_clocks_stand_in_the_queue_in_words(fresh: World) -> None:
+    now = datetime.now(UTC)
+    late, soon = fresh.asked("一", fresh.member), fresh.asked("二", fresh.member)
+
+    def wound(conn: Connection) -> None:
+        for case, due, warns in ((late, -5, -10), (soon, 30, -1)):
+            times = {"due": now + timedelta(minutes=due), "warns": now + timedelta(minutes=warns)}
+            conn.execute(update(hotline_case).where(hotline_case.c.id == case.id).values(times))
+
+    fresh.run(wound)
+    body = fresh.browser("li").get("/queue").body
+    assert body.count('class="clock late"') == 1
+    assert body.count('class="clock soon"') == 1
+    only = fresh.browser("li").get("/queue?tab=late").body
+    assert late.case_no in only
+    assert soon.case_no not in only
+
+
+def test_a_thread_stands_in_the_operators_time(fresh: World) -> None:
+    now = datetime.now(UTC)
+    case = fresh.asked("第一句", fresh.member, ago=100)
+    delayed = fresh.logged("更早的一句", sent_at=now - timedelta(hours=2), log_class="D", command="71")
+    fresh.run(
+        lambda conn: cases.ask_again(conn, fresh.ids, case, text="更早的一句", message_id=delayed, now=now)
+    )  # fmt: skip
+    body = opened(fresh.browser("li"), case).body
+    assert body.index("更早的一句") < body.index("第一句")
+
+
+# --- the log -------------------------------------------------------------------------------------------------------
+
+
+def test_a_search_is_kept_by_its_owner_alone(fresh: World) -> None:
+    fresh.logged("会费怎么交")
+    li = fresh.browser("li")
+    li.get("/log?q=%E4%BC%9A%E8%B4%B9")
+    sent = {"name": "会费", "query": "q=%E4%BC%9A%E8%B4%B9&state=received&next=//evil.example"}
+    assert li.post("/log/save", sent).headers["Location"] == "/log?q=%E4%BC%9A%E8%B4%B9&state=received"
+    assert '<a href="/log?q=%E4%BC%9A%E8%B4%B9&amp;state=received">会费</a>' in li.get("/log").body
+    zhao = fresh.browser("zhao")
+    assert "/forget" not in zhao.get("/log").body
+    id_ = fresh.run(lambda conn: conn.scalar(select(saved_search.c.id)))
+    zhao.post(f"/log/saved/{id_}/forget", {})
+    assert "/forget" in li.get("/log").body
+    li.post(f"/log/saved/{id_}/forget", {})
+    assert "/forget" not in li.get("/log").body
+
+
+def test_errors_are_a_facet(fresh: World) -> None:
+    fresh.logged("坏了", direction="out", state="failed", error="0x0000000B")
+    fresh.logged("好的")
+    found = fresh.browser("li").get("/log?error=0x0000000B")
+    assert "坏了" in found.body
+    assert "好的" not in found.body
+    assert '<option value="0x0000000B" selected>' in found.body
+
+
+def test_a_word_and_a_month_are_one_search(fresh: World) -> None:
+    fresh.logged("会费 今天")
+    browser = fresh.browser("li")
+    today = datetime.now(UTC) + timedelta(hours=8)
+    assert "会费 今天" in browser.get(f"/log?q=%E4%BC%9A%E8%B4%B9+{today:%Y-%m}").text
+    assert "会费 今天" not in browser.get("/log?q=%E4%BC%9A%E8%B4%B9+2025-01").text
+
+
+def test_who_keeps_the_machine_running_reads_no_texts(fresh: World) -> None:
+    id_ = fresh.logged("家里的事")
+    root = fresh.browser("root")
+    for path in ("/log", f"/message/{id_}", "/log?q=%E5%AE%B6%E9%87%8C"):
+        assert "家里的事" not in root.get(path).text.replace("包含 家里", ""), path
+    assert "不能看正文" in root.get("/log?q=%E5%AE%B6%E9%87%8C").text
+
+
+def test_a_text_of_a_case_is_read_for_a_reason_that_the_member_sees(fresh: World) -> None:
+    case = fresh.asked("水费怎么交", fresh.member)
+    id_ = fresh.run(lambda conn: conn.scalar(select(message.c.id)))
+    fresh.run(lambda conn: conn.execute(update(message).values(case_id=case.id, text=None)))
+    sun = fresh.browser("sun")
+    assert "水费怎么交" not in sun.get(f"/message/{id_}").body
+    assert "read=short" in sun.post(f"/message/{id_}/read", {"reason": "x"}).headers["Location"]
+    assert sun.post(f"/message/{id_}/read", {"reason": "投诉核查"}).status == 303
+    assert "水费怎么交" in sun.get(f"/message/{id_}").body
+    assert "水费怎么交" not in sun.get("/log").body
+    found = fresh.run(
+        lambda conn: views.of_member(conn, fresh.member.id, [PHONE], datetime.now(UTC) - timedelta(days=30))
+    )
+    assert [(view.actor, view.action, view.reason) for view in found] == [("staff:sun", "read", "投诉核查")]
+    assert fresh.browser("root").post(f"/message/{id_}/read", {"reason": "投诉核查"}).status == 403
+
+
+def test_searches_and_opened_texts_are_written_down(fresh: World) -> None:
+    id_ = fresh.logged("会费怎么交")
+    li = fresh.browser("li")
+    before = len(fresh.actions())
+    li.get("/log")
+    li.get("/log?q=%E4%BC%9A%E8%B4%B9", {"X-Live": "1", "HX-Request": "true"})
+    assert len(fresh.actions()) == before
+    li.get("/log?q=%E4%BC%9A%E8%B4%B9&state=received")
+    li.get(f"/log?q={PHONE[1:]}")
+    li.get(f"/message/{id_}")
+    li.get("/queue?q=%E4%BC%9A%E8%B4%B9")
+    rows = fresh.run(
+        lambda conn: conn.execute(select(audit.c.action, audit.c.object, audit.c.reason).order_by(audit.c.id)).all()
+    )
+    assert [tuple(row) for row in rows[before:]] == [
+        ("search", "log", "q=会费&state=received"),
+        ("search", "log", "q=+86138****0007"),
+        ("open", f"message:{id_}", None),
+        ("search", "cases", "会费"),
+    ]
+
+
+# --- exports -------------------------------------------------------------------------------------------------------
+
+
+def exported(world: World, state: str) -> int:
+    """Wait for the export to be in `state`: it is written beside everything else."""
+    until = time.monotonic() + 20
+    while time.monotonic() < until:
+        row = world.run(lambda conn: conn.execute(select(export_job.c.id, export_job.c.state)).first())
+        if row is not None and row.state == state:
+            return int(row.id)
+        time.sleep(0.05)
+    raise AssertionError(f"no export became {state}: {row}")
+
+
+def test_an_export_is_masked_harmless_and_for_one_day(fresh: World) -> None:
+    fresh.logged("=HYPERLINK(1)")
+    fresh.logged("别的", state="quarantined")
+    zhao = fresh.browser("zhao")
+    zhao.get("/log")
+    assert zhao.post("/exports/ask", {"query": "state=received", "form": "csv", "reason": "月报核对"}).status == 303
+    id_ = exported(fresh, "ready")
+    page = zhao.get("/exports")
+    assert f"/exports/{id_}/file" in page.body
+    got = zhao.get(f"/exports/{id_}/file")
+    assert got.headers["Content-Disposition"].startswith("attachment")
+    lines = list(csv.reader(io.StringIO(got.body.lstrip("\ufeff"))))
+    assert "zhao" in lines[0][0]
+    assert "月报核对" in lines[0][0]
+    assert len(lines) == 3
+    assert "+86138****0007" in got.body
+    assert PHONE not in got.body
+    assert "'=HYPERLINK(1)" in lines[2][-1]
+    assert fresh.browser("sun").get(f"/exports/{id_}/file").status == 404
+    assert fresh.browser("li").get(f"/exports/{id_}/file").status == 403
+    fresh.served.order(f"advance {25 * 3600}")
+    late = fresh.browser("zhao")
+    assert late.get(f"/exports/{id_}/file").status == 404
+    assert [a for a in fresh.actions() if "export" in a] == ["ask for an export", "fetch an export"]
+
+
+def test_a_large_export_waits_for_a_second_person(fresh: World, tmp_path: Path) -> None:
+    now = datetime.now(UTC)
+    fresh.run(lambda conn: settings.change(conn, fresh.ids, "exports.solo_limit", 1, actor="test", now=now))
+    for text in ("一", "二"):
+        fresh.logged(text)
+    sun, zhao = fresh.browser("sun"), fresh.browser("zhao")
+    sun.get("/log")
+    sun.post("/exports/ask", {"query": "", "form": "xlsx", "reason": "年度审计"})
+    id_ = exported(fresh, "asked")
+    sun.get("/exports")
+    assert sun.get(f"/exports/{id_}/file").status == 404
+    assert sun.post(f"/exports/{id_}/decide", {"decision": "yes"}).status == 403
+    zhao.get("/exports")
+    assert zhao.post(f"/exports/{id_}/decide", {"decision": "yes"}).status == 303
+    assert zhao.post(f"/exports/{id_}/decide", {"decision": "yes"}).status == 404
+    assert zhao.get(f"/exports/{id_}/file").status == 404, "it is for who asked"
+    assert sun.get(f"/exports/{id_}/file").status == 200
+    rows = fresh.run(lambda conn: conn.scalar(select(func.max(export_job.c.rows))))
+    assert rows == 2
+
+
+def test_nobody_approves_their_own(fresh: World) -> None:
+    now = datetime.now(UTC)
+    fresh.run(lambda conn: settings.change(conn, fresh.ids, "exports.solo_limit", 0, actor="test", now=now))
+    fresh.logged("一")
+    zhao = fresh.browser("zhao")
+    zhao.get("/log")
+    zhao.post("/exports/ask", {"query": "", "form": "xlsx", "reason": "月报核对"})
+    id_ = exported(fresh, "asked")
+    zhao.get("/exports")
+    assert zhao.post(f"/exports/{id_}/decide", {"decision": "yes"}).status == 404
+    assert zhao.post("/exports/ask", {"query": "", "form": "exe", "reason": "月报核对"}).status == 400
+
+
+def test_the_workbook_opens(tmp_path: Path, fresh: World) -> None:
+    fresh.logged("=1+1")
+    zhao = fresh.browser("zhao")
+    zhao.get("/log")
+    zhao.post("/exports/ask", {"query": "", "form": "xlsx", "reason": "月报核对"})
+    exported(fresh, "ready")
+    [file] = (tmp_path / "exports").glob("*.xlsx")
+    sheet = load_workbook(file).active
+    assert sheet is not None
+    assert sheet.cell(3, 10).value == "=1+1"
+    assert sheet.cell(3, 10).data_type == "s"
