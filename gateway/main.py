@@ -458,6 +458,58 @@ def reconcile(config: Path, day: datetime, source: str | None, as_json: bool) ->
     reconciling.run(config, day.date(), source=source, as_json=as_json)
 
 
+@main.group(cls=Group)
+def dues() -> None:
+    """What members owe: the table of rates, and the year's assessment."""
+
+
+@dues.command("rates")
+@_CONFIG
+@click.argument("action", type=click.Choice(["export", "import"]))
+@click.argument("file", type=_FILE)
+def dues_rates(config: Path, action: str, file: Path) -> None:
+    """Write the table of rates to FILE, or bring that of FILE into force from its `valid_from` on.
+
+    FILE is CSV when its name ends in .csv, TOML else. Until an organisation imports its own, the table that Muster
+    ships counts. Members are only affected by the next assessment.
+    """
+    from gateway.cli import dues as dues_commands
+
+    click.echo((dues_commands.export_rates if action == "export" else dues_commands.import_rates)(config, file))
+
+
+@dues.command("assess")
+@_CONFIG
+@click.argument("year", type=int)
+@click.argument("file", type=_FILE, required=False)
+@click.option("--dry-run", is_flag=True, help="Check everything, change nothing.")
+@click.option("--report", type=_FILE, help="Where the row report goes.  [default: FILE.report.csv]")
+def dues_assess(config: Path, year: int, file: Path | None, dry_run: bool, report: Path | None) -> None:
+    """Assess what every member owes a month in YEAR, by the rates in force on its first day.
+
+    FILE is CSV: member_no, class, and base (the monthly income, which is not kept) or amount; from is the day of
+    admission of who begins in the year. Without FILE, members keep their class and what they owed, or get the one
+    amount of their class. What is paid stays paid. Killed and run again, it goes on where it was.
+    """
+    from gateway.cli import dues as dues_commands
+
+    dues_commands.assess(config, year, file, dry_run=dry_run, report=report)
+
+
+@main.command(short_help="Prove the books: every transaction, receipt, balance and closed day.")
+@_CONFIG
+def verify(config: Path) -> None:
+    """Prove the books: every transaction, receipt, balance, obligation and closed day, and the audit.
+
+    Prints what is wrong, the first wrong row first, with exit status 1. Write the last link of the ledger down
+    somewhere else now and then: it cannot be exchanged later without the link changing.
+    """
+    from gateway.cli import verifying
+
+    if not verifying.verify(config):
+        sys.exit(1)
+
+
 @main.command(short_help="Send one message through the running gateway.")
 @_CONFIG
 @click.argument("number")

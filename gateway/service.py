@@ -22,7 +22,7 @@ from commands.office import Office
 from config import receipt_rules
 from config.model import Gateway
 from gateway import receipting, telling, wire
-from gateway.affairs import challenges, claims, dues, invitations, paycodes, reconciliation, retention, vouchers
+from gateway.affairs import chain, challenges, claims, invitations, paycodes, reconciliation, retention, vouchers
 from gateway.affairs import settings as decisions
 from gateway.affairs.books import Books
 from gateway.affairs.ledger import Account
@@ -30,16 +30,15 @@ from gateway.affairs.settings import Snapshot
 from gateway.affairs.wallet_texts import OnSim
 from gateway.alarms import Alarms
 from gateway.api import intake
+from gateway.bookkeeping import Bookkeeping, has_run, have_run
 from gateway.console.app import Console
 from gateway.console.web import Extra
 from gateway.core import dialogs, messages, outcomes, parts, phone, recovery, search, upgrade
 from gateway.core.database import Database, Queue
-from gateway.core.engines import upsert
 from gateway.core.ids import Ids
 from gateway.core.keys import Keys
 from gateway.core.model import Address, Part
 from gateway.core.tables.messages import message
-from gateway.core.tables.staff import timetable as slots
 from gateway.inbound import Desk
 from gateway.limits import Limits
 from gateway.links import Board, Link
@@ -132,6 +131,7 @@ class Muster:
             now=now,
         )
         self._read_again = False
+        self._bookkeeping = Bookkeeping(self.database, lambda: self.office, self._route, now)
         self._timetable = Timetable(reactor, self._jobs(), self._busy)
         self._ports: list[IListeningPort] = []
 
@@ -324,7 +324,7 @@ class Muster:
             Job("move", 5.0, self._move),
             Job("reclaim", 300.0, self._reclaim),
             Job("parts", 600.0, self._overdue_parts),
-            Job("assess", 60.0, self._assess),
+            *self._bookkeeping.jobs(),
             Job("reconcile", 600.0, self._reconcile),
             Job("alarms", 10.0, self._alarms.look),
         ]
@@ -334,13 +334,13 @@ class Muster:
         now = self.now()
         local = now.astimezone(self.office.zone)
         day = local.date() - timedelta(days=1)
-        if local.hour < _COMPARED_FROM or await self.database.read(_has_run, "reconcile", str(day)):
+        if local.hour < _COMPARED_FROM or await self.database.read(has_run, "reconcile", str(day)):
             return 0
         books = self.office.books
         due = await self.database.read(_to_be_compared, books, day)
         for account, of in due:
             await self.database.run(reconciliation.run, books, account, of, self.now(), queue=Queue.BACKGROUND)
-        await self.database.run(_have_run, "reconcile", str(day), now, queue=Queue.BACKGROUND)
+        await self.database.run(have_run, "reconcile", str(day), now, queue=Queue.BACKGROUND)
         return 0
 
     async def _receipts(self) -> int:
@@ -431,17 +431,6 @@ class Muster:
             await self.database.run(parts.forget, ids, queue=Queue.BACKGROUND)
         return len(found)
 
-    async def _assess(self) -> int:
-        """The month's obligations of every member, in short pieces; once a month."""
-        month = self.office.month(self.now())
-        if await self.database.read(_has_run, "assess", str(month)):
-            return 0
-        after: int | None = 0
-        while after is not None:
-            after = await self.database.run(dues.assess_month, month, after, queue=Queue.BACKGROUND)
-        await self.database.run(_have_run, "assess", str(month), self.now())
-        return 1
-
 
 def _calm_collector() -> None:
     """What was loaded stays; looking through it again and again costs a tenth of the path."""
@@ -499,16 +488,8 @@ def _to_be_compared(conn: Connection, books: Books, day: date) -> list[tuple[Acc
 
 
 def _newest(conn: Connection) -> int:
-    return conn.scalar(select(func.max(message.c.id))) or 0
-
-
-def _has_run(conn: Connection, job: str, slot: str) -> bool:
-    found = select(slots.c.job).where(slots.c.job == job, slots.c.slot == slot)
-    return conn.scalar(found) is not None
-
-
-def _have_run(conn: Connection, job: str, slot: str, now: datetime) -> None:
-    conn.execute(upsert(conn, slots).values(job=job, slot=slot, at=now).on_conflict_do_nothing())
+    """No id is made below these: the clock may have been put back while the gateway was stopped."""
+    return max(conn.scalar(select(func.max(message.c.id))) or 0, chain.newest_id(conn))
 
 
 async def run(reactor: Any, settings: Gateway, *, only: Collection[str] | None = None) -> None:

@@ -11,6 +11,8 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import Connection, Engine, create_engine, make_url, text
 
+from config.model import Organisation
+from gateway.affairs.books import Books
 from gateway.core import guards
 from gateway.core.engines import engine
 from gateway.core.ids import Ids
@@ -114,3 +116,8 @@ def keys() -> Keys:
 @pytest.fixture
 def ids() -> Ids:
     return Ids()
+
+
+@pytest.fixture
+def books(keys: Keys, ids: Ids) -> Books:
+    return Books(Organisation(name="Anhe", currency="CNY", time_zone="Asia/Shanghai"), keys, ids)

@@ -419,6 +419,49 @@ CASH = (
     ),
 )
 
+DUES = (
+    Setting(
+        name="dues.back_months",
+        kind=Kind.NUMBER,
+        default=6,
+        unit="months",
+        most=120,
+        two=True,
+        zh="最多可补交几个月以前的会费，0为不限",
+        en="how many months before this one may still be paid; 0 has no limit",
+    ),
+    Setting(
+        name="dues.to_the_top",
+        kind=Kind.NUMBER,
+        default=100_000,
+        unit="minor units",
+        least=1,
+        two=True,
+        zh="一次自愿多交达到多少（最小货币单位）转交上级，另开收据",
+        en="what is given beyond the dues at one time goes to the top level from this amount on, with its own receipt",
+    ),
+    Setting(
+        name="dues.warn_first",
+        kind=Kind.NUMBER,
+        default=3,
+        unit="months",
+        least=1,
+        most=60,
+        zh="欠交满几个月第一次提醒支部书记",
+        en="months owed after which the branch secretary is told for the first time",
+    ),
+    Setting(
+        name="dues.warn_second",
+        kind=Kind.NUMBER,
+        default=5,
+        unit="months",
+        least=2,
+        most=60,
+        zh="欠交满几个月第二次提醒支部书记",
+        en="and for the second time",
+    ),
+)
+
 DECLARED: tuple[Setting, ...] = (
     *COMMANDS,
     *HOURS,
@@ -431,4 +474,5 @@ DECLARED: tuple[Setting, ...] = (
     *ALARMS,
     *STAFF,
     *CASH,
+    *DUES,
 )

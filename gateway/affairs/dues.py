@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import NamedTuple
 
-from sqlalchemy import Connection, and_, bindparam, case, exists, func, insert, literal, or_, select
+from sqlalchemy import Connection, and_, bindparam, case, func, select
 
 from gateway.core.lookup import Lookup
 from gateway.core.tables.organisation import member, obligation
@@ -76,28 +76,6 @@ def paid_up_to(first_open: int | None, last_paid: int | None, dues_from: int | N
     if first_open is None or last_paid < first_open:
         return last_paid
     return before if dues_from is None or dues_from >= first_open else previous(first_open)
-
-
-def assess_month(conn: Connection, month: int, after_member_id: int = 0, limit: int = 500) -> int | None:
-    """Add what is owed for `month` by the next `limit` members behind `after_member_id`.
-
-    Returns the id to go on from, or None at the end. Run again, it adds nothing twice.
-    """
-    behind = (
-        select(member.c.id).where(member.c.id > after_member_id).order_by(member.c.id).limit(limit).subquery("behind")
-    )
-    count, last = conn.execute(select(func.count(), func.max(behind.c.id))).one()
-    if not count:
-        return None
-    due = select(member.c.id, literal(month), member.c.monthly_amount).where(
-        member.c.id > after_member_id,
-        member.c.id <= last,
-        member.c.monthly_amount > 0,
-        or_(member.c.dues_from.is_(None), member.c.dues_from <= month),
-        ~exists().where(obligation.c.member_id == member.c.id, obligation.c.month == month),
-    )
-    conn.execute(insert(obligation).from_select(["member_id", "month", "amount"], due))
-    return int(last) if count == limit else None
 
 
 def month_of(day: date) -> int:

@@ -8,17 +8,16 @@ What members owe is no money and stands in `obligation`, not here.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-import orjson
 from sqlalchemy import Connection
 
-from gateway.core.driver import ask, insert, moment
+from gateway.core.digests import digest
+from gateway.core.driver import ask, insert
 
 
 class AccountKind(StrEnum):
@@ -136,22 +135,37 @@ def finish(conn: Connection, txn_id: int, entry: Entry, now: datetime) -> None:
     if covered:
         insert(conn, "covered", ("txn_id", "month", "member_id", "amount"), covered)
     state = "pending" if entry.pending else "posted"
-    ask(conn, "UPDATE txn SET state = ?, digest = ? WHERE id = ?", state, digest(txn_id, entry, now), txn_id)
+    ask(conn, "UPDATE txn SET state = ?, digest = ? WHERE id = ?", state, digest_of(txn_id, entry, now), txn_id)
+    if covered and not entry.pending:
+        _cover(conn, txn_id, len(covered))
 
 
-def digest(txn_id: int, entry: Entry, recorded: datetime) -> bytes:
-    """SHA-256 of all there is of a transaction but its state, which a settlement may change."""
-    head = (
-        txn_id, entry.key, entry.kind, int(entry.pending), moment(entry.effective), moment(recorded), entry.actor,
-        entry.currency, entry.reverses or 0,
-    )  # fmt: skip
+def _cover(conn: Connection, txn_id: int, months: int) -> None:
+    """Add to what is paid of the months, or take it away: no month is paid twice nor taken back twice."""
+    done = ask(
+        conn,
+        "UPDATE obligation SET paid = paid + c.amount FROM covered c WHERE c.txn_id = ? AND c.month = obligation.month"
+        " AND c.member_id = obligation.member_id AND obligation.paid + c.amount BETWEEN 0 AND obligation.amount"
+        " RETURNING obligation.month",
+        txn_id,
+    )
+    if len(done) != months:
+        raise Refused("a month cannot take what this transaction pays of it")
+
+
+def digest_of(txn_id: int, entry: Entry, recorded: datetime) -> bytes:
+    """The fingerprint of all there is of a transaction but its state, which a settlement may change."""
     postings = [(account.name(entry.currency), amount) for account, amount in entry.postings]
     covered = sorted((month, member_id, amount) for member_id, month, amount in entry.covered)
-    return hashlib.sha256(orjson.dumps((head, postings, covered))).digest()
+    return digest(
+        txn_id, entry.key, entry.kind, entry.pending, entry.effective, recorded, entry.actor, entry.currency,
+        entry.reverses, postings, covered,
+    )  # fmt: skip
 
 
 def settle_pending(conn: Connection, new_id: Callable[[], int], txn_id: int, *, actor: str, now: datetime) -> bool:
-    """What was pending has happened; False when that was known already."""
+    """What was pending has happened, and the months it is about are paid, or owed again; False when that was known
+    already."""
     return _settle(conn, new_id, txn_id, "posted", actor, now)
 
 
@@ -169,12 +183,13 @@ def _settle(conn: Connection, new_id: Callable[[], int], txn_id: int, outcome: s
         return False
     if state != "pending":
         raise Refused(f"the transaction was {state} already")
-    ask(
-        conn,
-        "INSERT INTO settlement (id, txn_id, outcome, at, actor) VALUES (?, ?, ?, ?, ?)",
-        new_id(), txn_id, outcome, now, actor,
-    )  # fmt: skip
+    row = (new_id(), txn_id, outcome, now, actor)
+    insert(conn, "settlement", ("id", "txn_id", "outcome", "at", "actor", "digest"), [(*row, digest(*row))])
     ask(conn, "UPDATE txn SET state = ? WHERE id = ?", outcome, txn_id)
+    if outcome == "posted":
+        ((months,),) = ask(conn, "SELECT count(*) FROM covered WHERE txn_id = ?", txn_id)
+        if months:
+            _cover(conn, txn_id, months)
     return True
 
 

@@ -1,12 +1,13 @@
 """The one door through which a member's money becomes paid months: entry, months and receipt in one transaction.
 
 The oldest month comes first. What is left over is put by for months to come, or given beyond the dues when the member
-said so; from `TO_THE_TOP` on that goes to the top level, with a receipt of its own. Money that is there is never
+said so; from `dues.to_the_top` on that goes to the top level, with a receipt of its own. Money that is there is never
 refused.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -14,14 +15,12 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from gateway.affairs import ledger, receipts
+from gateway.affairs import ledger, receipts, settings
 from gateway.affairs.books import Books
-from gateway.affairs.dues import paid_up_to
-from gateway.affairs.ledger import Account, AccountKind, Covered, Entry, KeyReused, Posting, Refused
+from gateway.affairs.dues import following, paid_up_to, show_month
+from gateway.affairs.ledger import Account, AccountKind, Covered, Entry, KeyReused, Posted, Posting, Refused
 from gateway.affairs.receipts import Kind, Receipt
 from gateway.core.driver import ask
-
-TO_THE_TOP = 1_000_00  # a voluntary payment of so much goes to the top level
 
 
 class Method(StrEnum):
@@ -52,15 +51,29 @@ class Payment:
     surplus: Surplus = Surplus.PREPAID
 
 
-class _Standing(NamedTuple):
-    """A member as a payment finds them."""
+class Standing(NamedTuple):
+    """A member as a payment finds them. Months are with what is open of them, the oldest first."""
 
     branch_code: str
     top_code: str  # of the whole organisation's branch
     dues_from: int | None
     paid_to: int | None
     last_paid: int | None
-    open: list[tuple[int, int]]  # month and what is open of it, the oldest first
+    open: tuple[tuple[int, int], ...]
+    since: int  # the first month that may still be paid
+
+    @property
+    def payable(self) -> tuple[tuple[int, int], ...]:
+        return tuple(each for each in self.open if each[0] >= self.since)
+
+    @property
+    def beyond(self) -> tuple[tuple[int, int], ...]:
+        """What is too long ago to be paid."""
+        return tuple(each for each in self.open if each[0] < self.since)
+
+
+class TooFarBack(Refused):
+    """More months are asked for than may be paid; the sentence says which."""
 
 
 def receive(conn: Connection, books: Books, payment: Payment, now: datetime) -> Receipt:
@@ -72,18 +85,31 @@ def receive_all(conn: Connection, books: Books, payment: Payment, now: datetime)
     """Book it; its receipts."""
     if payment.amount <= 0:
         raise Refused("a payment is of more than nothing")
-    standing = _standing(conn, payment.member_id)
-    covered, left = _spread(standing.open, payment.amount)
+    found = standing(conn, books, payment.member_id, payment.at)
+    covered, left = spread(found.payable, payment.amount)
     voluntary = left if payment.surplus is Surplus.VOLUNTARY else 0
-    entry = _entry(books, payment, standing, covered, voluntary)
+    to_the_top = voluntary if voluntary >= settings.value(conn, "dues.to_the_top", now) else 0
+    share = _Share(covered, left - voluntary, voluntary - to_the_top, to_the_top)
+    entry = _entry(books, payment, found, share)
     txn_id = ledger.begin(conn, books.new_id, entry, now)
     if txn_id is None:
         return _again(conn, payment)
     ledger.finish(conn, txn_id, entry, now)
-    _cover(conn, payment.member_id, covered)
-    made = _receipts(conn, books, txn_id, payment, standing, covered, left)
+    made = _receipts(conn, books, txn_id, payment, found, share)
     receipts.store(conn, made)
     return made
+
+
+def price(conn: Connection, books: Books, member_id: int, count: int, now: datetime) -> int:
+    """What the oldest `count` months that may be paid cost; `TooFarBack` when only older ones would make so many."""
+    found = standing(conn, books, member_id, now, lock=False)
+    payable = found.payable
+    if count > len(payable) and found.beyond:
+        raise TooFarBack(
+            f"{len(found.beyond)} months before {show_month(found.since)} are too long ago to be paid; "
+            f"{len(payable)} months can be"
+        )
+    return sum(amount for _, amount in payable[:count])
 
 
 def reverse(
@@ -95,41 +121,71 @@ def reverse(
     actor: str,
     now: datetime,
     pending: bool = False,
-) -> ledger.Posted:
-    """Take a payment back, by the way it came: its months are owed again. When `pending`, the months are owed again at
-    once and `cancel_reversal` pays them anew if the money does not go back after all."""
+) -> Posted:
+    """Take a payment back, by the way it came: its months are owed again. When `pending`, they are once
+    `ledger.settle_pending` says that the money went back, and not when `ledger.void` says that it did not."""
     receipt = receipts.by_id(conn, receipt_id)
     if receipt is None:
         raise Refused("there is no such receipt")
     _lock(conn, receipt.member_id)
-    rows = ask(
-        conn,
-        "SELECT p.amount, a.kind, a.owner, t.effective FROM txn t JOIN posting p ON p.txn_id = t.id"
-        " JOIN account a ON a.name = p.account WHERE t.id = ? ORDER BY p.number",
-        receipt.txn_id,
-    )
-    months = ask(conn, "SELECT member_id, month, amount FROM covered WHERE txn_id = ?", receipt.txn_id)
-    entry = Entry(
-        key=key,
-        kind="reversal",
-        postings=tuple(Posting(Account(AccountKind(kind), owner), -amount) for amount, kind, owner, _ in rows),
-        effective=now,
-        actor=actor,
-        currency=receipt.currency,
-        pending=pending,
-        reverses=receipt.txn_id,
-        covered=tuple(Covered(member_id, month, -amount) for member_id, month, amount in months),
-    )
+    entry = _reversal(conn, receipt.txn_id, key, actor, now, pending)
     posted = ledger.begin(conn, books.new_id, entry, now)
     if posted is None:
         return ledger.post(conn, books.new_id, entry, now)  # finds it, or says that the key is another's
+    if _reversed(conn, receipt.txn_id):
+        raise Refused(f"receipt {receipt.number} has been reversed")
+    if credit := sum(amount for account, amount in entry.postings if account.kind is AccountKind.PREPAID):
+        _take_out(conn, books, receipt.member_id, credit, now)
     ledger.finish(conn, posted, entry, now)
-    _cover(conn, receipt.member_id, [(month, -amount) for _, month, amount in months])
-    return ledger.Posted(posted, True)
+    return Posted(posted, True)
 
 
-def _standing(conn: Connection, member_id: int) -> _Standing:
-    branch_code, path = _lock(conn, member_id)
+def _take_out(conn: Connection, books: Books, member_id: int, credit: int, now: datetime) -> None:
+    """What had been put by and has gone into months since is taken out of them again, the last months first."""
+    account = Account(AccountKind.PREPAID, str(member_id))
+    while -sum(ledger.balance(conn, account, books.currency)) < credit:
+        rows = ask(
+            conn,
+            "SELECT t.id FROM txn t WHERE t.kind = 'prepaid' AND t.state = 'posted' AND t.id IN"
+            " (SELECT c.txn_id FROM covered c WHERE c.member_id = ?)"
+            " AND NOT EXISTS (SELECT 1 FROM txn r WHERE r.reverses = t.id AND r.state <> 'voided')"
+            " ORDER BY t.id DESC LIMIT 1",
+            member_id,
+        )
+        if not rows:
+            return
+        entry = _reversal(conn, rows[0][0], f"unused:{rows[0][0]}", "system", now, pending=False)
+        ledger.post(conn, books.new_id, entry, now)
+
+
+def _reversal(conn: Connection, txn_id: int, key: str, actor: str, now: datetime, pending: bool) -> Entry:
+    rows = ask(
+        conn,
+        "SELECT a.kind, a.owner, p.amount, a.currency FROM posting p JOIN account a ON a.name = p.account"
+        " WHERE p.txn_id = ? ORDER BY p.number",
+        txn_id,
+    )
+    months = ask(conn, "SELECT member_id, month, amount FROM covered WHERE txn_id = ? ORDER BY month", txn_id)
+    return Entry(
+        key=key,
+        kind="reversal",
+        postings=tuple(Posting(Account(AccountKind(kind), owner), -amount) for kind, owner, amount, _ in rows),
+        effective=now,
+        actor=actor,
+        currency=rows[0][3],
+        pending=pending,
+        reverses=txn_id,
+        covered=tuple(Covered(member_id, month, -amount) for member_id, month, amount in months),
+    )
+
+
+def _reversed(conn: Connection, txn_id: int) -> bool:
+    return bool(ask(conn, "SELECT 1 FROM txn WHERE reverses = ? AND state IN ('pending', 'posted')", txn_id))
+
+
+def standing(conn: Connection, books: Books, member_id: int, at: datetime, *, lock: bool = True) -> Standing:
+    """What a member owes as it stands, which with `lock` nobody else changes until the commit."""
+    branch_code, path = _lock(conn, member_id, lock=lock)
     rows = ask(
         conn,
         "SELECT m.dues_from, m.paid_to,"
@@ -138,23 +194,22 @@ def _standing(conn: Connection, member_id: int) -> _Standing:
         " LEFT JOIN obligation o ON o.member_id = m.id AND o.paid < o.amount WHERE m.id = ? ORDER BY o.month",
         member_id,
     )
-    months = [(row[3], int(row[4])) for row in rows if row[3] is not None]
-    return _Standing(branch_code, path.split("/")[1], rows[0][0], rows[0][1], rows[0][2], months)
+    back = settings.value(conn, "dues.back_months", at)
+    months = tuple((row[3], int(row[4])) for row in rows if row[3] is not None)
+    since = following(books.month(at), -back) if back else 0
+    return Standing(branch_code, path.split("/")[1], rows[0][0], rows[0][1], rows[0][2], months, since)
 
 
-def _lock(conn: Connection, member_id: int) -> tuple[str, str]:
+def _lock(conn: Connection, member_id: int, *, lock: bool = True) -> tuple[str, str]:
     """Let nobody else book for this member until the commit; branch code and path."""
-    rows = ask(
-        conn,
-        "SELECT b.code, b.path FROM member m JOIN branch b ON b.id = m.branch_id WHERE m.id = ? FOR UPDATE OF m",
-        member_id,
-    )
+    query = "SELECT b.code, b.path FROM member m JOIN branch b ON b.id = m.branch_id WHERE m.id = ?"
+    rows = ask(conn, f"{query} FOR UPDATE OF m" if lock else query, member_id)
     if not rows:
         raise Refused("there is no such member")
     return rows[0][0], rows[0][1]
 
 
-def _spread(open_months: list[tuple[int, int]], amount: int) -> tuple[list[tuple[int, int]], int]:
+def spread(open_months: Sequence[tuple[int, int]], amount: int) -> tuple[list[tuple[int, int]], int]:
     """What each month gets, the oldest first, and what is left over."""
     covered = []
     for month, due in open_months:
@@ -165,15 +220,21 @@ def _spread(open_months: list[tuple[int, int]], amount: int) -> tuple[list[tuple
     return covered, amount
 
 
-def _entry(
-    books: Books, payment: Payment, standing: _Standing, covered: list[tuple[int, int]], voluntary: int
-) -> Entry:
-    dues = sum(amount for _, amount in covered)
-    top = voluntary >= TO_THE_TOP
+class _Share(NamedTuple):
+    """Where the money of a payment goes."""
+
+    covered: list[tuple[int, int]]
+    credit: int
+    extra: int  # beyond the dues, to the branch
+    top: int  # and to the top level
+
+
+def _entry(books: Books, payment: Payment, found: Standing, share: _Share) -> Entry:
     to = (
-        (Account(AccountKind.INCOME, standing.branch_code), dues),
-        (Account(AccountKind.VOLUNTARY, standing.top_code if top else standing.branch_code), voluntary),
-        (Account(AccountKind.PREPAID, str(payment.member_id)), payment.amount - dues - voluntary),
+        (Account(AccountKind.INCOME, found.branch_code), sum(amount for _, amount in share.covered)),
+        (Account(AccountKind.VOLUNTARY, found.branch_code), share.extra),
+        (Account(AccountKind.VOLUNTARY, found.top_code), share.top),
+        (Account(AccountKind.PREPAID, str(payment.member_id)), share.credit),
     )
     return Entry(
         key=payment.key,
@@ -182,67 +243,46 @@ def _entry(
         effective=payment.at,
         actor=payment.actor,
         currency=books.currency,
-        covered=tuple(Covered(payment.member_id, month, amount) for month, amount in covered),
+        covered=tuple(Covered(payment.member_id, month, amount) for month, amount in share.covered),
     )
 
 
-def _cover(conn: Connection, member_id: int, covered: list[tuple[int, int]]) -> None:
-    """Add to what is paid of each month; nothing can be paid twice or taken back twice."""
-    for month, amount in covered:
-        rows = ask(
-            conn,
-            "UPDATE obligation SET paid = paid + ? WHERE member_id = ? AND month = ?"
-            " AND paid + ? BETWEEN 0 AND amount RETURNING month",
-            amount, member_id, month, amount,
-        )  # fmt: skip
-        if not rows:
-            raise Refused(f"the month {month} of this member cannot take {amount}")
-
-
 def _receipts(
-    conn: Connection,
-    books: Books,
-    txn_id: int,
-    payment: Payment,
-    standing: _Standing,
-    covered: list[tuple[int, int]],
-    left: int,
+    conn: Connection, books: Books, txn_id: int, payment: Payment, found: Standing, share: _Share
 ) -> tuple[Receipt, ...]:
-    voluntary = left if payment.surplus is Surplus.VOLUNTARY else 0
-    to_the_top = voluntary if voluntary >= TO_THE_TOP else 0
-    numbers = receipts.take_numbers(conn, books.keys, 2 if 0 < to_the_top < payment.amount else 1)
+    numbers = receipts.take_numbers(conn, books.keys, 2 if 0 < share.top < payment.amount else 1)
     whole = Receipt(
         id=books.new_id(),
         number=numbers[0],
         txn_id=txn_id,
         kind=Kind.DUES,
         member_id=payment.member_id,
-        amount=payment.amount - to_the_top,
+        amount=payment.amount - share.top,
         currency=books.currency,
         method=payment.method,
-        covered=tuple(covered),
-        credit=left - voluntary,
-        extra=voluntary - to_the_top,
-        paid_to=_paid_to(standing, covered),
-        branch_code=standing.branch_code,
+        covered=tuple(share.covered),
+        credit=share.credit,
+        extra=share.extra,
+        paid_to=_paid_to(found, share.covered),
+        branch_code=found.branch_code,
         at=payment.at,
         actor=payment.actor,
         note=payment.note,
     )
     top = replace(
         whole,
-        id=books.new_id(), number=numbers[-1], kind=Kind.VOLUNTARY, amount=to_the_top, covered=(), credit=0,
-        extra=to_the_top, branch_code=standing.top_code,
+        id=books.new_id(), number=numbers[-1], kind=Kind.VOLUNTARY, amount=share.top, covered=(), credit=0,
+        extra=share.top, branch_code=found.top_code,
     )  # fmt: skip
     return tuple(receipt for receipt in (whole, top) if receipt.amount)
 
 
-def _paid_to(standing: _Standing, covered: list[tuple[int, int]]) -> int | None:
+def _paid_to(found: Standing, covered: list[tuple[int, int]]) -> int | None:
     got = dict(covered)
-    still_open = [month for month, due in standing.open if got.get(month, 0) < due]
-    paid = [month for month, due in standing.open if got.get(month, 0) == due]
-    last = max([*paid, *([standing.last_paid] if standing.last_paid else [])], default=None)
-    return paid_up_to(still_open[0] if still_open else None, last, standing.dues_from, standing.paid_to)
+    still_open = [month for month, due in found.open if got.get(month, 0) < due]
+    paid = [month for month, due in found.open if got.get(month, 0) == due]
+    last = max([*paid, *([found.last_paid] if found.last_paid else [])], default=None)
+    return paid_up_to(still_open[0] if still_open else None, last, found.dues_from, found.paid_to)
 
 
 def _again(conn: Connection, payment: Payment) -> tuple[Receipt, ...]:

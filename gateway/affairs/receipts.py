@@ -13,6 +13,7 @@ from enum import StrEnum
 from sqlalchemy import Connection
 
 from gateway.affairs.casenumbers import DIGITS, LIMIT, check_digit, take_counts
+from gateway.core.digests import digest
 from gateway.core.driver import ask, insert, time
 from gateway.core.keys import Keys
 
@@ -111,14 +112,15 @@ def is_receipt_number(text: str) -> bool:
     )
 
 
-_STORED = (
+STORED = (
     "id", "number", "txn_id", "kind", "member_id", "amount", "currency", "method", "credit", "extra", "paid_to",
     "branch_code", "at", "actor", "note",
 )  # fmt: skip
 
 
 def store(conn: Connection, made: Sequence[Receipt]) -> None:
-    insert(conn, "receipt", _STORED, [[getattr(each, name) for name in _STORED] for each in made])
+    rows = [[getattr(each, name) for name in STORED] for each in made]
+    insert(conn, "receipt", (*STORED, "digest"), [(*row, digest(*row)) for row in rows])
 
 
 def _read(conn: Connection, query: str, *values: object) -> tuple[Receipt, ...]:

@@ -10,15 +10,15 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy import Connection, Engine
 
 from config.load import load
 from config.model import Gateway
+from gateway.affairs import chain
 from gateway.core import upgrade as database_upgrade
 from gateway.core.engines import engine
 from gateway.core.ids import Ids
 from gateway.core.keys import Keys
-from gateway.core.tables.staff import audit
 
 SLOT = 511  # of ids: no daemon uses it, so that a command beside one makes no id twice
 ACTOR = "system:command line"
@@ -57,7 +57,7 @@ def opened(path: Path) -> Iterator[Opened]:
 def ids(conn: Connection) -> Ids:
     """Ids of a command beside a running gateway."""
     made = Ids(time.time, slot=SLOT)
-    made.start_after(conn.scalar(select(func.max(audit.c.id))) or 0)
+    made.start_after(chain.newest_id(conn))
     return made
 
 
@@ -78,8 +78,8 @@ def upgrade(path: Path) -> str:
 
 
 @contextmanager
-def closing_engine(url: str) -> Iterator[Engine]:
-    made = engine(url)
+def closing_engine(url: str, *, read_only: bool = False) -> Iterator[Engine]:
+    made = engine(url, read_only=read_only)
     try:
         yield made
     finally:

@@ -42,12 +42,13 @@ def sentence_of(error: Exception) -> str | None:
     from twisted.internet.error import CannotListenError
 
     from config.load import ConfigError
-    from gateway.affairs import branches, roles, settings, staff
+    from gateway.affairs import assess_register, branches, rates, roles, settings, staff
     from gateway.affairs.sheets import SheetProblem
     from gateway.core.engines import DatabaseProblem
     from gateway.core.keys import KeyProblem
 
     refused = branches.Refused | roles.Refused | settings.Refused | staff.Refused | SheetProblem
+    refused |= assess_register.Refused | rates.Refused
     if isinstance(error, refused | ConfigError | DatabaseProblem | KeyProblem):
         return str(error)
     if isinstance(error, DBAPIError):

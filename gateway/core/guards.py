@@ -19,7 +19,16 @@ from gateway.core.tables.everything import METADATA
 
 _PREFIX = "guard_"
 _OFF = " (off)"
-FOREVER = ("txn", "posting", "covered", "settlement", "receipt", "chain", "audit")  # never changed, never erased
+FOREVER = (
+    "txn",
+    "posting",
+    "covered",
+    "settlement",
+    "receipt",
+    "chain",
+    "erasure",
+    "audit",
+)  # never changed nor erased
 _KEPT = ("id", "key", "kind", "pending", "effective", "recorded", "actor", "currency", "reverses")  # of a transaction
 
 _CLOSES = "OLD.state = 'open' AND NEW.state = CASE WHEN OLD.pending THEN 'pending' ELSE 'posted' END"
@@ -45,6 +54,14 @@ _INSERTS = {
     "covered": (f"{_IN_TXN} = 'open'", "the transaction is closed; correct it by a reversal"),
     "settlement": (f"{_IN_TXN} = 'pending'", "the transaction is not pending"),
 }
+# The audit, which is about people, may be erased after a year, where a closed link of its chain covers it.
+_YEAR_OF_IDS = 365 * 86_400_000 << 21  # see `gateway.core.ids`
+_ERASED = "OLD.id < (SELECT coalesce(max(upto), 0) FROM erasure WHERE name = 'audit')"
+_INSERTS["erasure"] = (
+    f"NEW.name = 'audit' AND NEW.upto <= NEW.id - {_YEAR_OF_IDS}"
+    " AND NEW.upto <= (SELECT coalesce(max(upto), 0) FROM chain WHERE name = NEW.name)",
+    "only the audit is erased, after a year and where a link of its chain covers it",
+)
 # Rows that a closed link of a chain would have to cover come too late.
 _LINKED = {"txn": "ledger", "settlement": "ledger", "receipt": "ledger", "audit": "audit"}
 _ACCOUNT = (
@@ -147,7 +164,8 @@ def _for_sqlite() -> Iterator[str]:
         ]  # fmt: skip
         if rules := again + _rules(table):
             yield trigger(f"{table}_insert", f"BEFORE INSERT ON {table}", rules)
-        yield trigger(f"{table}_delete", f"BEFORE DELETE ON {table}", [("0", "nothing is ever erased")])
+        erased = _ERASED if table == "audit" else "0"
+        yield trigger(f"{table}_delete", f"BEFORE DELETE ON {table}", [(erased, "nothing is ever erased")])
         if table != "txn":
             yield trigger(f"{table}_update", f"BEFORE UPDATE ON {table}", [("0", "nothing is ever changed")])
     kept = " AND ".join(f"NEW.{name} IS OLD.{name}" for name in _KEPT)
@@ -174,13 +192,13 @@ def _for_sqlite() -> Iterator[str]:
 # --- PostgreSQL -----------------------------------------------------------------------------------------------------
 
 _FUNCTIONS = (
-    "guard_forever", "guard_txn_update", "guard_account_update", "guard_account_insert",
+    "guard_forever", "guard_txn_update", "guard_account_update", "guard_account_insert", "guard_audit_delete",
     *(f"guard_{table}_insert" for table in FOREVER),
 )  # fmt: skip
 
 
 def _for_postgresql() -> Iterator[str]:
-    def function(name: str, rules: list[tuple[str, str]], then: str = "") -> str:
+    def function(name: str, rules: list[tuple[str, str]], then: str = "", row: str = "NEW") -> str:
         checks = " ".join(
             f"IF NOT coalesce(({rule}), false) THEN RAISE EXCEPTION '%: {said}', TG_TABLE_NAME"
             " USING ERRCODE = 'integrity_constraint_violation'; END IF;"
@@ -188,7 +206,7 @@ def _for_postgresql() -> Iterator[str]:
         )
         return (
             f"CREATE FUNCTION {_PREFIX}{name}() RETURNS trigger LANGUAGE plpgsql AS"
-            f" $body$ BEGIN {checks}{then} RETURN NEW; END $body$"
+            f" $body$ BEGIN {checks}{then} RETURN {row}; END $body$"
         )
 
     def trigger(name: str, when: str, calls: str, each: str = "ROW") -> str:
@@ -199,7 +217,7 @@ def _for_postgresql() -> Iterator[str]:
         if rules := _rules(table):
             yield function(f"{table}_insert", rules)
             yield trigger(f"{table}_insert", f"BEFORE INSERT ON {table}", f"{table}_insert")
-        verbs = "DELETE" if table == "txn" else "UPDATE OR DELETE"
+        verbs = {"txn": "DELETE", "audit": "UPDATE"}.get(table, "UPDATE OR DELETE")
         yield trigger(f"{table}_forever", f"BEFORE {verbs} ON {table}", "forever")
         yield trigger(f"{table}_truncate", f"BEFORE TRUNCATE ON {table}", "forever", "STATEMENT")
     kept = " AND ".join(f"NEW.{name} IS NOT DISTINCT FROM OLD.{name}" for name in _KEPT)
@@ -217,6 +235,8 @@ def _for_postgresql() -> Iterator[str]:
         (f"OLD.state <> 'open' OR NOT ({_FINAL})", "only what is posted can be reversed, and a reversal cannot"),
     ], moved)  # fmt: skip
     yield trigger("txn_update", "BEFORE UPDATE ON txn", "txn_update")
+    yield function("audit_delete", [(_ERASED, "nothing is ever erased")], row="OLD")
+    yield trigger("audit_delete", "BEFORE DELETE ON audit", "audit_delete")
     yield function("account_update", [_ACCOUNT])
     yield trigger("account_update", "BEFORE UPDATE ON account", "account_update")
     yield function("account_insert", [("NEW.balance = 0 AND NEW.pending = 0", "an account begins with nothing")])

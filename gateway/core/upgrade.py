@@ -38,15 +38,21 @@ def upgrade(url: str, keys: Keys) -> tuple[str | None, str]:
 
 
 def check(conn: Connection, keys: Keys) -> None:
+    """Refuse a database of another version or of another key, and one whose guards are gone."""
+    check_version(conn, keys)
+    if lost := guards.missing(conn):
+        raise DatabaseProblem(
+            f"the database does not guard its ledger any more ({lost[0]} is gone): `muster verify` says whether "
+            "anything was changed, `muster upgrade` puts the guards back"
+        )
+
+
+def check_version(conn: Connection, keys: Keys) -> None:
     """Refuse a database of another version or of another key."""
     found = revision(conn)
     if found != head():
         raise DatabaseProblem(
             f"the database is at version {found or 'none'} and this Muster needs {head()}; run `muster upgrade CONFIG`"
-        )
-    if lost := guards.missing(conn):
-        raise DatabaseProblem(
-            f"the database does not guard its ledger any more ({lost[0]}); run `muster upgrade CONFIG`"
         )
     fingerprint = conn.scalar(select(fact.c.value).where(fact.c.name == "key"))
     if fingerprint is not None and fingerprint != keys.fingerprint():

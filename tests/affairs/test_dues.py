@@ -6,12 +6,11 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from gateway.affairs import dues
 from gateway.affairs.dues import Owed
 from gateway.core.ids import Ids
-from gateway.core.tables.organisation import obligation
 from tests.affairs.people import branch, owes, person
 
 months = st.builds(lambda year, month: year * 100 + month, st.integers(1950, 2100), st.integers(1, 12))
@@ -75,25 +74,6 @@ def test_a_hole_in_what_was_paid_ends_it(conn: Connection, ids: Ids) -> None:
     for month, paid in ((202608, 300), (202609, 0), (202610, 300)):
         owes(conn, zhang, month, paid=paid)
     assert dues.owed(conn, [zhang], 202611)[zhang] == Owed(1, 300, 0, 202608)
-
-
-def test_the_monthly_assessment_goes_in_steps_and_adds_nothing_twice(conn: Connection, ids: Ids) -> None:
-    place = branch(conn, ids)
-    people = [person(conn, ids, str(index), place, monthly=100 + index) for index in range(7)]
-    person(conn, ids, "free", place, monthly=0)
-    later = person(conn, ids, "later", place, dues_from=202701)
-    owes(conn, people[2], 202612, amount=77)
-    for _ in range(2):
-        steps, after = 0, 0
-        while (last := dues.assess_month(conn, 202612, after, limit=4)) is not None:
-            steps, after = steps + 1, last
-        assert steps == 2
-    rows = conn.execute(select(obligation.c.member_id, obligation.c.amount).order_by(obligation.c.member_id)).all()
-    assert [tuple(row) for row in rows] == [
-        (who, 77 if index == 2 else 100 + index) for index, who in enumerate(people)
-    ]
-    assert dues.assess_month(conn, 202701) is None
-    assert dues.owed(conn, [later], 202701)[later].months == 1
 
 
 def test_the_month_of_a_day() -> None:

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, func, select
 
 from config.model import Organisation
-from gateway.affairs import branches, consent, dues, fields, invitations, members
+from gateway.affairs import assessing, branches, consent, dues, fields, invitations, members
+from gateway.affairs.books import Books
 from gateway.affairs.importing import Import, What, run_import
 from gateway.affairs.importing_rows import Counts
 from gateway.affairs.invitations import Invited
@@ -224,7 +225,7 @@ def test_whatever_is_imported_the_tree_stays_a_tree(
 # --- members --------------------------------------------------------------------------------------------------
 
 
-def test_members_are_created_bound_and_owe(anhe: Office) -> None:
+def test_members_are_created_bound_and_owe(anhe: Office, books: Books) -> None:
     counts = anhe.members(
         "1001,13800000001,5301,张三,中文,farmer,3.00,2010-07-01,2026-08",
         "1002,+86 138 0000 0002,5301,李四,en,wage,12.5,,",
@@ -257,8 +258,8 @@ def test_members_are_created_bound_and_owe(anhe: Office) -> None:
     assert found[ids_by_no["1001"]] == dues.Owed(3, 900, 300, 202608)
     assert found[ids_by_no["1002"]].paid_to is None
     assert found[ids_by_no["1004"]] == dues.Owed(0, 0, 0, 202701)
-    dues.assess_month(anhe.conn, 202612)
-    dues.assess_month(anhe.conn, 202702)
+    for month in (202612, 202702):
+        assessing.assess_month(anhe.conn, books, month, NOW)
     assert dues.owed(anhe.conn, [ids_by_no["1004"]], 202702)[ids_by_no["1004"]] == dues.Owed(1, 100, 100, 202701)
 
 

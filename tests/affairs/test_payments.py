@@ -8,25 +8,15 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, select
 
-from config.model import Organisation
 from gateway.affairs import dues, ledger, payments, receipts
 from gateway.affairs.books import Books
 from gateway.affairs.ledger import Account, AccountKind, Balance, KeyReused, Refused
 from gateway.affairs.payments import Method, Payment, Surplus
 from gateway.core.ids import Ids
-from gateway.core.keys import Keys
 from gateway.core.tables.organisation import obligation
 from tests.affairs.people import NOW, branch, owes, person
 
 CASH = Account(AccountKind.CASH, "5301")
-
-
-@pytest.fixture
-def books(keys: Keys, ids: Ids) -> Books:
-    organisation = Organisation(
-        name="x", signature={}, country="CN", currency="CNY", time_zone="Asia/Shanghai", language="zh"
-    )
-    return Books(organisation, keys, ids)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 from gateway.core.tables import (
     cash,
     desk,
+    dues,
     intents,
     messages,
     money,
@@ -21,6 +22,7 @@ __all__ = [
     "METADATA",
     "cash",
     "desk",
+    "dues",
     "intents",
     "messages",
     "money",

@@ -1,4 +1,4 @@
-"""The money: accounts, transactions with their postings, which months they paid, receipts, and the chain over it all.
+"""The money: accounts, transactions with their postings, which months they paid, receipts, and the chain over all.
 
 `gateway.core.guards` keeps these rows as they were written; amounts are minor units.
 """
@@ -94,6 +94,7 @@ settlement = Table(
     Column("outcome", Text, nullable=False),  # posted | voided
     Column("at", Time, nullable=False),
     Column("actor", Text, nullable=False),
+    Column("digest", LargeBinary),
     CheckConstraint("outcome IN ('posted', 'voided')", name="outcome"),
 )
 
@@ -115,6 +116,7 @@ receipt = Table(
     Column("at", Time, nullable=False),
     Column("actor", Text, nullable=False),
     Column("note", Text),
+    Column("digest", LargeBinary),
     UniqueConstraint("txn_id", "kind"),
     Index("ix_receipt_member_id", "member_id", "id"),
 )
@@ -128,7 +130,19 @@ chain = Table(
     Column("day", Text, nullable=False),  # the last one it covers, 2026-11-25
     Column("upto", BigInteger, nullable=False),
     Column("rows", Integer, nullable=False),
-    Column("hash", Text, nullable=False),  # keyed, of the link before and the rows
+    Column("content", LargeBinary),  # SHA-256 of the rows
+    Column("hash", Text, nullable=False),  # keyed, of the link before and this one
     Column("at", Time, nullable=False),
     UniqueConstraint("name", "day"),
+)
+
+# Rows of a chain below `upto` may be erased: what is kept long enough is so much of the law, too.
+erasure = Table(
+    "erasure",
+    METADATA,
+    Column("id", Id, primary_key=True, autoincrement=False),
+    Column("name", Text, nullable=False),
+    Column("upto", BigInteger, nullable=False),
+    Column("at", Time, nullable=False),
+    Column("actor", Text, nullable=False),
 )

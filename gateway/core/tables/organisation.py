@@ -69,6 +69,7 @@ obligation = Table(
     Column("month", Integer, primary_key=True),  # 202608
     Column("amount", BigInteger, nullable=False),  # minor units of the organisation's currency
     Column("paid", BigInteger, nullable=False, server_default=text("0")),
+    Column("waived", BigInteger, nullable=False, server_default=text("0")),  # taken off `amount`
     Index(
         "ix_obligation_open",
         "member_id",

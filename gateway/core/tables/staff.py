@@ -102,6 +102,7 @@ audit = Table(
     Column("action", Text, nullable=False),
     Column("object", Text, nullable=False),
     Column("reason", Text),
+    Column("digest", LargeBinary),
     Index("ix_audit_object", "object", "id"),
 )
 
