@@ -8,13 +8,13 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
 
 from gateway.affairs.notices import audience, wording
 from gateway.affairs.notices.audience import Audience, Funnel
 from gateway.core import audit
 from gateway.core.database import wake
-from gateway.core.tables.notices import notice
+from gateway.core.tables.notices import notice, notice_list
 
 TOPIC = "notices"  # what is woken when something about notices is new
 FIRST_NUMBER = 101
@@ -152,6 +152,13 @@ def change(conn: Connection, id_: int, said: Wording) -> Notice:
         raise Refused("state", "it is no draft any more")
     wake(conn, TOPIC)
     return get(conn, id_)
+
+
+def forget(conn: Connection, found: Notice) -> None:
+    """Throw a draft away that came to nothing; only a draft."""
+    conn.execute(delete(notice_list).where(notice_list.c.notice_id == found.id))
+    conn.execute(delete(notice).where(notice.c.id == found.id, notice.c.state == DRAFT))
+    wake(conn, TOPIC)
 
 
 def check(said: Wording) -> None:
