@@ -154,6 +154,43 @@ def change(conn: Connection, id_: int, said: Wording) -> Notice:
     return get(conn, id_)
 
 
+def sketch(said: Wording, by: Person, now: datetime) -> Notice:
+    """What `said` would be as a notice, for measuring it before it is kept."""
+    return Notice(
+        id=0,
+        number=0,
+        state=DRAFT,
+        title=said.title,
+        texts=said.texts,
+        audience=said.audience,
+        paths=said.audience.paths,
+        emergency=said.emergency,
+        topic_id=said.topic,
+        author=by.actor,
+        author_phone=by.phone,
+        request_key=None,
+        text_hash="",
+        resend_of=None,
+        series_of=None,
+        recurrence=said.recurrence,
+        next_at=None,
+        created=now,
+        submitted=None,
+        approved=None,
+        starts=said.starts,
+        lasts=said.lasts,
+        expires=None,
+        ended=None,
+        needed=1,
+        funnel=Funnel(),
+        recipients=0,
+        expanded="",
+        frozen=False,
+        announced=False,
+        reason=None,
+    )
+
+
 def forget(conn: Connection, found: Notice) -> None:
     """Throw a draft away that came to nothing; only a draft."""
     conn.execute(delete(notice_list).where(notice_list.c.notice_id == found.id))
