@@ -40,6 +40,7 @@ from gateway.console import (
     links,
     live,
     log,
+    members,
     notice_turns,
     notices,
     saved_searches,
@@ -81,6 +82,7 @@ _ROUTES = (
     *notices.ROUTES,
     *notice_turns.ROUTES,
     *topic_pages.ROUTES,
+    *members.ROUTES,
     *settings_pages.ROUTES,
 )
 
@@ -103,6 +105,8 @@ _ENTRIES = (
     Entry(href="/topics", title=N_("Topics"), may="topics", group="send"),
     Entry(href="/groups", title=N_("Groups"), may="write notices", group="send"),
     Entry(href="/links", title=N_("Links"), group="system"),
+    Entry(href="/branches", title=N_("Branches"), may="members", group="organisation"),
+    Entry(href="/members", title=N_("Members"), may="members", group="organisation", also=("/member/",)),
     Entry(href="/staff", title=N_("Staff"), may="staff", group="system"),
     Entry(href="/settings", title=N_("Settings"), may="settings", group="system"),
 )

@@ -27,6 +27,7 @@ MAY: Mapping[str, frozenset[str]] = {
     "staff": frozenset({"admin"}),
     "settings": frozenset({"admin", "lead", "auditor", "publisher", "finance"}),
     "set": frozenset({"admin"}),
+    "members": frozenset({"admin", "secretary"}),
     # Sums of dues; then who paid what, which a secretary has no need of; what belongs to no branch; and what moves it.
     "dues": frozenset({"treasurer", "finance", "secretary", "auditor"}),
     "dues detail": frozenset({"treasurer", "finance", "auditor"}),
