@@ -68,9 +68,7 @@ class Refused(Exception):
 def run(conn: Connection, job: Job, *, now: datetime, progress: Progress = lambda done, total: None) -> Counts:
     """Assess in steps that each commit, on a connection in no transaction. What was killed is run again: who is
     assessed already is `unchanged`."""
-    this_year = now.astimezone(job.books.zone).year
-    if not this_year <= job.year <= this_year + 1:
-        raise Refused(f"{job.year} cannot be assessed now; {this_year} and {this_year + 1} can")
+    check_year(job, now)
     with conn.begin():
         table = rate_files.current(conn, job.books.currency, date(job.year, 1, 1))
     if not table.classes:
@@ -103,6 +101,26 @@ def run(conn: Connection, job: Job, *, now: datetime, progress: Progress = lambd
                 reason=said,
             )
     return counts
+
+
+def check_year(job: Job, now: datetime) -> None:
+    """Only this year and the next one are assessed."""
+    this_year = now.astimezone(job.books.zone).year
+    if not this_year <= job.year <= this_year + 1:
+        raise Refused(f"{job.year} cannot be assessed now; {this_year} and {this_year + 1} can")
+
+
+def some_of_register(
+    conn: Connection, job: Job, after: int, now: datetime, limit: int = 100
+) -> tuple[int | None, list[Result]]:
+    """Assess the next members behind the id `after`, from the classes they have: for a gateway that is at work, which
+    asks again and again. The id to go on from, or None at the end."""
+    reader = _Reader(job, rate_files.current(conn, job.books.currency, date(job.year, 1, 1)))
+    query = select(member.c.id, member.c.member_no).where(member.c.id > after).order_by(member.c.id).limit(limit)
+    found = conn.execute(query).all()
+    if not found:
+        return None, []
+    return found[-1][0], reader.step(conn, [reader.of_register(row[1]) for row in found], now)
 
 
 _by_no = Lookup(
@@ -142,9 +160,9 @@ class _Reader:
             if not rows:
                 return
             after = rows[-1][0]
-            yield [self._of_register(row[1]) for row in rows], total
+            yield [self.of_register(row[1]) for row in rows], total
 
-    def _of_register(self, member_no: str) -> Row:
+    def of_register(self, member_no: str) -> Row:
         self._line += 1
         return Row(self._line, {"member_no": member_no, "class": "", "base": "", "amount": "", "from": ""})
 

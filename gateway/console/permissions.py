@@ -19,21 +19,16 @@ MAY: Mapping[str, frozenset[str]] = {
     "answer": frozenset({"agent", "lead"}),
     "take over": frozenset({"lead"}),
     "reveal": frozenset({"agent", "lead", "auditor"}),
-    "notices": frozenset({"publisher", "secretary", "approver", "auditor"}),
-    "write notices": frozenset({"publisher", "secretary"}),
-    "approve notices": frozenset({"approver"}),
-    "stop notices": frozenset({"publisher", "secretary", "approver"}),
-    "topics": frozenset({"publisher"}),
     "staff": frozenset({"admin"}),
     "settings": frozenset({"admin", "lead", "auditor", "publisher", "finance"}),
     "set": frozenset({"admin"}),
-    "members": frozenset({"admin", "secretary"}),
     # Sums of dues; then who paid what, which a secretary has no need of; what belongs to no branch; and what moves it.
     "dues": frozenset({"treasurer", "finance", "secretary", "auditor"}),
     "dues detail": frozenset({"treasurer", "finance", "auditor"}),
     "dues whole": frozenset({"finance", "auditor"}),
     "dues finance": frozenset({"finance"}),
     "dues branch": frozenset({"treasurer", "finance"}),
+    "dues waivers": frozenset({"secretary", "finance", "auditor"}),
     "dues waive": frozenset({"secretary", "finance"}),
 }
 

@@ -107,6 +107,34 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "returning": N_("being given back"),
         "returned": N_("given back"),
     },
+    "claim": {
+        "second": N_("waits for a second officer"),
+        "open": N_("waits for the member"),
+        "confirmed": N_("confirmed"),
+        "denied": N_("denied"),
+        "unconfirmed": N_("not confirmed"),
+    },
+    "refund": {
+        "asked": N_("asked for"),
+        "proposed": N_("proposed"),
+        "pending": N_("on its way"),
+        "done": N_("given back"),
+        "refused": N_("refused"),
+        "failed": N_("failed"),
+    },
+    "reconciled": {
+        "match": N_("agrees"),
+        "differs": N_("amounts differ"),
+        "ours": N_("only ours"),
+        "theirs": N_("only theirs"),
+        "late": N_("another day"),
+    },
+    "outcome": {
+        "created": N_("newly assessed"),
+        "updated": N_("changed"),
+        "unchanged": N_("unchanged"),
+        "error": N_("not assessed"),
+    },
     "transport": {"smpp": "SMPP", "modem": N_("Modem"), "http": "HTTP"},
 }
 

@@ -11,13 +11,15 @@ from pathlib import Path
 import pytest
 from openpyxl import load_workbook
 from pypdf import PdfReader
-from sqlalchemy import select, update
+from sqlalchemy import Connection, select, update
 
 from gateway.affairs import ledger, vouchers
 from gateway.affairs.ledger import Account, AccountKind
-from gateway.core.tables.organisation import member
+from gateway.core.tables.dues import assessment
+from gateway.core.tables.organisation import member, obligation
 from gateway.core.tables.staff import audit
 from gateway.core.tables.vouchers import voucher
+from tests.console import money
 from tests.console.money import THIS_YEAR, balance_of, collects, lost, neighbour, officers, owed, paid
 from tests.console.served import Browser
 from tests.console.test_http import World, served_on
@@ -154,7 +156,8 @@ def test_a_receipt_comes_as_pdf(world: World, language: str, said: str) -> None:
     answer = browser.get(f"/dues/receipts/{receipt.number}/paper/{language}")
     assert answer.headers["Content-Type"] == "application/pdf"
     text = PdfReader(io.BytesIO(answer.octets)).pages[0].extract_text()
-    for words in (said, receipt.number, "王玉兰", "A1004", f"{THIS_YEAR}-01"):
+    first = f"{receipt.months[0] // 100}-{receipt.months[0] % 100:02d}"
+    for words in (said, receipt.number, "王玉兰", "A1004", first):
         assert words in text, words
     assert "receipt printed" in world.actions()
     assert browser.get(f"/dues/receipts/{receipt.number}/paper/tlh").status == 404
@@ -254,3 +257,162 @@ def test_what_cannot_be_printed_is_said(world: World, fields: dict[str, str], sa
     assert answer.status == 409
     assert said in answer.text
     assert world.run(vouchers.batches) == ()
+
+
+# --- days, refunds, reconciliation ----------------------------------------------------------------------------------
+
+
+def test_a_day_shows_who_closed_what_is_open_and_what_was_handed_on(world: World) -> None:
+    world.run(lambda conn: money.cash_day(conn, world.ids, world.member))
+    page = world.browser("tan").get("/dues/days").text
+    for said in ("差额", "-1.00元", "等成员确认", "未确认", "已否认", "已上交，银行未到账"):
+        assert said in page, said
+    assert "确已交款" not in page, "a treasurer decides nothing"
+    assert "确已交款" in world.browser("wu").get("/dues/days").text
+    river = world.browser("wu").get("/dues/days?day=2020-01-01").text
+    assert "这一天没有会计收现金" in river
+
+
+def test_finance_decides_what_nobody_confirmed_and_finds_what_was_handed_on(world: World) -> None:
+    made = world.run(lambda conn: money.cash_day(conn, world.ids, world.member))
+    wu = world.browser("wu")
+    wu.get("/dues/days")
+    form = form_of(wu, f"/dues/days/claim/{made.unconfirmed}")
+    paid_ = wu.post(f"/dues/days/claim/{made.unconfirmed}", {"form": form, "verdict": "paid"})
+    assert paid_.headers["Location"].startswith("/dues/receipts/1")
+    assert world.run(lambda conn: balance_of(conn, world.member.id)) >= 700
+    arrived = {"form": form, "verdict": "arrived"}
+    for _ in range(2):
+        assert wu.post(f"/dues/days/remittance/{made.remittance}", arrived).status == 303
+    bank = Account(AccountKind.BANK, "53")
+    assert world.run(lambda conn: ledger.balance(conn, bank, "CNY").posted) == 300
+    tan = world.browser("tan")
+    tan.get("/dues/days")
+    assert tan.post(f"/dues/days/remittance/{made.remittance}", arrived).status == 403
+
+
+def test_a_refund_needs_two_of_finance(world: World) -> None:
+    receipt = world.run(lambda conn: paid(conn, world.ids, world.member.id, 900))
+    id_ = world.run(lambda conn: money.doubted(conn, world.ids, world.member, receipt))
+    wu, zheng = world.browser("wu"), world.browser("zheng")
+    assert receipt.number in wu.get("/dues/refunds").text
+
+    def act(browser: Browser, verb: str) -> int:
+        browser.get("/dues/refunds")
+        assert browser.last is not None
+        form = re.search(r'name="form" value="([^"]+)"', browser.last.body)
+        return browser.post(f"/dues/refunds/{id_}/{verb}", {"form": form[1] if form else ""}).status
+
+    assert act(wu, "propose") == 303
+    assert act(wu, "approve") == 409, "the same person is not two"
+    assert world.run(lambda conn: balance_of(conn, world.member.id)) == 900
+    assert act(world.browser("tan"), "approve") == 403
+    assert act(zheng, "approve") == 303
+    assert world.run(lambda conn: balance_of(conn, world.member.id)) == 900, "the money has not gone back yet"
+    assert act(zheng, "done") == 303
+    assert world.run(lambda conn: balance_of(conn, world.member.id)) == 0
+    assert "已冲销" in wu.get(f"/dues/receipts/{receipt.number}").text
+    assert act(zheng, "nonsense") in (400, 404)
+    assert [action for action in world.actions() if action.startswith("refund")] == [
+        "refund propose", "refund approve", "refund done",
+    ]  # fmt: skip
+
+
+def test_finance_closes_a_day_when_nothing_of_it_is_open(world: World) -> None:
+    day = world.run(lambda conn: money.statement(conn, world.ids))
+    wu = world.browser("wu")
+    wu.get("/dues/reconciliation")
+    fields = {"kind": "wallet", "owner": "wallet", "day": day}
+    answer = wu.post("/dues/reconciliation/compare", fields)
+    assert answer.status == 303
+    page = wu.get(answer.headers["Location"])
+    for said in ("一致", "只有我方", "只有对方", "QXTHEIRS", "QX2"):
+        assert said in page.text, said
+    assert wu.post("/dues/reconciliation/sign", fields).status == 409
+    rows = re.findall(r'action="(/dues/reconciliation/row/\d+/close)"', page.body)
+    assert len(rows) == 2
+    assert wu.post(rows[0], fields | {"note": ""}).status == 409
+    for row in rows:
+        assert wu.post(row, fields | {"note": "the provider has corrected it"}).status == 303
+    assert wu.post("/dues/reconciliation/sign", fields | {"note": "all well"}).status == 303
+    assert "staff:wu" in wu.get("/dues/reconciliation").text
+    sun = world.browser("sun")
+    assert sun.get("/dues/reconciliation").status == 200
+    assert sun.post("/dues/reconciliation/compare", fields).status == 403
+    assert world.browser("tan").get("/dues/reconciliation").status == 403
+
+
+# --- waivers, rates, the year -----------------------------------------------------------------------------------------
+
+
+def test_a_waiver_is_decided_by_another_person_within_reach(world: World) -> None:
+    he, wu = world.browser("he"), world.browser("wu")
+    he.get("/dues/waivers")
+    form = form_of(he, "/dues/waivers/propose")
+    first, last = f"{THIS_YEAR}-05", f"{THIS_YEAR}-06"
+    fields = {"form": form, "member": "A1004", "first": first, "last": last, "note": "ask the branch"}
+    for _ in range(2):
+        assert he.post("/dues/waivers/propose", fields).status == 303
+    assert he.post("/dues/waivers/propose", fields | {"first": "May"}).status == 409
+    world.run(lambda conn: neighbour(conn, world.ids))
+    assert "没有这个成员号" in he.post("/dues/waivers/propose", fields | {"member": "B2001"}).text
+    page = wu.get("/dues/waivers")
+    (id_,) = re.findall(r"/dues/waivers/waiver/(\d+)/approve", page.body)
+    form = form_of(wu, f"/dues/waivers/waiver/{id_}/approve")
+    he.get("/dues/waivers")
+    own = re.search(r'name="form" value="([^"]+)"', he.last.body if he.last else "")
+    assert he.post(f"/dues/waivers/waiver/{id_}/approve", {"form": own[1] if own else ""}).status == 409
+    assert world.browser("sun").post(f"/dues/waivers/waiver/{id_}/approve", {"form": form}).status == 403
+    assert wu.post(f"/dues/waivers/waiver/{id_}/approve", {"form": form}).status == 303
+    owed_ = select(obligation.c.amount).where(obligation.c.month.in_([THIS_YEAR * 100 + 5, THIS_YEAR * 100 + 6]))
+    assert world.run(lambda conn: list(conn.scalars(owed_))) == [0, 0]
+    assert "waiver approve" in world.actions()
+
+
+def test_a_new_table_of_rates_is_checked_and_stored(world: World) -> None:
+    wu = world.browser("wu")
+    page = wu.get("/dues/rates")
+    assert "农民" in page.text
+    text = wu.get("/dues/rates.toml").body
+    new = text.replace("valid_from = 2009-01-01", f"valid_from = {THIS_YEAR + 1}-01-01")
+    assert new != text
+    wrong = wu.post("/dues/rates", {"table": new.replace("least = 0.20", "least = 9999", 1)})
+    assert wrong.status == 409
+    assert "9999" in wrong.body, "what was typed is not lost"
+    for _ in range(2):
+        assert wu.post("/dues/rates", {"table": new}).status == 303
+    assert f"{THIS_YEAR + 1}-01-01" in wu.get("/dues/rates").text
+    assert world.actions().count("rates stored") == 1
+    tan = world.browser("tan")
+    assert tan.get("/dues/rates").status == 200
+    assert tan.post("/dues/rates", {"table": new}).status == 403
+
+
+def test_a_year_is_tried_and_then_assessed(world: World) -> None:
+    def classes(conn: Connection) -> None:
+        conn.execute(update(member).values(dues_class="farmer", monthly_amount=50))
+        conn.execute(obligation.delete())
+
+    world.run(classes)
+    wu = world.browser("wu")
+
+    def outcome(how: str) -> str:
+        wu.get("/dues/rates")
+        assert wu.post("/dues/rates/assess", {"year": str(THIS_YEAR), "how": how}).status == 303
+        for _ in range(200):
+            page = wu.get("/dues/rates").text
+            if "正在核定" not in page:
+                return page
+        raise AssertionError("it does not come to an end")
+
+    assert "未作任何更改" in outcome("try")
+    rows = select(assessment.c["class"], assessment.c.amount)
+    assert world.run(lambda conn: conn.execute(rows).all()) == []
+    assert "已核定" in outcome("assess")
+    assert [tuple(row) for row in world.run(lambda conn: conn.execute(rows).all())] == [("farmer", 50)]
+    assert f"assess {THIS_YEAR}" in world.actions()
+    wu.get("/dues/rates")
+    assert wu.post("/dues/rates/assess", {"year": "2001", "how": "assess"}).status == 409
+    tan = world.browser("tan")
+    tan.get("/dues/rates")
+    assert tan.post("/dues/rates/assess", {"year": str(THIS_YEAR), "how": "assess"}).status == 403

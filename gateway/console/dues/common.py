@@ -15,9 +15,14 @@ from gateway.console.web import Page, Visit
 
 TABS = (
     ("/dues", N_("Overview"), "dues"),
+    ("/dues/days", N_("Days"), "dues detail"),
     ("/dues/receipts", N_("Receipts"), "dues detail"),
     ("/dues/suspense", N_("Suspense"), "dues whole"),
+    ("/dues/reconciliation", N_("Reconciliation"), "dues whole"),
+    ("/dues/refunds", N_("Refunds"), "dues detail"),
+    ("/dues/waivers", N_("Waivers"), "dues waivers"),
     ("/dues/vouchers", N_("Vouchers"), "dues detail"),
+    ("/dues/rates", N_("Rates"), "dues"),
     ("/dues/totals", N_("Yearly totals"), "dues"),
 )
 LARGEST = 10**9  # minor units that a form may name
@@ -34,7 +39,7 @@ def page(visit: Visit, template: str, values: Mapping[str, Any], *, status: int 
     tabs = [
         (href, visit.gettext(title), here == href or (href != "/dues" and here.startswith(f"{href}/")))
         for href, title, may in TABS
-        if visit.who.may(may)
+        if (whole(visit, may) if may == "dues whole" else visit.who.may(may))
     ]
     return Page(
         template,
@@ -52,6 +57,12 @@ def page(visit: Visit, template: str, values: Mapping[str, Any], *, status: int 
 def whole(visit: Visit, permission: str) -> bool:
     """Whether somebody may do it for the whole organisation: for what belongs to no branch."""
     return visit.who.may(permission) and visit.who.scope(permission) is None
+
+
+def paths(visit: Visit, permission: str) -> tuple[str, ...]:
+    """The subtrees somebody reaches, "" being the whole organisation."""
+    scope = visit.who.scope(permission)
+    return ("",) if scope is None else scope
 
 
 def amount(visit: Visit, written: str) -> int | None:

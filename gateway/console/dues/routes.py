@@ -2,6 +2,16 @@
 
 from __future__ import annotations
 
-from gateway.console.dues import overview, receipts, suspense, vouchers
+from gateway.console.dues import days, overview, rates, receipts, reconciliation, refunds, suspense, vouchers, waivers
 
-ROUTES = (*overview.ROUTES, *receipts.ROUTES, *suspense.ROUTES, *vouchers.ROUTES)
+ROUTES = (
+    *overview.ROUTES,
+    *days.ROUTES,
+    *receipts.ROUTES,
+    *suspense.ROUTES,
+    *reconciliation.ROUTES,
+    *refunds.ROUTES,
+    *waivers.ROUTES,
+    *vouchers.ROUTES,
+    *rates.ROUTES,
+)

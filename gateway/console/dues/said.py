@@ -15,6 +15,19 @@ SENTENCES = (
     N_("batch %(number)s is active already"),
     N_("only vouchers of an active batch are sold, one at least"),
     N_("batch %(number)s has %(left)s left to sell"),
+    N_("the second person must be somebody else"),
+    N_("whoever collected the money cannot decide about giving it back"),
+    N_("a waiver is approved by another person than who proposed it or has it"),
+    N_("a waiver is of more than nothing"),
+    N_("who proposed it cannot decide it"),
+    N_("the level above the member's branch decides this"),
+    N_("there is no such proposal, or it has been decided"),
+    N_("there is no such waiver"),
+    N_("there is no such request"),
+    N_("there is no such money in suspense"),
+    N_("say what it is; the note stands beside it"),
+    N_("there is no such open row"),
+    N_("this day was not compared yet"),
 )
 
 

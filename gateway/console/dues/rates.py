@@ -1,0 +1,125 @@
+"""The tables of rates, and the assessment of a year by them."""
+
+from __future__ import annotations
+
+import tempfile
+from datetime import date
+from http import HTTPStatus
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from gateway.affairs import assess_register, rate_files, rates
+from gateway.affairs.assess_register import Job
+from gateway.affairs.rates import Rates
+from gateway.console.dues.common import books, day, page, whole
+from gateway.console.dues.said import refusal
+from gateway.console.web import Answer, Content, Redirect, Refused, Route, Visit
+from gateway.core import audit
+
+
+async def listing(visit: Visit) -> Answer:
+    return await _page(visit)
+
+
+async def _page(visit: Visit, problem: str = "", written: str | None = None) -> Answer:
+    today = visit.now.astimezone(visit.console.zone).date()
+    on = day(visit.query("day")) or today
+    table, since = await visit.console.database.read(_read, visit, on)
+    assessment = visit.console.assessment
+    if visit.fragment:
+        return page(visit, "dues/assessment.html", {"job": assessment.last, "running": assessment.running})
+    return page(
+        visit,
+        "dues/rates.html",
+        {
+            "table": table,
+            "since": since,
+            "day": on,
+            "years": (today.year, today.year + 1),
+            "written": written or rate_files.write(table, ".toml", visit.console.organisation.currency),
+            "open": written is not None,
+            "may_change": whole(visit, "dues finance"),
+            "job": assessment.last,
+            "running": assessment.running,
+            **({"problem": problem} if problem else {}),
+        },
+        status=HTTPStatus.CONFLICT if problem else HTTPStatus.OK,
+    )
+
+
+def _read(conn: Connection, visit: Visit, on: date) -> tuple[Rates, tuple[date, ...]]:
+    return rate_files.current(conn, visit.console.organisation.currency, on), rates.all_since(conn)
+
+
+async def export(visit: Visit) -> Answer:
+    """The table in force on a day, as a file that can be read again."""
+    kind = visit.path["kind"]
+    if kind not in ("toml", "csv"):
+        raise Refused(HTTPStatus.NOT_FOUND)
+    on = day(visit.query("day")) or visit.now.astimezone(visit.console.zone).date()
+    table, _ = await visit.console.database.read(_read, visit, on)
+    text = rate_files.write(table, f".{kind}", visit.console.organisation.currency)
+    headers = {"Content-Disposition": f'attachment; filename="rates-{table.valid_from}.{kind}"'}
+    return Content(text.encode(), "text/plain; charset=utf-8", headers=headers)
+
+
+async def store(visit: Visit) -> Answer:
+    """A new version, in force from its day on; the same again changes nothing."""
+    if not whole(visit, "dues finance"):
+        raise Refused(HTTPStatus.FORBIDDEN)
+    written = visit.form.text("table")
+    try:
+        table = _parsed(written, visit.console.organisation.currency)
+        await visit.console.database.run(_store, visit, table)
+    except rates.Refused as refused:
+        return await _page(visit, refusal(visit, refused), written)
+    return Redirect(f"/dues/rates?day={table.valid_from}&done=stored")
+
+
+def _parsed(written: str, currency: str) -> Rates:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "rates.toml"
+        file.write_text(written, "utf-8", errors="replace")
+        try:
+            return rate_files.read(file, currency)
+        except rates.Refused as refused:
+            raise rates.Refused(str(refused).replace(f"{file}: ", "")) from None
+
+
+def _store(conn: Connection, visit: Visit, table: Rates) -> None:
+    if rates.store(conn, visit.console.ids, table, actor=visit.who.actor, now=visit.now):
+        audit.record(
+            conn,
+            id=visit.console.ids(),
+            at=visit.now,
+            actor=visit.who.actor,
+            action="rates stored",
+            object=f"rates:{table.valid_from}",
+            reason=", ".join(each.name for each in table.classes),
+        )
+
+
+async def assess(visit: Visit) -> Answer:
+    """Assess a year from the classes in the register, or only try it."""
+    if not whole(visit, "dues finance"):
+        raise Refused(HTTPStatus.FORBIDDEN)
+    year = visit.form("year")
+    if not (len(year) == 4 and year.isascii() and year.isdecimal()):
+        raise Refused(HTTPStatus.BAD_REQUEST)
+    job = Job(year=int(year), books=books(visit), actor=visit.who.actor, dry_run=visit.form("how") != "assess")
+    try:
+        started = await visit.console.assessment.start(job)
+    except assess_register.Refused as refused:
+        return await _page(visit, refusal(visit, refused))
+    if not started:
+        return await _page(visit, visit.gettext("An assessment is running already."))
+    return Redirect("/dues/rates#assessment")
+
+
+ROUTES = (
+    Route(rule="/dues/rates", handler=listing, may="dues"),
+    Route(rule="/dues/rates.<kind>", handler=export, may="dues"),
+    Route(rule="/dues/rates", handler=store, post=True, may="dues finance"),
+    Route(rule="/dues/rates/assess", handler=assess, post=True, may="dues finance"),
+)

@@ -1,0 +1,147 @@
+"""Dues that need not be paid: a branch proposes, another person above it decides. Hardship is assessed the same way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import NamedTuple
+
+from sqlalchemy import Connection, select
+
+from gateway.affairs import assessing, waivers
+from gateway.affairs.assessing import Proposed
+from gateway.affairs.waivers import Waiver
+from gateway.console.dues import pieces
+from gateway.console.dues.common import amount, books, month, page, paths
+from gateway.console.dues.said import refusal
+from gateway.console.forms import form_id, sent
+from gateway.console.web import Answer, Redirect, Refused, Route, Visit, identifier
+from gateway.core import audit
+from gateway.core.tables.organisation import branch, member
+
+_REFUSALS = (waivers.Refused, assessing.Refused)
+
+
+class Line(NamedTuple):
+    waiver: Waiver
+    member_no: str
+    name: str
+    branch: str
+    branch_path: str
+
+
+async def listing(visit: Visit) -> Answer:
+    return await _page(visit)
+
+
+async def _page(visit: Visit, problem: str = "") -> Answer:
+    lines, hardship = await visit.console.database.read(_read, paths(visit, "dues waivers"))
+    return page(
+        visit,
+        "dues/waivers.html",
+        {
+            "lines": lines,
+            "hardship": hardship,
+            "may_propose": visit.who.may("dues waive"),
+            "may_decide": visit.who.may("dues waive"),
+            "form_id": form_id(visit, "waivers"),
+            **({"problem": problem} if problem else {}),
+        },
+        status=HTTPStatus.CONFLICT if problem else HTTPStatus.OK,
+    )
+
+
+def _read(conn: Connection, reach: Sequence[str]) -> tuple[tuple[Line, ...], tuple[Proposed, ...]]:
+    lines: list[Line] = []
+    hardship: list[Proposed] = []
+    for path in reach:
+        for each in waivers.proposed(conn, path, limit=200):
+            row = conn.execute(
+                select(member.c.member_no, member.c.name, branch.c.name, branch.c.path)
+                .join(branch, branch.c.id == member.c.branch_id)
+                .where(member.c.id == each.member_id)
+            ).one()
+            lines.append(Line(each, *row))
+        hardship += assessing.proposed(conn, path, limit=200)
+    return tuple(lines), tuple(hardship)
+
+
+async def propose(visit: Visit) -> Answer:
+    sent(visit, "waivers")
+    first, last = month(visit.form("first")), month(visit.form("last"))
+    if first is None or last is None:
+        return await _page(visit, visit.gettext("Months are written 2026-09."))
+    some = amount(visit, visit.form("amount")) if visit.form("amount") else None
+    if visit.form("amount") and some is None:
+        return await _page(visit, visit.gettext("That is no amount. Write it as 5 or 5.00."))
+    scope = visit.who.scope("dues waive")
+    person = await visit.console.database.read(pieces.by_number, scope, visit.form("member"))
+    if person is None:
+        return await _page(visit, visit.gettext("There is no member with this number."))
+    try:
+        await visit.console.database.run(_propose, visit, person.id, first, last, some)
+    except _REFUSALS as refused:
+        return await _page(visit, refusal(visit, refused))
+    return Redirect("/dues/waivers?done=proposed")
+
+
+def _propose(conn: Connection, visit: Visit, member_id: int, first: int, last: int, some: int | None) -> None:
+    """The same proposal again, as by a second click, is none."""
+    for known in waivers.of_member(conn, member_id):
+        if (known.state, known.first, known.last, known.amount) == (waivers.PROPOSED, first, last, some):
+            return
+    note = visit.form("note")[:200] or None
+    made = waivers.propose(
+        conn,
+        visit.console.ids,
+        member_id,
+        first=first,
+        last=last,
+        amount=some,
+        actor=visit.who.actor,
+        now=visit.now,
+        note=note,
+    )
+    _audited(conn, visit, "waiver proposed", f"waiver:{made.id}")
+
+
+async def decide(visit: Visit) -> Answer:
+    """The affairs see to it that it is another person, and one above the branch."""
+    sent(visit, "waivers")
+    what, verb, id_ = visit.path["what"], visit.path["verb"], identifier(visit.path["id"]) or 0
+    if what not in ("waiver", "hardship") or verb not in ("approve", "refuse"):
+        raise Refused(HTTPStatus.NOT_FOUND)
+    problem = visit.gettext("This is not within your reach.")
+    for reach in paths(visit, "dues waive"):
+        try:
+            await visit.console.database.run(_decide, visit, what, verb, id_, reach)
+        except _REFUSALS as refused:
+            problem = refusal(visit, refused)
+        else:
+            return Redirect(f"/dues/waivers?done={verb}")
+    return await _page(visit, problem)
+
+
+def _decide(conn: Connection, visit: Visit, what: str, verb: str, id_: int, reach: str) -> None:
+    by, now = visit.who.actor, visit.now
+    if what == "waiver":
+        decide_waiver = waivers.approve if verb == "approve" else waivers.refuse
+        decide_waiver(conn, id_, actor=by, now=now, reach=reach)
+    elif verb == "approve":
+        assessing.approve(conn, books(visit), id_, actor=by, reach=reach, now=now)
+    else:
+        assessing.refuse(conn, id_, actor=by, reach=reach, now=now)
+    _audited(conn, visit, f"{what} {verb}", f"{what}:{id_}")
+
+
+def _audited(conn: Connection, visit: Visit, action: str, what: str) -> None:
+    audit.record(
+        conn, id=visit.console.ids(), at=visit.now, actor=visit.who.actor, action=action, object=what, reason=None
+    )
+
+
+ROUTES = (
+    Route(rule="/dues/waivers", handler=listing, may="dues waivers"),
+    Route(rule="/dues/waivers/propose", handler=propose, post=True, may="dues waive"),
+    Route(rule="/dues/waivers/<what>/<id>/<verb>", handler=decide, post=True, may="dues waive"),
+)
