@@ -60,8 +60,8 @@ PEOPLE = (
         behind=1,
         carrier=Carrier.OPERATOR,
         story={
-            "zh": "本月会费未交。发“会费”，或拨 *123#",
-            "en": "Owes this month. Text 会费 or DUES, or dial *123#",
+            "zh": "本月会费未交。发“会费”，或拨 *123#；要交现金发“12”再发“1”",
+            "en": "Owes this month. Text 会费 or DUES, or dial *123#; to pay in cash text 12, then 1",
         },
     ),
     Person(
@@ -116,14 +116,60 @@ PEOPLE = (
             "en": "A branch secretary. Text STOP to end bulk messages, START to have them again",
         },
     ),
+    Person(
+        member_no="A0007",
+        number="+8613800000007",
+        name="赵会计",
+        branch="53010101",
+        language="zh",
+        behind=0,
+        carrier=Carrier.OPERATOR,
+        story={
+            "zh": "河口村支部会计。收了李秀英的现金发“收 A0001 5”，她回Y才入账；一天完了发“日结 5”，再发“上交 5”",
+            "en": "Treasurer of a village. For cash of 李秀英 text 收 A0001 5; her Y books it. Then 日结 5, 上交 5",
+        },
+    ),
+    Person(
+        member_no="A0008",
+        number="+8613800000008",
+        name="钱芳",
+        branch=COUNTY,
+        language="zh",
+        behind=0,
+        carrier=Carrier.OPERATOR,
+        story={
+            "zh": "县财务。会计上交后会收到单号，到账了回“到账”加单号",
+            "en": "Finance of the county. Hears of what a treasurer hands on; text 到账 or ARRIVED and its number",
+        },
+    ),
+    Person(
+        member_no="A0009",
+        number="+8613800000009",
+        name="孙立",
+        branch=COUNTY,
+        language="zh",
+        behind=0,
+        carrier=Carrier.OPERATOR,
+        story={
+            "zh": "审计。成员对会计的登记回N时会收到短信",
+            "en": "The auditor. Is told when a member answers N to what a treasurer has recorded",
+        },
+    ),
 )
+# Members whose task it is to handle money, or to look at those who do; by number in the register.
+APPOINTED = {
+    "A0005": ("secretary", "53010101"),
+    "A0007": ("treasurer", "53010101"),
+    "A0008": ("finance", COUNTY),
+    "A0009": ("auditor", COUNTY),
+}
 _STRANGER = "+8613800000006"
 FIRST_TEXTS = (
     ("+8613800000001", "会费"),
     ("+254712345678", "DUES"),
     ("+8615700000004", "咨询 村东的水渠什么时候修？"),
 )
-STAFF = {"lead": "赵敏", "agent": "周婷", "auditor": "孙立", "secretary": "刘志强", "admin": "高峰"}
+STAFF = {"lead": "赵敏", "agent": "周婷", "auditor": "孙立", "secretary": "刘志强", "finance": "钱芳", "admin": "高峰"}
 
 
 def exists(conn: Connection) -> bool:
@@ -230,15 +276,16 @@ def _appoint(conn: Connection, new_id: Callable[[], int], now: datetime, today: 
         person = staff.add(conn, new_id, name, now=now)
         within = town.id if role == "secretary" and town is not None else None
         roles.grant(conn, new_id, role, staff_id=person, branch_id=within, by="system:demo", now=now, today=today)
-    secretary = members.by_member_no(conn, "A0005", today)
-    if secretary is not None:
-        roles.grant(
-            conn,
-            new_id,
-            "secretary",
-            member_id=secretary.id,
-            branch_id=secretary.branch_id,
-            by="system:demo",
-            now=now,
-            today=today,
-        )
+    for member_no, (role, code) in APPOINTED.items():
+        member, branch = members.by_member_no(conn, member_no, today), branches.by_code(conn, code)
+        if member is not None and branch is not None:
+            roles.grant(
+                conn,
+                new_id,
+                role,
+                member_id=member.id,
+                branch_id=branch.id,
+                by="system:demo",
+                now=now,
+                today=today,
+            )
