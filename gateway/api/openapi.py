@@ -27,6 +27,9 @@ def document() -> dict[str, Any]:
         "paths": {
             "/v1/messages": {"post": _send()},
             "/v1/messages/{id}": {"get": _look()},
+            "/v1/notices": {"post": _notice()},
+            "/v1/notices/{id}": {"get": _notice_standing()},
+            **{f"/v1/notices/{{id}}/{what}": {"post": _turn(what)} for what in ("pause", "resume", "cancel")},
             "/healthz": {"get": _plain("The process works.", {"200": "It does."})},
             "/readyz": {
                 "get": _plain(
@@ -47,7 +50,137 @@ def document() -> dict[str, Any]:
         },
         "components": {
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
-            "schemas": _schemas(),
+            "schemas": _schemas() | _notice_schemas(),
+        },
+    }
+
+
+_NOTICE = {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Notice"}}}}
+_NOTICE_ID = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
+
+
+def _notice() -> dict[str, Any]:
+    return {
+        "operationId": "notice",
+        "summary": "Make a bulk notice.",
+        "description": "It waits for approval by a second person unless it is small or the key may approve; an "
+        "emergency always waits for two. Its recipients are frozen when it is approved.",
+        "security": [{"key": []}],
+        "parameters": [
+            {
+                "name": "Idempotency-Key",
+                "in": "header",
+                "description": "A repeat with the same key and body gets the first answer again, for 24 hours.",
+                "schema": {"type": "string", "minLength": 1, "maxLength": 200},
+            }
+        ],
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/NewNotice"}}},
+        },
+        "responses": {
+            "202": {"description": "Made.", **_NOTICE},
+            "400": _refused("Something is wrong with the request; `fields` says what and where."),
+            "401": _refused("No key, or a wrong one."),
+            "403": _refused("This key may not make notices."),
+            "409": _refused("It cannot be sent: nobody would get it, or the same text is only hours old (`repeat`)."),
+            "422": _refused("The Idempotency-Key was used for another request."),
+        },
+    }
+
+
+def _notice_standing() -> dict[str, Any]:
+    return {
+        "operationId": "noticeStanding",
+        "summary": "How far a notice of your own has come.",
+        "security": [{"key": []}],
+        "parameters": [_NOTICE_ID],
+        "responses": {
+            "200": {"description": "It.", **_NOTICE},
+            "401": _refused("No key, or a wrong one."),
+            "404": _refused("You have made no such notice."),
+        },
+    }
+
+
+def _turn(what: str) -> dict[str, Any]:
+    return {
+        "operationId": f"{what}Notice",
+        "summary": f"{what.capitalize()} a notice of your own; it holds at the links within two seconds.",
+        "security": [{"key": []}],
+        "parameters": [_NOTICE_ID],
+        "responses": {
+            "200": {"description": "It, as it is now.", **_NOTICE},
+            "401": _refused("No key, or a wrong one."),
+            "404": _refused("You have made no such notice."),
+            "409": _refused("Not in the state it is in."),
+        },
+    }
+
+
+def _texts(description: str) -> dict[str, Any]:
+    return {"type": "array", "items": {"type": "string"}, "description": description}
+
+
+def _notice_schemas() -> dict[str, Any]:
+    day = {"type": "string", "format": "date"}
+    moment = {"type": ["string", "null"], "format": "date-time"}
+    count = {"type": "integer", "minimum": 0}
+    counts = {"type": "object", "additionalProperties": count}
+    whom = {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            "branches": _texts("Codes of branches, each with all below it."),
+            "roles": _texts("Roles in force."),
+            "languages": _texts("zh, en."),
+            "groups": _texts("Codes of groups."),
+            "classes": _texts("Classes of dues."),
+            "owing": {"type": "integer", "description": "Months at least that are owed."},
+            "joined_from": day,
+            "joined_until": day,
+            "topic": {"type": "string", "description": "Its subscribers: two digits."},
+        },
+    }
+    return {
+        "NewNotice": {
+            "type": "object",
+            "additionalProperties": False,
+            "required": ["to"],
+            "properties": {
+                "title": {"type": "string", "maxLength": 40},
+                "text": {"type": "string", "description": "With {branch}, {month} and {due} for each reader's own."},
+                "texts": {"type": "object", "additionalProperties": {"type": "string"}},
+                "to": {"oneOf": [whom, _texts("Phone numbers or member numbers.")]},
+                "start": {"type": "string", "format": "date-time"},
+                "hours": {"type": "integer", "description": "How long it is worth sending."},
+                "emergency": {"type": "boolean"},
+                "repeat": {"type": "boolean", "description": "Send a text that was sent only hours ago."},
+                "every": {"type": "string", "description": "daily 09:00, weekly 2,5 09:00 or monthly 15 09:00"},
+            },
+        },
+        "Notice": {
+            "type": "object",
+            "required": ["id", "number", "state"],
+            "properties": {
+                "id": {"type": "string"},
+                "number": {"type": "string", "description": "What people call it: D418."},
+                "state": {
+                    "type": "string",
+                    "enum": ["draft", "waiting", "scheduled", "running", "paused", "done", "killed", "expired"],
+                },
+                "title": {"type": "string"},
+                "funnel": counts,
+                "frozen": {"type": "boolean"},
+                "starts": moment,
+                "expires": moment,
+                "ended": moment,
+                "recipients": count,
+                "waiting": count,
+                "messages": counts,
+                "left_out": counts,
+                "acknowledged": count,
+            },
         },
     }
 

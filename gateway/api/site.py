@@ -20,13 +20,15 @@ from twisted.python.failure import Failure
 from twisted.web.server import Request, Site
 from werkzeug.exceptions import HTTPException
 
+from commands import voice
 from config.model import ApiKey, Gateway
-from gateway.api import intake, messages, metrics, openapi
+from gateway.api import intake, messages, metrics, notices, openapi
 from gateway.api.accounts import Accounts, Daily, sent_since
 from gateway.api.callbacks import Callbacks
 from gateway.api.intake import Intake, error
 from gateway.api.messages import Messages
 from gateway.api.server import ApiSite
+from gateway.api.submission import Invalid
 from gateway.api.ussd import Ussd
 from gateway.core.database import Queue, Runs
 from gateway.core.release import on_hold
@@ -93,6 +95,7 @@ class Api:
             now=gateway.now,
         )
         self.doors = Doors(settings, gateway.database, gateway.wallets, gateway.keys)
+        self._place = voice.place(settings.organisation, gateway.ids)
         self._probed: tuple[float, str, bool] | None = None
         self._housekeeping = LoopingCall(self._tidy)
         self._housekeeping.clock = gateway.reactor
@@ -142,11 +145,79 @@ class Api:
             request.setHeader(b"www-authenticate", b"Bearer")
             return self._refuse(request, 401, "key", "a right key is missing: Authorization: Bearer ...")
         found = None
-        if id_.isascii() and id_.isdecimal() and len(id_) < 20 and int(id_) < 1 << 63:
-            found = await self._database.read(messages.standing, account.name, int(id_))
+        if (number := _identifier(id_)) is not None:
+            found = await self._database.read(messages.standing, account.name, number)
         if found is None:
             return self._refuse(request, 404, "unknown", "you have sent no such message")
         return self._answer(request, 200, found)
+
+    # --- notices --------------------------------------------------------------------------------------------------
+
+    @app.route("/v1/notices", methods=["POST"])
+    async def notice(self, request: Request) -> bytes:
+        account = self._noticing(request)
+        if isinstance(account, bytes):
+            return account
+        key = request.requestHeaders.getRawHeaders(b"idempotency-key", [None])[0]
+        named = key.decode("latin-1") if key is not None else None
+        if named is not None and not (0 < len(named) <= 200 and named.isascii() and named.isprintable()):
+            return self._refuse(request, 400, "idempotency", "Idempotency-Key must be 1 to 200 printable letters")
+        body = request.content.read() if request.content else b""
+        organisation = self._gateway.settings.organisation
+        try:
+            asked = notices.read(body, organisation.language)
+        except Invalid as invalid:
+            fields = [{"field": problem.field, "message": problem.message} for problem in invalid.problems]
+            request.setResponseCode(400)
+            request.setHeader("content-type", _JSON)
+            return error("invalid", "nothing was made", fields=fields)
+        made = partial(notices.create, key=named, body=body, approves=notices.APPROVE in account.may)
+        now = self._gateway.now()
+        found = await self._database.run(
+            lambda conn: made(conn, self._place, organisation.country, account.name, asked, now=now)
+        )
+        return self._found(request, "/v1/notices", found)
+
+    @app.route("/v1/notices/<id_>", methods=["GET"])
+    async def notice_standing(self, request: Request, id_: str) -> bytes:
+        account = self._noticing(request)
+        if isinstance(account, bytes):
+            return account
+        found = None
+        if (number := _identifier(id_)) is not None:
+            found = await self._database.read(notices.look, account.name, number)
+        if found is None:
+            return self._refuse(request, 404, "unknown", "you have made no such notice")
+        return self._answer(request, 200, found)
+
+    @app.route("/v1/notices/<id_>/<what>", methods=["POST"])
+    async def notice_turn(self, request: Request, id_: str, what: str) -> bytes:
+        account = self._noticing(request)
+        if isinstance(account, bytes):
+            return account
+        number = _identifier(id_)
+        found = None
+        if what in ("pause", "resume", "cancel") and number is not None:
+            now = self._gateway.now()
+            found = await self._database.run(notices.turn, self._place, account.name, number, what, now)
+        return self._found(request, "/v1/notices", notices.answered(found))
+
+    def _noticing(self, request: Request) -> ApiKey | bytes:
+        """The account that asks, if it may; else the refusal."""
+        account = self._account(request)
+        if account is None:
+            request.setHeader(b"www-authenticate", b"Bearer")
+            return self._refuse(request, 401, "key", "a right key is missing: Authorization: Bearer ...")
+        if notices.NOTICES not in account.may:
+            return self._refuse(request, 403, "key", "this key may not make notices")
+        return account
+
+    def _found(self, request: Request, route: str, answer: notices.Answer) -> bytes:
+        self._figures.request(route, answer[0])
+        request.setResponseCode(answer[0])
+        request.setHeader("content-type", _JSON)
+        request.setHeader("cache-control", "no-store")
+        return answer[1]
 
     def _account(self, request: Request) -> ApiKey | None:
         return self._accounts.of(request.requestHeaders.getRawHeaders(b"authorization", [None])[0])
@@ -259,6 +330,13 @@ class Api:
         request.setResponseCode(status)
         request.setHeader("content-type", _JSON)
         return error(code, message)
+
+
+def _identifier(written: str) -> int | None:
+    """An id as an address has it."""
+    if written.isascii() and written.isdecimal() and len(written) < 20 and int(written) < 1 << 63:
+        return int(written)
+    return None
 
 
 def _write(conn: Connection, now: datetime) -> bool:

@@ -29,6 +29,7 @@ from twisted.logger import Logger
 from twisted.web.resource import Resource
 from twisted.web.server import Site
 
+from commands import voice
 from config.model import Organisation
 from gateway.console import (
     account,
@@ -39,11 +40,15 @@ from gateway.console import (
     links,
     live,
     log,
+    members,
+    notice_turns,
+    notices,
     saved_searches,
     sessions,
     settings_pages,
     signin,
     staff_pages,
+    topic_pages,
 )
 from gateway.console import exports as export_pages
 from gateway.console.drawing import Drawing
@@ -63,7 +68,7 @@ from gateway.core.ids import Ids
 from gateway.core.keys import Keys
 from gateway.links import Board
 
-TOPICS = ("messages", "cases", "links", "exports")
+TOPICS = ("messages", "cases", "links", "exports", "notices")
 _ROUTES = (
     *signin.ROUTES,
     *account.ROUTES,
@@ -75,6 +80,10 @@ _ROUTES = (
     *dues_routes.ROUTES,
     *live.ROUTES,
     *staff_pages.ROUTES,
+    *notices.ROUTES,
+    *notice_turns.ROUTES,
+    *topic_pages.ROUTES,
+    *members.ROUTES,
     *settings_pages.ROUTES,
 )
 
@@ -93,7 +102,12 @@ _ENTRIES = (
     Entry(href="/log", title=N_("Log"), may="log", group="desk", also=("/message/",)),
     Entry(href="/dues", title=N_("Dues"), may="dues", group="money"),
     Entry(href="/exports", title=N_("Exports"), may="exports", group="desk"),
+    Entry(href="/bulk", title=N_("Bulk notices"), may="notices", group="send"),
+    Entry(href="/topics", title=N_("Topics"), may="topics", group="send"),
+    Entry(href="/groups", title=N_("Groups"), may="write notices", group="send"),
     Entry(href="/links", title=N_("Links"), group="system"),
+    Entry(href="/branches", title=N_("Branches"), may="members", group="organisation"),
+    Entry(href="/members", title=N_("Members"), may="members", group="organisation", also=("/member/",)),
     Entry(href="/staff", title=N_("Staff"), may="staff", group="system"),
     Entry(href="/settings", title=N_("Settings"), may="settings", group="system"),
 )
@@ -145,6 +159,7 @@ class Console(Service):
         self.demo = demo
         self.reactor = reactor
         self.zone = ZoneInfo(organisation.time_zone)
+        self.place = voice.place(organisation, ids)
         self.passwords = Passwords(reactor)
         self.drawing = Drawing(reactor)
         self.assessment = Assessment(database, now)
@@ -189,6 +204,7 @@ class Console(Service):
             self._subscriptions.append(self.database.subscribe(topic, partial(self.events.hint, topic)))
         self._subscriptions.append(self.database.subscribe(export_query.TOPIC, self.exporting.poke))
         self.exporting.start()
+        self._subscriptions.append(self.database.subscribe("notice progress", partial(self.events.hint, "notices")))
         self._subscriptions.append(self.board.watch(lambda _: self.events.hint("links")))
 
     def stopService(self) -> None:

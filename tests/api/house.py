@@ -25,6 +25,7 @@ from gateway.service import Muster
 from tests.reactors import Running
 
 KEY, LIMITED, SOURCED, BLIND = "agriculture-key", "limited-key", "sourced-key", "blind-key"
+NOTICING, APPROVING = "noticing-key", "approving-key"
 PATH_KEY = "random-path-part"
 NUMBER = "+8613800000007"
 
@@ -58,6 +59,7 @@ class Wire:
                 sender=outbound.sender,
                 expires=outbound.expires,
                 lane=outbound.lane,
+                notice=outbound.notice,
             )
             for number, octets in enumerate(cut.parts, 1)
         )
@@ -90,6 +92,8 @@ def settings(folder: Path) -> Gateway:
         "limited": ApiKey(name="limited", key=LIMITED, per_day=3),
         "sourced": ApiKey(name="sourced", key=SOURCED, sources=("10690001", "10690002")),
         "blind": ApiKey(name="blind", key=BLIND, may=frozenset({"notices"})),
+        "noticing": ApiKey(name="noticing", key=NOTICING, may=frozenset({"notices"})),
+        "approving": ApiKey(name="approving", key=APPROVING, may=frozenset({"notices", "approve"})),
     }
     return Gateway(
         path=folder / "muster.toml",

@@ -8,13 +8,13 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
 
 from gateway.affairs.notices import audience, wording
 from gateway.affairs.notices.audience import Audience, Funnel
 from gateway.core import audit
 from gateway.core.database import wake
-from gateway.core.tables.notices import notice
+from gateway.core.tables.notices import notice, notice_list
 
 TOPIC = "notices"  # what is woken when something about notices is new
 FIRST_NUMBER = 101
@@ -152,6 +152,50 @@ def change(conn: Connection, id_: int, said: Wording) -> Notice:
         raise Refused("state", "it is no draft any more")
     wake(conn, TOPIC)
     return get(conn, id_)
+
+
+def sketch(said: Wording, by: Person, now: datetime) -> Notice:
+    """What `said` would be as a notice, for measuring it before it is kept."""
+    return Notice(
+        id=0,
+        number=0,
+        state=DRAFT,
+        title=said.title,
+        texts=said.texts,
+        audience=said.audience,
+        paths=said.audience.paths,
+        emergency=said.emergency,
+        topic_id=said.topic,
+        author=by.actor,
+        author_phone=by.phone,
+        request_key=None,
+        text_hash="",
+        resend_of=None,
+        series_of=None,
+        recurrence=said.recurrence,
+        next_at=None,
+        created=now,
+        submitted=None,
+        approved=None,
+        starts=said.starts,
+        lasts=said.lasts,
+        expires=None,
+        ended=None,
+        needed=1,
+        funnel=Funnel(),
+        recipients=0,
+        expanded="",
+        frozen=False,
+        announced=False,
+        reason=None,
+    )
+
+
+def forget(conn: Connection, found: Notice) -> None:
+    """Throw a draft away that came to nothing; only a draft."""
+    conn.execute(delete(notice_list).where(notice_list.c.notice_id == found.id))
+    conn.execute(delete(notice).where(notice.c.id == found.id, notice.c.state == DRAFT))
+    wake(conn, TOPIC)
 
 
 def check(said: Wording) -> None:

@@ -83,3 +83,7 @@ def _owners(conn: Connection, numbers: Sequence[str]) -> dict[str, str]:
         .where(number.c.number.in_(numbers))
     )
     return {row.number: row.path for row in rows}
+
+
+def count(conn: Connection, notice_id: int) -> int:
+    return conn.scalar(select(func.count()).where(notice_list.c.notice_id == notice_id)) or 0

@@ -1,0 +1,196 @@
+"""What the pages of bulk notices read and write, within somebody's branches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, select
+
+from gateway.affairs import branches
+from gateway.affairs.notices import approval, drafts, groups, lists, progress, report, samples, topics
+from gateway.affairs.notices.approval import Estimate, Place
+from gateway.affairs.notices.drafts import Notice, Person, Refused, Wording
+from gateway.affairs.notices.groups import Group
+from gateway.affairs.notices.progress import Progress
+from gateway.affairs.notices.rules import rules
+from gateway.affairs.notices.samples import Sample
+from gateway.affairs.notices.topics import Topic
+from gateway.console.permissions import Staff
+from gateway.core.tables.organisation import branch, member
+from gateway.core.tables.staff import staff
+
+PAGE = 30
+OPEN = (drafts.DRAFT, drafts.WAITING, drafts.SCHEDULED, drafts.RUNNING, drafts.PAUSED)
+OVER = (drafts.DONE, drafts.EXPIRED, drafts.KILLED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choices:
+    """What the composer offers."""
+
+    branches: tuple[tuple[str, str], ...]  # code and name: the first few below the author's own
+    groups: tuple[Group, ...]
+    topics: tuple[Topic, ...]
+    classes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """A notice as its page shows it."""
+
+    notice: Notice
+    estimate: Estimate | None
+    problem: str  # why there is no estimate
+    samples: tuple[Sample, ...]
+    progress: Progress
+    approvals: tuple[tuple[str, datetime], ...]
+    topic: Topic | None
+    whom: tuple[str, ...]  # branches and groups by name
+    listed: int  # lines of its list
+    price: int
+    may_approve: bool  # this person is somebody else
+
+
+def person(conn: Connection, who: Staff) -> Person:
+    return Person(actor=who.actor, phone=conn.scalar(select(staff.c.phone).where(staff.c.id == who.id)))
+
+
+def scope(who: Staff, permission: str) -> tuple[str, ...]:
+    """The subtrees of a permission; "" is everywhere."""
+    found = who.scope(permission)
+    return ("",) if found is None else found
+
+
+def listing(conn: Connection, who: Staff, tab: str, before: int | None) -> tuple[Notice, ...]:
+    states = {"open": OPEN, "waiting": (drafts.WAITING,), "over": OVER}[tab]
+    return drafts.listing(conn, states=states, within=scope(who, "notices"), before=before, limit=PAGE + 1)
+
+
+def find(conn: Connection, who: Staff, number: int, permission: str = "notices") -> Notice | None:
+    """The notice, when all that it reaches is within this person's branches."""
+    found = drafts.find(conn, number)
+    return found if found is not None and drafts.reaches(scope(who, permission), found.paths) else None
+
+
+def shown(conn: Connection, place: Place, who: Staff, number: int, now: datetime) -> Shown | None:
+    found = find(conn, who, number)
+    if found is None:
+        return None
+    estimate, problem = None, ""
+    some: tuple[Sample, ...] = ()
+    if found.state in (drafts.DRAFT, drafts.WAITING):
+        try:
+            estimate = approval.estimate(conn, place, found, now)
+            some = samples.samples(conn, place, found, now)
+        except Refused as refused:
+            problem = refused.why
+    by = person(conn, who)
+    agreed = approval.approvals(conn, found.id)
+    theirs = any(by.is_same(actor, phone) for actor, phone, _ in agreed)
+    return Shown(
+        notice=found,
+        estimate=estimate,
+        problem=problem,
+        samples=some,
+        progress=progress.progress(conn, found),
+        approvals=tuple((actor, at) for actor, _, at in agreed),
+        topic=topics.get(conn, found.topic_id) if found.topic_id is not None else None,
+        whom=_whom(conn, found),
+        listed=lists.count(conn, found.id) if found.audience.listed else 0,
+        price=rules(conn, now).price,
+        may_approve=not theirs and not by.is_same(found.author, found.author_phone),
+    )
+
+
+def _whom(conn: Connection, found: Notice) -> tuple[str, ...]:
+    named = []
+    for path in found.audience.paths:
+        code = path.strip("/").rpartition("/")[2]
+        there = branches.by_code(conn, code) if code else None
+        if there is not None:
+            named.append(f"{there.name} {there.code}")
+    for id_ in found.audience.groups:
+        group = groups.by_id(conn, id_)
+        if group is not None:
+            named.append(group.name)
+    return tuple(named)
+
+
+def measured(conn: Connection, place: Place, said: Wording, by: Person, now: datetime) -> tuple[Estimate, int]:
+    """What a text and an audience come to that nobody has kept yet, and the price of an SMS."""
+    drafts.check(said)
+    return approval.estimate(conn, place, drafts.sketch(said, by, now), now), rules(conn, now).price
+
+
+def choices(conn: Connection, who: Staff) -> Choices:
+    paths = scope(who, "write notices")
+    found: list[tuple[str, str]] = []
+    for path in paths:
+        found += [(each.code, each.name) for each in branches.subtree(conn, path, 200)]
+    classes = conn.scalars(select(member.c.dues_class).distinct().order_by(member.c.dues_class).limit(30))
+    return Choices(
+        branches=tuple(found[:200]),
+        groups=groups.listing(conn, None if "" in paths else paths),
+        topics=topics.listing(conn),
+        classes=tuple(classes),
+    )
+
+
+def within(conn: Connection, who: Staff, code: str) -> tuple[str, ...]:
+    """The subtrees somebody may write to, or the one branch among them that they named."""
+    paths = scope(who, "write notices")
+    if not code:
+        return paths
+    found = conn.execute(select(branch.c.path).where(branch.c.code == code)).first()
+    if found is None or not drafts.reaches(paths, (found.path,)):
+        raise Refused("scope", f"there is no branch {code} among yours")
+    return (found.path,)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """What became of a form: the notice, and of its list the lines that were nobody."""
+
+    notice: Notice
+    strange: tuple[str, ...] = ()
+
+
+def keep(
+    conn: Connection,
+    place: Place,
+    who: Staff,
+    said: Wording,
+    country: str,
+    *,
+    lines: tuple[str, ...],
+    key: str,
+    number: int | None,
+    now: datetime,
+) -> Kept:
+    """Make the draft of a form, or change the one it was made of; the same form twice is one draft."""
+    by = person(conn, who)
+    if number is None:
+        known = drafts.by_key(conn, key)
+        found = known or drafts.create(conn, place.new_id, said, by, now, request_key=key)
+        if known is not None:
+            return Kept(notice=found)
+    else:
+        there = find(conn, who, number, "write notices")
+        if there is None:
+            raise Refused("unknown", "there is no such notice")
+        found = drafts.change(conn, there.id, said)
+    strange: tuple[str, ...] = ()
+    if lines:
+        strange = lists.append(conn, found.id, lines, country, said.audience.paths).strange
+    return Kept(notice=found, strange=strange)
+
+
+def told(conn: Connection, who: Staff, number: int, now: datetime) -> report.Report | None:
+    found = find(conn, who, number)
+    return None if found is None else report.report(conn, found, now)
+
+
+def unreached(conn: Connection, who: Staff, number: int, path: str) -> tuple[report.Person, ...] | None:
+    found = find(conn, who, number)
+    return None if found is None else report.unreached(conn, found, path)

@@ -1,0 +1,142 @@
+"""What is done with a bulk notice: submitted, approved, denied, paused, resumed, cancelled, tried, sent again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from http import HTTPStatus
+
+from sqlalchemy import Connection
+
+from gateway.affairs.notices import approval, drafts, report, running, samples, series, wording
+from gateway.affairs.notices.approval import Place
+from gateway.affairs.notices.drafts import Notice, Person, Refused
+from gateway.console import notice_query
+from gateway.console.notices import PROBLEMS
+from gateway.console.permissions import Staff
+from gateway.console.web import Answer, Redirect, Route, Visit
+from gateway.console.web import Refused as NotHere
+from gateway.core import messages
+from gateway.core.model import Lane, Outbound
+from gateway.routing import choose
+
+Turn = Callable[[Connection, Notice, Person], Notice]
+
+
+async def _turn(visit: Visit, permission: str, turn: Turn) -> Answer:
+    """Do it to the notice of this address. Done twice it is done; what cannot be is said on its page."""
+    number = visit.path["number"]
+    if not (number.isascii() and number.isdecimal() and len(number) < 10):
+        raise NotHere(HTTPStatus.NOT_FOUND)
+    try:
+        found = await visit.console.database.run(_do, visit.who, int(number), permission, turn)
+    except Refused as refused:
+        if refused.why == "unknown":
+            raise NotHere(HTTPStatus.NOT_FOUND) from None
+        problem = refused.why if refused.why in PROBLEMS else "state"
+        return Redirect(f"/bulk/{number}?problem={problem}")
+    return Redirect(f"/bulk/{found.number}")
+
+
+def _do(conn: Connection, who: Staff, number: int, permission: str, turn: Turn) -> Notice:
+    found = notice_query.find(conn, who, number, permission)
+    if found is None:
+        raise Refused("unknown", "there is no such notice")
+    return turn(conn, found, notice_query.person(conn, who))
+
+
+async def submit(visit: Visit) -> Answer:
+    place, repeat = visit.console.place, bool(visit.form("repeat"))
+    return await _turn(
+        visit,
+        "write notices",
+        lambda conn, found, by: approval.submit(conn, place, found, by, visit.now, repeat=repeat),
+    )
+
+
+async def approve(visit: Visit) -> Answer:
+    place = visit.console.place
+    return await _turn(
+        visit, "approve notices", lambda conn, found, by: approval.approve(conn, place, found, by, visit.now)
+    )
+
+
+async def deny(visit: Visit) -> Answer:
+    place, reason = visit.console.place, visit.form("reason")[:100]
+    return await _turn(
+        visit, "approve notices", lambda conn, found, by: approval.deny(conn, place, found, by, reason, visit.now)
+    )
+
+
+async def pause(visit: Visit) -> Answer:
+    place = visit.console.place
+    return await _turn(visit, "stop notices", lambda conn, found, by: running.pause(conn, place, found, by, visit.now))
+
+
+async def resume(visit: Visit) -> Answer:
+    place = visit.console.place
+    return await _turn(visit, "stop notices", lambda conn, found, by: running.resume(conn, place, found, by, visit.now))
+
+
+async def kill(visit: Visit) -> Answer:
+    place, reason = visit.console.place, visit.form("reason")[:100] or None
+    return await _turn(
+        visit, "stop notices", lambda conn, found, by: running.kill(conn, place, found, by, visit.now, reason)
+    )
+
+
+async def again(visit: Visit) -> Answer:
+    """A draft to those only who met with something that passes."""
+    place = visit.console.place
+
+    def turn(conn: Connection, found: Notice, by: Person) -> Notice:
+        return series.again(conn, place, found, report.to_send_again(conn, found), by, visit.now)
+
+    return await _turn(visit, "write notices", turn)
+
+
+async def test(visit: Visit) -> Answer:
+    """Send it to the drafter's own phone, as the first recipient would read it."""
+    console = visit.console
+    by = await console.database.read(notice_query.person, visit.who)
+    number = visit.path["number"]
+    if by.phone is None:
+        return Redirect(f"/bulk/{number}?problem=phone")
+    link = choose(console.board, by.phone)
+    if link is None:
+        return Redirect(f"/bulk/{number}?problem=link")
+    phone = by.phone
+    await _turn(
+        visit,
+        "write notices",
+        lambda conn, found, by: _try(conn, console.place, found, phone, link, by, visit.now),
+    )
+    return Redirect(f"/bulk/{number}?tested=1")
+
+
+def _try(conn: Connection, place: Place, found: Notice, phone: str, link: str, by: Person, now: datetime) -> Notice:
+    some = samples.samples(conn, place, found, now)
+    texts = {each.language: each.text for each in some}
+    for language in found.texts:
+        if language not in texts:
+            texts[language] = samples.one(
+                place, found, phone, language, wording.Reader(month=place.moment(now).month)
+            ).text
+    outbounds = [
+        Outbound(id=place.new_id(), to=phone, text=text, link=link, lane=Lane.NOTICE) for text in texts.values()
+    ]
+    messages.queue(conn, outbounds, now, actor=by.actor)
+    drafts.note(conn, place.new_id, found, by, "tried", now)
+    return found
+
+
+ROUTES = (
+    Route(rule="/bulk/<number>/submit", handler=submit, post=True, may="write notices"),
+    Route(rule="/bulk/<number>/test", handler=test, post=True, may="write notices"),
+    Route(rule="/bulk/<number>/approve", handler=approve, post=True, may="approve notices"),
+    Route(rule="/bulk/<number>/deny", handler=deny, post=True, may="approve notices"),
+    Route(rule="/bulk/<number>/pause", handler=pause, post=True, may="stop notices"),
+    Route(rule="/bulk/<number>/resume", handler=resume, post=True, may="stop notices"),
+    Route(rule="/bulk/<number>/kill", handler=kill, post=True, may="stop notices"),
+    Route(rule="/bulk/<number>/again", handler=again, post=True, may="write notices"),
+)

@@ -1,0 +1,250 @@
+"""The pages of bulk notices as a plain HTTP client sees them: no script runs here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, func, insert, select, update
+
+from gateway.affairs.notices import drafts
+from gateway.affairs.notices.drafts import Notice
+from gateway.core.engines import engine
+from gateway.core.tables.everything import METADATA
+from gateway.core.tables.messages import message
+from gateway.core.tables.notices import notice, notice_list
+from gateway.core.tables.organisation import branch, member, number
+from gateway.core.tables.staff import audit, staff
+from tests.console.served import PHONE, Browser, Served, people, staff_member
+
+PAST = datetime.now(UTC) - timedelta(days=2)
+ACTOR = "+8613800000099"
+
+
+def a_crowd(conn: Connection, served: Served, count: int = 60) -> None:
+    """More members than one person may write to alone."""
+    home = conn.scalar(select(branch.c.id).where(branch.c.code == "5301"))
+    for index in range(count):
+        id_ = served.ids()
+        values = {"member_no": f"C{index:04}", "branch_id": home, "name": "x", "language": "zh", "dues_class": "b"}
+        conn.execute(insert(member), {"id": id_, "monthly_amount": 0, "created": PAST, **values})
+        text = f"+861390000{index:04}"
+        conn.execute(insert(number), {"number": text, "member_id": id_, "main": True, "bound": PAST})
+    conn.execute(update(member).values(created=PAST))
+    conn.execute(update(number).values(bound=PAST))
+
+
+def writers(conn: Connection, served: Served) -> None:
+    for name, role, where in (
+        ("wen", "publisher", None),
+        ("pi", "approver", None),
+        ("pu", "approver", None),
+        ("other", "approver", "5302"),
+    ):
+        staff_member(conn, served.ids, name, role, branch=where)
+    conn.execute(update(staff).where(staff.c.name == "wen").values(phone=ACTOR))
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    folder: Path = tmp_path_factory.mktemp("console")
+    url = f"sqlite:///{folder}/muster.db"
+    made = engine(url, create=True)
+    METADATA.create_all(made)
+    made.dispose()
+    with Served(url) as running:
+        running.run(lambda conn: people(conn, running.ids))
+        running.run(lambda conn: writers(conn, running))
+        running.run(lambda conn: a_crowd(conn, running))
+        yield running
+
+
+def write(browser: Browser, text: str, **values: str) -> str:
+    """Fill in the composer; the address of the draft."""
+    page = browser.get("/bulk/new")
+    found = re.search(r'name="form" value="([^"]+)"', page.body)
+    assert found is not None, page.text
+    answer = browser.post("/bulk/new", {"form": found[1], "text_zh": text, "title": text[:12], **values})
+    assert answer.status == 303, answer.text
+    return str(answer.headers["Location"])
+
+
+def the(served: Served, address: str) -> Notice:
+    number_ = int(address.partition("?")[0].rpartition("/")[2])
+    found = served.run(lambda conn: drafts.find(conn, number_))
+    assert found is not None
+    return found
+
+
+def test_from_the_composer_to_the_approval(served: Served) -> None:
+    author, other = served.browser("wen"), served.browser("pi")
+    at = write(author, "各支部周五到村部", emergency="1")
+    page = author.get(at)
+    assert "【安河组织】各支部周五到村部" in page.text
+    assert "+86139****0000" in page.body
+    assert "61" in page.text
+    author.post(f"{at}/submit", {})
+    assert the(served, at).state == "waiting"
+    refused = author.post(f"{at}/approve", {})
+    assert refused.status == 403
+    other.get(at)
+    other.post(f"{at}/approve", {})
+    second = served.browser("pu")
+    assert "批准" in second.get(at).text
+    second.post(f"{at}/approve", {})
+    found = the(served, at)
+    assert found.state == "scheduled"
+    done = served.run(
+        lambda conn: [row.action for row in conn.execute(select(audit).where(audit.c.object == found.object))]
+    )
+    assert done == ["notice submitted", "notice approved", "notice approved"]
+
+
+def test_a_double_click_is_one_notice(served: Served) -> None:
+    author = served.browser("wen")
+    page = author.get("/bulk/new")
+    form = re.search(r'name="form" value="([^"]+)"', page.body)
+    assert form is not None
+    values = {"form": form[1], "text_zh": "只发一次", "title": "一次"}
+    first, second = author.post("/bulk/new", values), author.post("/bulk/new", values)
+    assert first.headers["Location"] == second.headers["Location"]
+    at = str(first.headers["Location"])
+    author.get(at)
+    author.post(f"{at}/submit", {})
+    author.post(f"{at}/submit", {})
+    count = served.run(lambda conn: conn.scalar(select(func.count()).where(notice.c.title == "一次")))
+    assert count == 1
+    forged = author.post("/bulk/new", {"form": "5.abc", "text_zh": "x", "title": "x"})
+    assert forged.status == 400
+
+
+def test_the_counter_measures_the_form(served: Served) -> None:
+    author = served.browser("wen")
+    author.get("/bulk/new")
+    said = author.post("/bulk/measure", {"text_zh": "明晚开会", "text_en": "Meeting", "title": "x"}).text
+    assert "10 / 70 · UCS-2" in said
+    assert "13 / 160 · GSM 03.38" in said
+    assert "61" in said
+    said = author.post("/bulk/measure", {"text_zh": "{who}", "title": "x"}).text
+    assert "大括号" in said
+
+
+def test_what_cannot_be_is_said_and_nothing_typed_is_lost(served: Served) -> None:
+    author = served.browser("wen")
+    page = author.get("/bulk/new")
+    form = re.search(r'name="form" value="([^"]+)"', page.body)
+    assert form is not None
+    answer = author.post("/bulk/new", {"form": form[1], "text_zh": "{who}来", "title": "谁"})
+    assert answer.status == 400
+    assert "{who}来" in answer.text
+    answer = author.post("/bulk/new", {"form": form[1], "text_zh": "x", "title": "x", "branch": "9999"})
+    assert (answer.status, "没有这一个" in answer.text) == (400, True)
+
+
+def test_a_secretary_reaches_their_own_branch_only(served: Served) -> None:
+    secretary = served.browser("he")
+    at = write(secretary, "本支部开会", branch="5301")
+    assert the(served, at).paths == ("/53/5301/",)
+    page = secretary.get("/bulk/new")
+    form = re.search(r'name="form" value="([^"]+)"', page.body)
+    assert form is not None
+    answer = secretary.post("/bulk/new", {"form": form[1], "text_zh": "x", "title": "x", "branch": "5302"})
+    assert answer.status == 400
+    everywhere = write(served.browser("wen"), "全县的事")
+    assert secretary.get(everywhere).status == 404
+    assert served.browser("other").get(at).status == 404
+    assert "全县的事" not in secretary.get("/bulk").text
+
+
+@pytest.mark.parametrize("name", ["li", "root", "qian"])
+def test_others_have_no_business_here(served: Served, name: str) -> None:
+    assert served.browser(name).get("/bulk").status == 403
+
+
+def test_a_list_is_read_and_strangers_are_told(served: Served) -> None:
+    author = served.browser("wen")
+    at = write(author, "名单通知", list=f"{PHONE}\r\nC0001\r\nnobody\r\nC0001")
+    assert at.endswith("?strange=1")
+    page = author.get(at)
+    assert "1 行查无此人" in page.text
+    found = the(served, at)
+    lines = served.run(lambda conn: conn.scalar(select(func.count()).where(notice_list.c.notice_id == found.id)))
+    assert lines == 3
+
+
+def test_a_try_goes_to_the_author_alone(served: Served) -> None:
+    author = served.browser("wen")
+    at = write(author, "先给我看看")
+    author.get(at)
+    answer = author.post(f"{at}/test", {})
+    sent = served.run(lambda conn: conn.execute(select(message).where(message.c.number == ACTOR)).all())
+    if sent:  # the link of this console takes the number
+        assert [row.text for row in sent] == ["【安河组织】先给我看看"]
+    else:
+        assert "problem=link" in str(answer.headers["Location"])
+    assert the(served, at).state == "draft"
+
+
+def test_paused_resumed_cancelled(served: Served) -> None:
+    author, other = served.browser("wen"), served.browser("pi")
+    at = write(author, "停一停再发", start="2099-01-01T09:00")
+    author.get(at)
+    author.post(f"{at}/submit", {})
+    other.get(at)
+    other.post(f"{at}/approve", {})
+    author.get(at)
+    for what, state in (("pause", "paused"), ("pause", "paused"), ("resume", "scheduled"), ("kill", "killed")):
+        author.post(f"{at}/{what}", {})
+        assert the(served, at).state == state
+    answer = author.post(f"{at}/resume", {})
+    assert str(answer.headers["Location"]).endswith("problem=state")
+    assert author.get(f"{at}/report").status == 200
+    sheet = author.get(f"{at}/unreached.csv")
+    assert sheet.headers["Content-Type"].startswith("text/csv")
+
+
+def test_denied_it_goes_back_with_the_reason(served: Served) -> None:
+    author, other = served.browser("wen"), served.browser("pi")
+    at = write(author, "写错日期的")
+    author.get(at)
+    author.post(f"{at}/submit", {})
+    other.get(at)
+    other.post(f"{at}/deny", {"reason": "日期不对"})
+    assert "日期不对" in author.get(at).text
+    assert the(served, at).state == "draft"
+
+
+def test_the_same_text_asks_to_be_sure(served: Served) -> None:
+    author = served.browser("wen")
+    for first in (True, False):
+        at = write(author, "防汛值班安排")
+        author.get(at)
+        answer = author.post(f"{at}/submit", {})
+        assert ("problem=same" in str(answer.headers["Location"])) is not first
+    page = author.get(f"{at}?problem=same")
+    assert 'name="repeat"' in page.body
+    author.post(f"{at}/submit", {"repeat": "1"})
+    assert the(served, at).state == "waiting"
+
+
+def test_topics_and_groups(served: Served) -> None:
+    author = served.browser("wen")
+    author.get("/topics")
+    answer = author.post(
+        "/topics", {"number": "03", "name_zh": "农技", "name_en": "Farming", "windows": "2,5 8-11", "most": "2"}
+    )
+    assert answer.status == 303
+    assert "2,5 8-11" in author.get("/topics").text
+    answer = author.post("/topics", {"number": "04", "name_zh": "天气", "windows": "9 8-11"})
+    assert (answer.status, "2,5 8-11" in answer.text) == (400, True)
+    author.get("/groups")
+    answer = author.post("/groups", {"code": "flood", "name": "防汛队", "members": "C0001\nC0002\nX9"})
+    assert "X9" in answer.text
+    assert "FLOOD" in answer.text
+    secretary = served.browser("he")
+    secretary.get("/groups")
+    answer = secretary.post("/groups", {"code": "flood", "members": "C0003"})
+    assert answer.status == 400
