@@ -359,7 +359,8 @@ class Muster:
         if found is None:
             return 0
         name, ids = found
-        return await self.database.run(retention.erase, name, ids, now, self.office.zone, queue=Queue.BACKGROUND)
+        doing = retention.Doing(new_id=self.ids, now=now, zone=self.office.zone)
+        return await self.database.run(retention.erase, name, ids, doing, queue=Queue.BACKGROUND)
 
     async def _decide(self) -> int:
         """Let what was decided since, here or by another process, take effect; what is dated ahead as well."""

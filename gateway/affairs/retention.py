@@ -13,14 +13,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, and_, delete, exists, literal, select, update
+from sqlalchemy import Connection, and_, delete, exists, func, literal, select, update
 
 from gateway.affairs import settings
-from gateway.core import search
+from gateway.core import audit, search
 from gateway.core.engines import upsert
 from gateway.core.ids import first_of
 from gateway.core.tables.messages import message, message_day, part, quarantine, unindexed
+from gateway.core.tables.money import chain
 from gateway.core.tables.organisation import consent, number
+from gateway.core.tables.staff import audit as audit_rows
 from gateway.core.tables.staff import case_entry, fact, hotline_case
 
 CHUNK = 200  # rows in a transaction, some 15 ms
@@ -30,13 +32,22 @@ _PENDING = ("queued", "leased", "inflight")
 _TEXTS, _LATER, _CONSENTS = "retention texts", "retention texts later", "retention consents"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doing:
+    """What a step is done with; `zone` is the organisation's, whose days are counted."""
+
+    new_id: Callable[[], int]
+    now: datetime
+    zone: ZoneInfo
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """`find` says what is due, `erase` does away with it; both are plain works."""
 
     name: str
     find: Callable[[Connection, datetime], Sequence[int | str]]
-    erase: Callable[[Connection, Sequence[int | str], datetime, ZoneInfo], None]
+    erase: Callable[[Connection, Sequence[int | str], Doing], None]
 
 
 def before(conn: Connection, now: datetime, *names: str) -> datetime:
@@ -57,7 +68,7 @@ def _texts_due(conn: Connection, now: datetime) -> Sequence[int]:
     return [*conn.scalars(late), *conn.scalars(turn)]
 
 
-def _erase_texts(conn: Connection, ids: Sequence[int | str], now: datetime, zone: ZoneInfo) -> None:
+def _erase_texts(conn: Connection, ids: Sequence[int | str], doing: Doing) -> None:
     """What is still to be sent keeps its text until it has gone."""
     known = [int(each) for each in ids]
     pending = set(conn.scalars(select(message.c.id).where(message.c.id.in_(known), message.c.state.in_(_PENDING))))
@@ -81,7 +92,7 @@ def _rows_due(conn: Connection, now: datetime) -> Sequence[int]:
     return list(conn.scalars(select(message.c.id).where(message.c.id < end).order_by(message.c.id).limit(CHUNK)))
 
 
-def _erase_rows(conn: Connection, ids: Sequence[int | str], now: datetime, zone: ZoneInfo) -> None:
+def _erase_rows(conn: Connection, ids: Sequence[int | str], doing: Doing) -> None:
     rows = conn.execute(
         select(
             message.c.at,
@@ -93,7 +104,7 @@ def _erase_rows(conn: Connection, ids: Sequence[int | str], now: datetime, zone:
         ).where(message.c.id.in_(ids))
     )
     counts = Counter(
-        (f"{row[0].astimezone(zone).date()}", row[1], row[2], row[3] or "", row[4] or "", row[5]) for row in rows
+        (f"{row[0].astimezone(doing.zone).date()}", row[1], row[2], row[3] or "", row[4] or "", row[5]) for row in rows
     )
     for key, count in sorted(counts.items()):
         names = ("day", "direction", "channel", "link", "command", "state")
@@ -121,7 +132,7 @@ def _cases_due(conn: Connection, now: datetime) -> Sequence[int]:
     return list(conn.scalars(query.limit(CHUNK // 4)))
 
 
-def _erase_cases(conn: Connection, ids: Sequence[int | str], now: datetime, zone: ZoneInfo) -> None:
+def _erase_cases(conn: Connection, ids: Sequence[int | str], doing: Doing) -> None:
     """Number, kind and times of the case stay. Its messages lose their texts with it, if they still have one."""
     conn.execute(update(case_entry).where(case_entry.c.case_id.in_(ids)).values(text=""))
     conn.execute(update(hotline_case).where(hotline_case.c.id.in_(ids)).values(number="", member_id=None))
@@ -143,7 +154,7 @@ def _numbers_due(conn: Connection, now: datetime) -> Sequence[str]:
     return list(conn.scalars(query.limit(CHUNK)))
 
 
-def _erase_numbers(conn: Connection, ids: Sequence[int | str], now: datetime, zone: ZoneInfo) -> None:
+def _erase_numbers(conn: Connection, ids: Sequence[int | str], doing: Doing) -> None:
     conn.execute(delete(number).where(number.c.number.in_(ids), number.c.member_id.is_(None)))
     conn.execute(delete(consent).where(consent.c.number.in_(ids)))
 
@@ -171,11 +182,11 @@ def _consents_due(conn: Connection, now: datetime) -> Sequence[int]:
     return [*conn.scalars(old), seen[-1]]
 
 
-def _erase_consents(conn: Connection, ids: Sequence[int | str], now: datetime, zone: ZoneInfo) -> None:
+def _erase_consents(conn: Connection, ids: Sequence[int | str], doing: Doing) -> None:
     *old, last = ids
     for at in range(0, len(old), CHUNK):
         conn.execute(delete(consent).where(consent.c.id.in_(old[at : at + CHUNK])))
-    _set_fact(conn, _CONSENTS, f"{last} {now.date()}")
+    _set_fact(conn, _CONSENTS, f"{last} {doing.now.date()}")
 
 
 # --- what could not be handled ---------------------------------------------------------------------------------------
@@ -186,8 +197,23 @@ def _quarantine_due(conn: Connection, now: datetime) -> Sequence[int]:
     return list(conn.scalars(query.limit(CHUNK)))
 
 
-def _erase_quarantine(conn: Connection, ids: Sequence[int | str], now: datetime, zone: ZoneInfo) -> None:
+def _erase_quarantine(conn: Connection, ids: Sequence[int | str], doing: Doing) -> None:
     conn.execute(delete(quarantine).where(quarantine.c.message_id.in_(ids)))
+
+
+# --- the audit: whole links of its chain, so that the rest can still be proved ---------------------------------------
+
+
+def _audit_due(conn: Connection, now: datetime) -> Sequence[int]:
+    end = first_of(before(conn, now, "audit"))
+    upto = conn.scalar(select(func.max(chain.c.upto)).where(chain.c.name == "audit", chain.c.upto <= end))
+    oldest = conn.scalar(select(func.min(audit_rows.c.id)))
+    return [0] if upto is not None and oldest is not None and oldest < upto else []
+
+
+def _erase_audit(conn: Connection, ids: Sequence[int | str], doing: Doing) -> None:
+    end = before(conn, doing.now, "audit")
+    audit.erase(conn, doing.new_id, end, actor="system:retention", now=doing.now, limit=CHUNK)
 
 
 STEPS = (
@@ -197,6 +223,7 @@ STEPS = (
     Step("numbers", _numbers_due, _erase_numbers),
     Step("consents", _consents_due, _erase_consents),
     Step("quarantine", _quarantine_due, _erase_quarantine),
+    Step("audit", _audit_due, _erase_audit),
 )
 
 
@@ -208,9 +235,9 @@ def due(conn: Connection, now: datetime) -> tuple[str, tuple[int | str, ...]] | 
     return None
 
 
-def erase(conn: Connection, name: str, ids: Sequence[int | str], now: datetime, zone: ZoneInfo) -> int:
+def erase(conn: Connection, name: str, ids: Sequence[int | str], doing: Doing) -> int:
     """Do one step; how many rows it was about."""
-    next(step for step in STEPS if step.name == name).erase(conn, ids, now, zone)
+    next(step for step in STEPS if step.name == name).erase(conn, ids, doing)
     return len(ids)
 
 

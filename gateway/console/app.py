@@ -33,6 +33,7 @@ from commands import voice
 from config.model import Organisation
 from gateway.console import (
     account,
+    audit_pages,
     case_query,
     cases,
     export_query,
@@ -84,6 +85,7 @@ _ROUTES = (
     *notice_turns.ROUTES,
     *topic_pages.ROUTES,
     *members.ROUTES,
+    *audit_pages.ROUTES,
     *settings_pages.ROUTES,
 )
 
@@ -108,6 +110,7 @@ _ENTRIES = (
     Entry(href="/links", title=N_("Links"), group="system"),
     Entry(href="/branches", title=N_("Branches"), may="members", group="organisation"),
     Entry(href="/members", title=N_("Members"), may="members", group="organisation", also=("/member/",)),
+    Entry(href="/audit", title=N_("Audit"), may="audit", group="organisation"),
     Entry(href="/staff", title=N_("Staff"), may="staff", group="system"),
     Entry(href="/settings", title=N_("Settings"), may="settings", group="system"),
 )

@@ -28,6 +28,7 @@ MAY: Mapping[str, frozenset[str]] = {
     "settings": frozenset({"admin", "lead", "auditor", "publisher", "finance"}),
     "set": frozenset({"admin"}),
     "members": frozenset({"admin", "secretary"}),
+    "audit": frozenset({"auditor"}),
     # Sums of dues; then who paid what, which a secretary has no need of; what belongs to no branch; and what moves it.
     "dues": frozenset({"treasurer", "finance", "secretary", "auditor"}),
     "dues detail": frozenset({"treasurer", "finance", "auditor"}),

@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import Connection, func, insert, select, update
 
-from gateway.affairs import cases, consent, members, retention, settings
-from gateway.core import search
+from gateway.affairs import cases, chain, consent, members, retention, settings, verifying
+from gateway.core import audit, search
 from gateway.core.engines import engine
 from gateway.core.ids import Ids, first_of
 from gateway.core.keys import Keys
@@ -50,7 +50,7 @@ def run(conn: Connection, now: datetime = NOW) -> list[str]:
     """All there is to do, step by step, as the timetable does it."""
     done = []
     while (found := retention.due(conn, now)) is not None:
-        retention.erase(conn, *found, now, ZONE)
+        retention.erase(conn, *found, retention.Doing(new_id=Ids(now.timestamp), now=now, zone=ZONE))
         done.append(found[0])
         assert len(done) < 50
     return done
@@ -196,3 +196,21 @@ def test_nothing_of_it_is_left_in_the_file(tmp_path: Path, ids: Ids, keys: Keys,
     octets = path.read_bytes()
     assert secret.encode() not in octets
     assert "鳜鱼".encode() not in octets
+
+
+def test_the_audit_goes_after_three_years_by_whole_links_and_can_still_be_proved(conn: Connection, keys: Keys) -> None:
+    later = NOW + 1300 * DAY
+
+    def seen(at: datetime) -> None:
+        row = {"actor": "staff:li", "action": "reveal", "object": "member:1", "reason": "why"}
+        audit.record(conn, id=first_of(at) + 1, at=at, **row)
+
+    seen(NOW)
+    seen(NOW + 50 * DAY)
+    made = chain.plan(conn, chain.Name.AUDIT, ZONE, NOW + 100 * DAY)
+    assert made is not None
+    assert chain.append(conn, keys, made, *chain.read(conn, made), NOW + 100 * DAY)
+    seen(later - 10 * DAY)
+    assert "audit" in run(conn, later)
+    assert [entry.at for entry in audit.listing(conn)] == [later - 10 * DAY]
+    assert verifying.verify(conn, keys).findings == ()

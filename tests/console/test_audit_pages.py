@@ -1,0 +1,99 @@
+"""The audit in the console: for auditors of the whole, searched, exported, and signed off by month."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from sqlalchemy import Connection
+
+from gateway.affairs import chain
+from gateway.console import audit_query
+from gateway.core import audit, guards
+from tests.console.serve import KEYS
+from tests.console.served import staff_member
+from tests.console.test_http import World, served_on
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    with served_on(tmp_path) as served:
+        yield World(served)
+
+
+def record(world: World, actor: str, action: str, reason: str) -> None:
+    now = datetime.now(UTC)
+    world.run(
+        lambda conn: audit.record(
+            conn, id=world.ids(), at=now, actor=actor, action=action, object="member:1", reason=reason
+        )
+    )
+
+
+def linked(world: World) -> None:
+    """Today's rows become a link, as they would tomorrow night."""
+
+    def work(conn: Connection) -> None:
+        later = datetime.now(UTC) + timedelta(days=2)
+        made = chain.plan(conn, chain.Name.AUDIT, ZoneInfo("Asia/Shanghai"), later)
+        assert made is not None
+        chain.append(conn, KEYS, made, *chain.read(conn, made), later)
+
+    world.run(work)
+
+
+def test_only_an_auditor_of_the_whole_reads_it(world: World) -> None:
+    world.run(lambda conn: staff_member(conn, world.ids, "townaudit", "auditor", branch="5301"))
+    for name in ("root", "li", "zhao", "townaudit"):
+        assert world.browser(name).get("/audit").status == 403, name
+        assert world.browser(name).get("/audit/export/csv").status == 403, name
+    assert world.browser("sun").get("/audit").status == 200
+
+
+def test_it_is_searched_and_exported_inertly(world: World) -> None:
+    record(world, "staff:li", "reveal", "=cmd|'/C calc'!A0")
+    record(world, "staff:zhao", "export", "<script>alert(1)</script>")
+    sun = world.browser("sun")
+    page = sun.get("/audit?action=reveal")
+    assert "calc" in page.text
+    assert "alert" not in page.text
+    assert "<script>alert" not in sun.get("/audit?actor=zhao").body
+    assert "calc" not in sun.get("/audit?actor=zhao").text
+    assert "calc" not in sun.get("/audit?from=2999-01-01").text
+    assert "calc" not in sun.get("/audit?to=2020-01-01").text
+    exported = sun.get("/audit/export/csv?action=reveal")
+    assert "calc" in exported.body
+    assert not any(line.split(",")[-1].startswith("=") for line in exported.body.splitlines())
+    assert sun.get("/audit/export/exe").status == 404
+
+
+def test_a_month_is_signed_off_once_when_it_is_over(world: World) -> None:
+    record(world, "staff:li", "reveal", "why")
+    sun = world.browser("sun")
+    sun.get("/audit")
+    now = datetime.now(UTC) + timedelta(hours=8)
+    last = f"{now.replace(day=1) - timedelta(days=1):%Y-%m}"
+    assert sun.post("/audit/sign", {"month": f"{now:%Y-%m}"}).status == 400
+    assert sun.post("/audit/sign", {"month": last, "note": "all seen"}).status == 303
+    assert sun.post("/audit/sign", {"month": last}).status == 400
+    assert "all seen" in sun.get("/audit").text
+
+
+def test_a_broken_chain_is_seen_and_nothing_is_signed_over_it(world: World) -> None:
+    record(world, "staff:li", "reveal", "why")
+    sun = world.browser("sun")
+    linked(world)
+    assert "完好" in sun.get("/audit").text
+
+    def tamper(conn: Connection) -> None:
+        guards.remove(conn)
+        conn.exec_driver_sql("UPDATE chain SET rows = rows + 1")
+
+    world.run(tamper)
+    assert "断裂" in sun.get("/audit").text
+    assert not all(each.right for each in world.run(lambda conn: audit_query.links(conn, KEYS)))
+    last = f"{datetime.now(UTC).replace(day=1) - timedelta(days=2):%Y-%m}"
+    assert sun.post("/audit/sign", {"month": last}).status == 400
