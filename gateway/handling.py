@@ -287,8 +287,6 @@ class _Batch:
             for paid in outcome.paid
             for each in receipting.of_payment(self.conn, self.office, paid.receipt, paid.payer, self.now)
         ]
-        if outcome.reversed is not None:
-            told += receipting.of_reversal(self.conn, self.office, outcome.reversed, self.now)
         self._tell(handled, taken, told, None, LogClass.B)
         return handled
 

@@ -22,7 +22,17 @@ from commands.office import Office
 from config import receipt_rules
 from config.model import Gateway
 from gateway import receipting, telling, wire
-from gateway.affairs import chain, challenges, claims, invitations, paycodes, reconciliation, retention, vouchers
+from gateway.affairs import (
+    chain,
+    challenges,
+    claims,
+    invitations,
+    paycodes,
+    reconciliation,
+    refunds,
+    retention,
+    vouchers,
+)
 from gateway.affairs import settings as decisions
 from gateway.affairs.books import Books
 from gateway.affairs.ledger import Account
@@ -325,6 +335,7 @@ class Muster:
             Job("reclaim", 300.0, self._reclaim),
             Job("parts", 600.0, self._overdue_parts),
             *self._bookkeeping.jobs(),
+            background("refunds", 10.0, refunds.follow, lambda: self.office.books, self.now),
             Job("reconcile", 600.0, self._reconcile),
             Job("alarms", 10.0, self._alarms.look),
         ]

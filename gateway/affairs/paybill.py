@@ -48,7 +48,7 @@ def receive(
     before = movements.known(conn, movement)
     if before is not None:
         return Booked(before.txn_id, before.amount, False, before.receipt, before.suspense_id)
-    found = matching.find(conn, account=account, payer=movement.payer, text=movement.said)
+    found = matching.find(conn, now, account=account, payer=movement.payer, text=movement.said)
     if found.member_id is None:
         held = suspense.hold(conn, books, movement, actor=actor, now=now)
         txn_id = suspense.lock(conn, held.id).txn_id
@@ -64,4 +64,5 @@ def receive(
         note=movement.reference,
     )
     receipt = payments.receive(conn, books, payment, now)
+    matching.spent(conn, found.member_id, f"{account or ''} {movement.said}", now)
     return Booked(receipt.txn_id, movement.amount, True, receipt=receipt)

@@ -14,6 +14,7 @@ from gateway.affairs.books import Books
 from gateway.affairs.comparing import Ours, Pair, Theirs, compare, normal
 from gateway.affairs.ledger import Account, AccountKind
 from gateway.core.engines import upsert
+from gateway.core.tables.cash import cash_day
 from gateway.core.tables.money import posting, txn
 from gateway.core.tables.organisation import branch
 from gateway.core.tables.reconciling import refund, statement_entry, statement_import
@@ -28,7 +29,7 @@ def pairs(conn: Connection, books: Books, account: Account, day: date, now: date
         _count_vouchers(conn, books, account, day, now)
         return _totals(conn, books, account, day)
     if account.kind is AccountKind.CASH:
-        return _totals(conn, books, account, day)
+        return _box(conn, books, account, day, now)
     found = compare(ours(conn, books, account, day), theirs(conn, account, day))
     return [pair for pair in found if pair.day == day]
 
@@ -91,9 +92,25 @@ def span(books: Books, day: date, days: int = 1) -> tuple[datetime, datetime]:
 # --- what is counted ------------------------------------------------------------------------------------------
 
 
-def _totals(conn: Connection, books: Books, account: Account, day: date) -> list[Pair]:
+def _box(conn: Connection, books: Books, account: Account, day: date, now: datetime) -> list[Pair]:
+    """A treasurer's box at the close of the day, which books the difference: the book before it, and what was counted.
+    A day on which money moved and that was not closed is only ours."""
+    if not account.owner.isdecimal():
+        return _totals(conn, books, account, day)
+    found = cash_day.c
+    closed = conn.execute(
+        select(found.book, found.counted).where(found.treasurer_id == int(account.owner), found.day == str(day))
+    ).first()
+    if closed is None:
+        return _totals(conn, books, account, day)
+    count(conn, books, account, day, closed.counted, by="close", actor=f"member:{account.owner}", now=now)
+    return _totals(conn, books, account, day, book=closed.book)
+
+
+def _totals(conn: Connection, books: Books, account: Account, day: date, book: int | None = None) -> list[Pair]:
     """The book against what was counted. The day's last transaction stands for the book."""
     held, last = _held(conn, books, account, day)
+    held = held if book is None else book
     entry = statement_entry.c
     counted = conn.execute(
         select(entry.id, entry.amount, entry.reference).where(

@@ -38,7 +38,7 @@ class Request(NamedTuple):
     settled: datetime | None
 
 
-class Refused(Exception):
+class Refused(ledger.Refused):
     """This cannot be done with the request as it is; the sentence says why."""
 
 
@@ -154,7 +154,12 @@ def collector(conn: Connection, receipt: Receipt) -> int | None:
 
 
 def _not_the_collector(conn: Connection, request: Request, by: str) -> None:
-    took = collector(conn, receipt_of(conn, request))
+    not_the_collector(conn, receipt_of(conn, request), by)
+
+
+def not_the_collector(conn: Connection, receipt: Receipt, by: str) -> None:
+    """Refuse whoever took the money, by whatever name they come."""
+    took = collector(conn, receipt)
     if took is None:
         return
     phones = select(number.c.number).where(number.c.member_id == took)

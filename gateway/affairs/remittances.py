@@ -63,11 +63,14 @@ def send(
     return made
 
 
-def arrived(conn: Connection, books: Books, number: str, *, by: str, now: datetime) -> Remittance | None:
-    """Finance has found it in the bank; None when it is not on its way."""
+def arrived(
+    conn: Connection, books: Books, number: str, *, by: str, now: datetime, bank: Account | None = None
+) -> Remittance | None:
+    """Finance, or the bank's statement, has found it in the bank; None when it is not on its way."""
     found = _settle(conn, number, ARRIVED, by, now)
     if found is not None:
-        _post(conn, books, found, "arrived", Account(AccountKind.BANK, _top(found)), _transit(found), by, now)
+        to = bank or Account(AccountKind.BANK, _top(found))
+        _post(conn, books, found, "arrived", to, _transit(found), by, now)
     return found
 
 

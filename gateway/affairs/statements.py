@@ -15,13 +15,14 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, insert, select, update
 
-from gateway.affairs import matching, movements, paybill, suspense, vouchers
+from gateway.affairs import matching, movements, paybill, remittances, suspense, vouchers
 from gateway.affairs.books import Books
 from gateway.affairs.ledger import Account, AccountKind, KeyReused, Refused
 from gateway.affairs.movements import Movement
 from gateway.affairs.statement_lines import Line, keys
 from gateway.core import audit
-from gateway.core.tables.money import txn
+from gateway.core.tables.cash import remittance
+from gateway.core.tables.money import posting, txn
 from gateway.core.tables.reconciling import statement_entry as table
 from gateway.core.tables.reconciling import statement_import
 from gateway.core.tables.vouchers import voucher_batch
@@ -197,8 +198,28 @@ def _book(
 def _remittance(
     conn: Connection, books: Books, source: Source, movement: Movement, words: Sequence[str], now: datetime
 ) -> tuple[int, str] | None:
-    """What a treasurer has handed on, by its number."""
-    return None
+    """What a treasurer has handed on, by its number; of another amount finance looks at it. Finance may have found it
+    before the statement came."""
+    query = select(remittance.c.number, remittance.c.id, remittance.c.state).where(
+        remittance.c.number.in_(words),
+        remittance.c.amount == movement.amount,
+        remittance.c.state.in_([remittances.TRANSIT, remittances.ARRIVED]),
+    )
+    found = conn.execute(query).all()
+    if len(found) != 1:
+        return None
+    ((number, id_, state),) = found
+    if state == remittances.TRANSIT:
+        remittances.arrived(conn, books, number, by=source.actor, now=now, bank=source.account)
+    txn_id = conn.scalar(
+        select(txn.c.id)
+        .join(posting, posting.c.txn_id == txn.c.id)
+        .where(txn.c.key == f"remittance:{id_}:arrived", posting.c.account == source.account.name(books.currency))
+    )
+    taken = select(table.c.id).where(table.c.txn_id == txn_id)
+    if txn_id is None or conn.scalar(taken) is not None:
+        return None
+    return txn_id, f"remittance {number}"
 
 
 def _vouchers(

@@ -1,7 +1,7 @@
 """Money that a wallet's text says has left: taken back by the provider, or sent by whoever has the SIM.
 
-A reversal is opened, pending in the ledger, so that its months are owed again at once; finance confirms it. Nothing is
-erased. What left otherwise stands in suspense, the wallet's account being what the wallet has, until finance says where
+A reversal is opened, pending in the ledger; finance confirms it, and then its months are owed again. Nothing is erased.
+What left otherwise stands in suspense, the wallet's account being what the wallet has, until finance says where
 it went.
 """
 

@@ -105,7 +105,7 @@ class Doors:
             return Said(200, _NOT_OURS)
         office, now = self._wallets.place().office, self._wallets.now()
         if which == "validation":
-            known = await self._database.read(paybill.known_account, paid.account)
+            known = await self._database.read(paybill.known_account, paid.account, now)
             return Said(200, _DARAJA if known else _NO_ACCOUNT)
         await self._database.run(paybill.announced, office, name, paid, now)
         return Said(200, _DARAJA)

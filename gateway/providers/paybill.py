@@ -54,10 +54,10 @@ def read(content: Any, currency: str) -> PaidIn:
     )
 
 
-def known_account(conn: Connection, account: str) -> bool:
+def known_account(conn: Connection, account: str, now: datetime) -> bool:
     """Whether the account number is a member's, or that of a push under way: told before the payer enters a PIN."""
     known = intents.by_reference(conn, account.upper()) is not None
-    return known or (bool(account) and matching.find(conn, account=account).member_id is not None)
+    return known or (bool(account) and matching.find(conn, now, account=account).member_id is not None)
 
 
 def announced(conn: Connection, office: Office, provider: str, paid: PaidIn, now: datetime) -> Intent:
@@ -73,7 +73,7 @@ def announced(conn: Connection, office: Office, provider: str, paid: PaidIn, now
     if known is not None:
         return known
     number = e164(f"+{paid.number}", office.organisation.country) if paid.number.isdigit() else None
-    found = matching.find(conn, account=paid.account, payer=number)
+    found = matching.find(conn, now, account=paid.account, payer=number)
     member_id = pushed.member_id if pushed is not None else found.member_id
     return intents.paid_in(
         conn,

@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 from commands import shown
 from commands.office import Office
 from gateway import telling
-from gateway.affairs import intents, members, movements, payments, suspense
+from gateway.affairs import intents, matching, members, movements, payments, suspense
 from gateway.affairs.intents import Intent, Kind, Step
 from gateway.affairs.ledger import Account, AccountKind, KeyReused
 from gateway.affairs.members import Sender
@@ -122,6 +122,7 @@ def _completed(conn: Connection, place: Place, intent: Intent, seen: Seen, now: 
         intents.move(conn, intent.id, Step.SUCCEEDED, now, reason="in suspense")
         return Event.HELD
     receipt = payments.receive(conn, place.office.books, _payment(intent, intent.member_id, seen.transaction, now), now)
+    matching.spent(conn, intent.member_id, intent.account or "", now)
     intents.move(
         conn, intent.id, Step.SUCCEEDED, now, provider_txn=seen.transaction, receipt=receipt.number, reason=None
     )

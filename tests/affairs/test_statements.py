@@ -14,10 +14,22 @@ import pytest
 from sqlalchemy import Connection, func, select
 
 from config.statement_profiles import load
-from gateway.affairs import paybill, statement_importing, statements, suspense, vouchers
+from gateway.affairs import (
+    cash,
+    members,
+    paybill,
+    paycodes,
+    payments,
+    remittances,
+    statement_importing,
+    statements,
+    suspense,
+    vouchers,
+)
 from gateway.affairs.books import Books
 from gateway.affairs.ledger import Account, AccountKind, Refused
 from gateway.affairs.movements import Movement
+from gateway.affairs.payments import Method, Payment
 from gateway.affairs.statement_importing import Job
 from gateway.affairs.statement_lines import Line
 from gateway.affairs.statements import Outcome
@@ -136,6 +148,38 @@ def test_a_batch_of_vouchers_is_paid_for(
     rows = f"2026-11-20,B2,300.00,{number},5301\n2026-11-20,B3,150.00,{number},5301\n"
     assert imports(rows) == {"suspense": 2}
     assert till.holds(conn, sold) == -30000
+
+
+def test_what_a_treasurer_handed_on_is_found_by_its_number(
+    conn: Connection, books: Books, people: tuple[int, int], imports: Callable[..., dict[str, int]]
+) -> None:
+    treasurer = members.by_id(conn, people[1], NOW.date())
+    assert treasurer is not None
+    box = cash.account(treasurer.id)
+    paid = Payment(key="k", member_id=people[0], amount=90000, method=Method.CASH, source=box, actor="member:1", at=NOW)
+    payments.receive(conn, books, paid, NOW)
+    sent = [remittances.send(conn, books, treasurer, amount, None, NOW) for amount in (60000, 20000)]
+    numbers = [each.number for each in sent if isinstance(each, remittances.Remittance)]
+    rows = f"2026-11-20,B1,600.00,remittance {numbers[0]},OTIENO\n2026-11-20,B2,199.00,{numbers[1]},OTIENO\n"
+    assert imports(rows) == {"booked": 1, "suspense": 1}
+    found = [remittances.find(conn, number) for number in numbers]
+    assert [each.state for each in found if each] == [remittances.ARRIVED, remittances.TRANSIT]
+    assert [till.holds(conn, each) for each in (box, BANK)] == [10000, 60000 + 19900]
+    assert imports(rows) == {"unchanged": 2}
+    till.nothing_is_lost(conn)
+
+
+def test_a_pay_code_names_its_member_until_it_is_used(
+    conn: Connection, books: Books, ids: Ids, people: tuple[int, int], imports: Callable[..., dict[str, int]]
+) -> None:
+    code = paycodes.give(
+        conn, ids, Random(1), member_id=people[1], amount=30000, surplus="prepaid", now=NOW, relative=True
+    ).code
+    rows = f"2026-11-20,B1,300.00,for my uncle {code},A NEPHEW\n"
+    assert imports(rows) == {"booked": 1}
+    assert conn.scalar(select(receipt.c.member_id)) == people[1]
+    assert paycodes.find(conn, code, NOW) is None
+    assert imports(rows + f"2026-11-20,B2,300.00,{code},A NEPHEW\n") == {"unchanged": 1, "suspense": 1}
 
 
 def test_a_provider_s_statement_is_kept_and_compared_not_booked(

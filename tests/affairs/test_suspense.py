@@ -106,7 +106,7 @@ def test_whose_it_is(
     by: str,
     whose: int,
 ) -> None:
-    found = matching.find(conn, account=account, payer=payer, text=text)
+    found = matching.find(conn, NOW, account=account, payer=payer, text=text)
     assert (found.member_id, found.by) == (people[whose], by)
 
 
@@ -123,7 +123,7 @@ def test_whose_it_is(
 def test_nobody_is_guessed(
     conn: Connection, people: tuple[int, int], account: str | None, payer: str | None, text: str
 ) -> None:
-    found = matching.find(conn, account=account, payer=payer, text=text)
+    found = matching.find(conn, NOW, account=account, payer=payer, text=text)
     assert found.member_id is None
     assert found.hint == (people[0] if payer == AKINYI else None)
 
@@ -132,8 +132,8 @@ def test_a_year_in_a_purpose_is_no_member(conn: Connection, people: tuple[int, i
     from tests.affairs.people import branch, person
 
     person(conn, ids, "2026", branch(conn, ids, "99"))
-    assert matching.find(conn, text="dues for 2026").member_id is None
-    assert matching.find(conn, account="2026").member_id is not None
+    assert matching.find(conn, NOW, text="dues for 2026").member_id is None
+    assert matching.find(conn, NOW, account="2026").member_id is not None
 
 
 # --- pay bill -------------------------------------------------------------------------------------------------
