@@ -262,9 +262,9 @@ class Outbox:
 
     def _wanted(self, slots: int, chosen: int, bulk: int) -> Wanted:
         """Lease only what would go before all that is held, so that a code overtakes a notice held in memory."""
-        below = self._below()
+        below = self._reach(bulk)
         room = slots - chosen
-        if not self._may_find() or room < 0 or self.held >= self.link.window * _HELD_WINDOWS:
+        if not self._may_find(bulk) or room < 0 or self.held >= self.link.window * _HELD_WINDOWS:
             room = 0
         return Wanted(slots=slots, bulk=bulk, room=room, below=below)
 
@@ -273,9 +273,13 @@ class Outbox:
         lanes = [lane for lane in Lane if self._held[lane]] + [part.lane for part in self._ready]
         return min(lanes, default=len(Lane))
 
-    def _may_find(self) -> bool:
+    def _reach(self, bulk: int) -> int:
+        """The lane before which one looks with so many slots for bulk: without any, bulk waits until one is free."""
+        return self._below() if bulk > 0 else min(self._below(), Lane.BULK)
+
+    def _may_find(self, bulk: int) -> bool:
         """Whether the queue may hold something; lanes that nobody looked into count when it is their turn."""
-        return self._asked or self._seen < self._below()
+        return self._asked or self._seen < self._reach(bulk)
 
     def _bulk_share(self) -> int:
         return max(1, int(self.link.window * _BULK_SHARE))
@@ -330,7 +334,7 @@ class Outbox:
         """With a pace to keep there is time for a turn anyway, and who takes seconds would find them stood down."""
         if self._wire is None or self._ready or self.pace.slow or self._took >= _READY_LIFE:
             return False
-        return self.held > 0 or self._may_find()
+        return self.held > 0 or self._may_find(self._bulk_slots())
 
     def _turn_ahead(self) -> None:
         if self._running and not self._answers and self._may_mark():
@@ -492,7 +496,7 @@ class Outbox:
     def _wait_for_pace(self) -> None:
         now = self._clock.seconds()
         wait = self.pace.wait(now)
-        if wait and (self.held or self._may_find()) and self.ready and not _active(self._soon):
+        if wait and (self.held or self._may_find(self._bulk_slots())) and self.ready and not _active(self._soon):
             self._soon = self._clock.callLater(max(wait, 0.001), self._turn)
 
     def _polled(self) -> None:

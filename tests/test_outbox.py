@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,7 +17,18 @@ from gateway.core.database import Inline
 from gateway.core.engines import engine
 from gateway.core.ids import Ids
 from gateway.core.keys import Keys
-from gateway.core.model import Lane, LinkDown, LinkState, LinkStatus, Outbound, Part, Rejected, Throttled, Unknown
+from gateway.core.model import (
+    Lane,
+    LinkDown,
+    LinkState,
+    LinkStatus,
+    Outbound,
+    Part,
+    Rejected,
+    State,
+    Throttled,
+    Unknown,
+)
 from gateway.core.recovery import Left
 from gateway.core.tables.everything import METADATA
 from gateway.core.tables.messages import message, part
@@ -70,15 +81,48 @@ class Line:
     def stopService(self) -> None: ...
 
 
+class Crowd:
+    """Recipients of a notice; their messages are made when the outbox has room."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self.waiting = 0
+        self.stopped = False
+        self.asked = 0
+
+    def pick(self, conn: Connection, link: str, room: int, now: datetime) -> tuple[list[Outbound], bool]:
+        self.asked += 1
+        count = 0 if self.stopped else min(room, self.waiting)
+        self.waiting -= count
+        made = [
+            Outbound(id=self._house.ids(), to=f"+8613900{n:06}", text=f"bulk {n}", link=link, lane=Lane.BULK, notice=7)
+            for n in range(self.waiting, self.waiting + count)
+        ]
+        rows = [
+            messages.row(each, now, link=link, state=State.LEASED, log_class="A", text=each.text, actor="notice:7")
+            for each in made
+        ]
+        messages.log_out(conn, rows)
+        return made, bool(made)
+
+    def judge(
+        self, conn: Connection, made: Sequence[tuple[int, int, str]], now: datetime
+    ) -> tuple[dict[int, tuple[State, str]], dict[int, datetime]]:
+        return {}, {id_: now + timedelta(hours=1) for id_, _, _ in made} if self.stopped else {}
+
+
 class House:
     """A database, a link and its outbox."""
+
+    bulk: Crowd
 
     def __init__(self, conn: Connection, line: Line, wire: Wire | None = None) -> None:
         self.conn = conn
         self.line = line
         self.clock = Clock()
         self.ids = Ids()
-        self.outbox = Outbox(line, Inline(conn), Keys(bytes(32)), self.clock, self.now, wire=wire)
+        self.bulk = Crowd(self)
+        self.outbox = Outbox(line, Inline(conn), Keys(bytes(32)), self.clock, self.now, wire=wire, bulk=self.bulk)
         self.outbox.start()
 
     def now(self) -> datetime:
@@ -434,3 +478,52 @@ def test_the_pace_halves_and_recovers() -> None:
     for second in range(3, 40):
         pace.allowed(float(second))
     assert not pace.limited
+
+
+# --- bulk notices -------------------------------------------------------------------------------------------------
+
+
+def test_a_notice_goes_on_as_fast_as_the_operator_answers(house: House) -> None:
+    """Not a window a second: whenever a slot for bulk is free somebody else's message is made for it."""
+    house.line.window = 10
+    house.bulk.waiting = 50
+    house.outbox.poke()
+    house.turn()
+    assert len(house.line.written) == 8  # four fifths of the window
+    for _ in range(60):
+        if house.line.unanswered:
+            house.line.answer()
+            house.turn()
+    assert len(house.line.written) == 50
+    assert house.clock.seconds() < 0.1
+    assert house.states() == ["sent"] * 50
+
+
+def test_a_full_share_of_bulk_asks_for_no_more(house: House) -> None:
+    house.line.window = 10
+    house.bulk.waiting = 50
+    house.outbox.poke()
+    house.turn()
+    asked = house.bulk.asked
+    house.turn()
+    house.turn()
+    assert house.bulk.asked == asked
+    house.queue("a code", lane=Lane.CODE)
+    assert "a code" in house.line.written
+
+
+def test_after_a_pause_not_even_what_stood_ready_is_written(house: House) -> None:
+    house.line.window = 2
+    house.bulk.waiting = 10
+    house.outbox.poke()
+    house.turn(0.01)
+    house.turn(0.01)
+    before = len(house.line.written)
+    house.bulk.stopped = True
+    house.outbox.recall()
+    house.turn()
+    while house.line.unanswered:
+        house.line.answer()
+        house.turn()
+    assert len(house.line.written) == before
+    assert set(house.states()) <= {"sent", "queued"}
