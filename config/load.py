@@ -445,6 +445,26 @@ def _callable(top: Table, gateway: Gateway) -> None:
 
 
 def _alarms(table: Table) -> Alarms:
-    alarms = Alarms(numbers=table.texts("numbers", pattern=_E164, wants='a number as in "+8613800000001"'))
+    mailbox = r"[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+"
+    webhook = _https(table, "webhook", "")
+    alarms = Alarms(
+        numbers=table.texts("numbers", pattern=_E164, wants='a number as in "+8613800000001"'),
+        webhook=webhook,
+        webhook_key=table.secret("webhook_key", None if webhook else ""),
+        email=table.text("email", "", pattern=f"({mailbox})?", wants='an address as in "hotline@example.org"'),
+        smtp=_smtp(table),
+        smtp_user=table.text("smtp_user", ""),
+        smtp_password=table.secret("smtp_password", ""),
+        sender=table.text("sender", "", pattern=f"({mailbox})?", wants='an address as in "muster@example.org"'),
+    )
     table.done()
     return alarms
+
+
+def _smtp(table: Table) -> str:
+    text = table.text("smtp", Alarms().smtp)
+    try:
+        endpoint.client(text)
+    except ValueError as error:
+        table.problem("smtp", str(error))
+    return text

@@ -167,9 +167,16 @@ class Callbacks:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alarms:
-    """Who hears when something needs a person: numbers in E.164."""
+    """Who hears when something needs a person: numbers in E.164, an address of the web, a mailbox by way of a relay."""
 
     numbers: tuple[str, ...] = ()
+    webhook: str = ""
+    webhook_key: str = field(default="", repr=False)
+    email: str = ""
+    smtp: str = "tcp:127.0.0.1:25"
+    smtp_user: str = ""
+    smtp_password: str = field(default="", repr=False)
+    sender: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -49,9 +49,11 @@ from gateway.core.ids import Ids
 from gateway.core.keys import Keys
 from gateway.core.model import Address, Part
 from gateway.core.tables.messages import message
+from gateway.deskwork import Deskwork
 from gateway.inbound import Desk
 from gateway.limits import Limits
 from gateway.links import Board, Link
+from gateway.mail import Mailer
 from gateway.notices import Notices
 from gateway.outbox import Outbox
 from gateway.providers.settling import Place
@@ -134,7 +136,8 @@ class Muster:
             self.office,
             self.board,
             self.desk,
-            numbers=settings.alarms.numbers,
+            self.database,
+            to=settings.alarms,
             quarantined=lambda: self.desk.counters.quarantined,
             money=lambda: self.desk.counters.money,
             payments=lambda: self.wallets.problems,
@@ -142,6 +145,8 @@ class Muster:
         )
         self._read_again = False
         self._bookkeeping = Bookkeeping(self.database, lambda: self.office, self._route, now)
+        self._mailer = Mailer(reactor, self.database, settings.alarms, now)
+        self._deskwork = Deskwork(self.database, lambda: self.office, self._alarms, now, counted=self._figures_changed)
         self._timetable = Timetable(reactor, self._jobs(), self._busy)
         self._ports: list[IListeningPort] = []
 
@@ -338,6 +343,8 @@ class Muster:
             background("refunds", 10.0, refunds.follow, lambda: self.office.books, self.now),
             Job("reconcile", 600.0, self._reconcile),
             Job("alarms", 10.0, self._alarms.look),
+            Job("mail", 10.0, self._mailer.look),
+            *self._deskwork.jobs(),
         ]
 
     async def _reconcile(self) -> int:
@@ -442,6 +449,10 @@ class Muster:
             await self.desk.accept(overdue)
             await self.database.run(parts.forget, ids, queue=Queue.BACKGROUND)
         return len(found)
+
+    def _figures_changed(self) -> None:
+        if self.console is not None:
+            self.console.events.hint("figures")
 
 
 def _calm_collector() -> None:

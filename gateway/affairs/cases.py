@@ -281,9 +281,6 @@ def answer(
         answered=case.answered or now,
         claimed_by=None,
         claimed_until=None,
-        due=None,
-        warns=None,
-        escalated=0,
     )
     return case
 

@@ -81,6 +81,12 @@ def escalate(conn: Connection, new_id: Callable[[], int], zone: ZoneInfo, now: d
     return told
 
 
+def told(conn: Connection, case_no: str, level: int, today: date) -> list[str]:
+    """The phones of those who hear that this case is late."""
+    case = cases.find(conn, case_no)
+    return leads(conn, case.path, level, today) if case is not None else []
+
+
 def leads(conn: Connection, path: str | None, level: int, today: date) -> list[str]:
     """The phones of those a late case of branch `path` goes to: leads above it, or those of the whole."""
     rows = conn.execute(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -17,6 +18,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 from sqlalchemy import Connection, func, select
 
+from gateway.affairs import alarming
 from gateway.core import messages
 from gateway.core.ids import first_of
 from gateway.core.model import LinkStatus
@@ -46,12 +48,16 @@ class Stored:
 
     waiting: Mapping[tuple[str, int], tuple[int, int]]  # link and lane: messages, oldest id
     deliveries: int
+    late_cases: int  # questions that should have been answered
+    alarms: int  # that stand
 
 
-def stored(conn: Connection) -> Stored:
+def stored(conn: Connection, now: datetime) -> Stored:
     return Stored(
         waiting=messages.waiting(conn),
         deliveries=conn.scalar(select(func.count()).select_from(delivery)) or 0,
+        late_cases=alarming.late(conn, now),
+        alarms=len(alarming.standing(conn)),
     )
 
 
@@ -112,6 +118,8 @@ class _Collector(Collector):
             queued.add_metric((link, str(lane)), count)
             age.add_metric((link, str(lane)), max(0, (now - oldest) >> 21) / 1000)  # ids count milliseconds above
         yield from (queued, age)
+        yield GaugeMetricFamily("muster_cases_late", "Questions past their time.", value=found.late_cases)
+        yield GaugeMetricFamily("muster_alarms_standing", "Alarms that have not ended.", value=found.alarms)
         yield GaugeMetricFamily("muster_deliveries_waiting", "Reports owed to other systems.", value=found.deliveries)
 
     def _desk(self) -> Iterator[Metric]:

@@ -30,6 +30,7 @@ from gateway.api.messages import Messages
 from gateway.api.server import ApiSite
 from gateway.api.submission import Invalid
 from gateway.api.ussd import Ussd
+from gateway.core import deliveries
 from gateway.core.database import Queue, Runs
 from gateway.core.release import on_hold
 from gateway.core.tables.staff import fact
@@ -62,6 +63,12 @@ class Joined(Protocol):
     wallets: Any
 
 
+def _told(settings: Gateway) -> dict[str, ApiKey]:
+    """Who is told something by HTTP: those with a key of the API, and where alarms go."""
+    alarms = settings.alarms
+    return {**settings.api.keys, deliveries.WEBHOOK: ApiKey(name="alarms", key=alarms.webhook_key)}
+
+
 class Api:
     """`start` it, serve its `site()`, `stop` it before the database."""
 
@@ -77,7 +84,7 @@ class Api:
         self._daily = Daily(ZoneInfo(settings.organisation.time_zone), gateway.now)
         self._ussd = Ussd(gateway, settings.ussd_http, self._figures)
         self.callbacks = callbacks or Callbacks(
-            gateway.database, gateway.reactor, accounts=settings.api.keys, new_id=gateway.ids, now=gateway.now
+            gateway.database, gateway.reactor, accounts=_told(settings), new_id=gateway.ids, now=gateway.now
         )
         self._intake = Intake(
             gateway.database,
@@ -292,7 +299,7 @@ class Api:
         if not _is_here(request) and self._account(request) is None:
             return self._refuse(request, 403, "key", "figures are told on this machine, or with a key")
         try:
-            found = await self._database.read(metrics.stored)
+            found = await self._database.read(metrics.stored, self._gateway.now())
         except Exception:
             self.log.failure("the figures of the database are missing")
             found = None  # the others are needed now more than ever

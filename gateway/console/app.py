@@ -44,6 +44,7 @@ from gateway.console import (
     members,
     notice_turns,
     notices,
+    overview,
     saved_searches,
     sessions,
     settings_pages,
@@ -70,6 +71,7 @@ from gateway.core.keys import Keys
 from gateway.links import Board
 
 TOPICS = ("messages", "cases", "links", "exports", "notices")
+TOPICS = ("messages", "cases", "links", "exports", "alarms")
 _ROUTES = (
     *signin.ROUTES,
     *account.ROUTES,
@@ -77,6 +79,7 @@ _ROUTES = (
     *saved_searches.ROUTES,
     *export_pages.ROUTES,
     *links.ROUTES,
+    *overview.ROUTES,
     *cases.ROUTES,
     *dues_routes.ROUTES,
     *live.ROUTES,
@@ -100,6 +103,7 @@ GROUPS = {
     "": N_("More"),
 }
 _ENTRIES = (
+    Entry(href="/overview", title=N_("Overview"), may="overview", group="desk"),
     Entry(href="/queue", title=N_("Queue"), may="queue", group="desk", also=("/case/",)),
     Entry(href="/log", title=N_("Log"), may="log", group="desk", also=("/message/",)),
     Entry(href="/dues", title=N_("Dues"), may="dues", group="money"),
@@ -107,6 +111,7 @@ _ENTRIES = (
     Entry(href="/bulk", title=N_("Bulk notices"), may="notices", group="send"),
     Entry(href="/topics", title=N_("Topics"), may="topics", group="send"),
     Entry(href="/groups", title=N_("Groups"), may="write notices", group="send"),
+    Entry(href="/alarms", title=N_("Alarms"), may="overview", group="system"),
     Entry(href="/links", title=N_("Links"), group="system"),
     Entry(href="/branches", title=N_("Branches"), may="members", group="organisation"),
     Entry(href="/members", title=N_("Members"), may="members", group="organisation", also=("/member/",)),
@@ -180,7 +185,7 @@ class Console(Service):
         self.templates = Templates(
             self.languages, zone=organisation.time_zone, static=self.static.address, extras=folders
         )
-        topics = [*TOPICS, *(topic for extra in extras for topic in extra.topics)]
+        topics = [*TOPICS, "figures", *(topic for extra in extras for topic in extra.topics)]
         self.events = Events(reactor, topics, mark=secrets.token_hex(4))
         self.events.alive = self._still_there
         self.exporting = Exporting(self, exports or Path(tempfile.gettempdir()) / f"muster-exports-{os.getpid()}")

@@ -19,6 +19,7 @@ from gateway.core.tables.messages import message
 from gateway.core.tables.staff import callback, delivery
 
 TOPIC = "deliveries"
+MAIL, WEBHOOK = "mail:", "webhook:"  # accounts of the gateway's own alarms; no API key is called so
 LIFE = timedelta(hours=24)
 LEASE = timedelta(minutes=2)  # a row in hand is not taken again before
 FIRST_RETRY, LONGEST_RETRY = timedelta(seconds=5), timedelta(hours=1)
@@ -90,8 +91,9 @@ def collect(conn: Connection, new_id: Callable[[], int], now: datetime, limit: i
 
 
 def accounts_due(conn: Connection, now: datetime) -> list[str]:
-    """Who is to be told something now."""
-    return list(conn.scalars(select(delivery.c.account).where(delivery.c.due <= now).distinct()))
+    """Who is to be told something now by HTTP."""
+    waiting = select(delivery.c.account).where(delivery.c.due <= now, delivery.c.account != MAIL).distinct()
+    return list(conn.scalars(waiting))
 
 
 def due(conn: Connection, account: str, now: datetime, limit: int = 20) -> list[Delivery]:

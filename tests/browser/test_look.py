@@ -11,12 +11,13 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from playwright.sync_api import Page
 from sqlalchemy import Connection, update
 
-from gateway.affairs import cases, settings, staff
+from gateway.affairs import alarming, cases, figures, settings, staff
 from gateway.console import export_query
 from gateway.console.permissions import Staff
 from gateway.core.model import Member
@@ -34,6 +35,9 @@ RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"
 
 # Every page of the console, by who looks at it; `{...}` is filled in from `filled`.
 PAGES = (
+    ("zhao", "/overview"),
+    ("zhao", "/overview/days"),
+    ("zhao", "/alarms"),
     ("zhao", "/queue"),
     ("zhao", "/queue?tab=closed"),
     ("zhao", "/case/{case}"),
@@ -83,6 +87,19 @@ def fill(served: Served, member: Member, conn: Connection) -> dict[str, str]:
     conn.execute(
         saved_search.insert().values(id=ids(), staff_id=zhao.id, name="失败的", query="state=failed", created=now)
     )
+    alarming.begin(conn, ids, "link", "mobile", "线路mobile中断已超过2分钟，请查看", now)
+    alarming.begin(conn, ids, "late", "", "有1件咨询超过答复时限，请处理", now)
+    alarming.end(conn, "late", "", now)
+    zone = ZoneInfo("Asia/Shanghai")
+    for hours in range(72):
+        hour = figures.hour_of(now - timedelta(hours=hours))
+        counted = figures.count(conn, hour, zone)
+        sample = {
+            ("in", "received"): 40 + 7 * hours % 31,
+            ("out", "delivered"): 60 + 11 * hours % 43,
+            ("out", "failed"): 3,
+        }
+        figures.keep(conn, hour, {**sample, ("answered", ""): 3, ("minutes", ""): 40 + hours, **dict(counted)})
     return {"case": case.case_no, "message": str(message)}
 
 
@@ -171,6 +188,7 @@ def test_the_pictures_of_the_documentation(opened: Opened, filled: dict[str, str
 
 
 SHOWN = (
+    ("overview", "/overview", "en-GB", False),
     ("queue", "/queue", "en-GB", False),
     ("case", "/case/{case}", "en-GB", False),
     ("log", "/log", "zh-CN", False),

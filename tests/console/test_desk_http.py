@@ -8,12 +8,13 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from openpyxl import load_workbook
 from sqlalchemy import Connection, func, select, update
 
-from gateway.affairs import cases, consent, settings, views
+from gateway.affairs import alarming, cases, consent, figures, settings, views
 from gateway.core.tables.desk import export_job, saved_search
 from gateway.core.tables.messages import message
 from gateway.core.tables.organisation import number
@@ -296,3 +297,46 @@ def test_the_workbook_opens(tmp_path: Path, fresh: World) -> None:
     assert sheet is not None
     assert sheet.cell(3, 10).value == "=1+1"
     assert sheet.cell(3, 10).data_type == "s"
+
+
+# --- the overview and the alarms -----------------------------------------------------------------------------------
+
+
+def test_the_overview_shows_today_in_figures_charts_and_tables(fresh: World) -> None:
+    now = datetime.now(UTC)
+    zone = ZoneInfo("Asia/Shanghai")
+    fresh.logged("会费")
+    fresh.logged("答", direction="out", state="delivered")
+    fresh.logged("答", direction="out", state="failed")
+    hour = figures.hour_of(now)
+    fresh.run(lambda conn: figures.keep(conn, hour, figures.count(conn, hour, zone)))
+    page = fresh.browser("li").get("/overview")
+    assert "今日去信 2" in page.text.replace("  ", " ") or "2 今日去信" in page.text
+    assert "50 %" in page.text
+    assert page.body.count("<svg viewBox") >= 5
+    assert "看表格" in page.text
+    assert "style=" not in page.body
+    days = fresh.browser("li").get("/overview/days")
+    assert f"{now.astimezone(zone):%Y-%m-%d}" in days.text
+    assert fresh.browser("li").get("/overview/days?until=2025-01-31").status == 200
+    assert fresh.browser("li").get("/overview/days?until=x").status == 200
+    assert fresh.browser("he").get("/overview").status == 403
+
+
+def test_an_alarm_is_seen_to_by_one_person(fresh: World) -> None:
+    now = datetime.now(UTC)
+    fresh.run(lambda conn: alarming.begin(conn, fresh.ids, "link", "mobile", "线路mobile中断", now))
+    zhao, li = fresh.browser("zhao"), fresh.browser("li")
+    assert "线路mobile中断" in li.get("/overview").text
+    assert "我来处理" not in li.get("/alarms").text
+    assert "尚无人处理" in zhao.get("/alarms").text
+    [alarm] = fresh.run(alarming.standing)
+    assert li.post(f"/alarms/{alarm.id}/acknowledge", {"note": "x"}).status == 403
+    zhao.get("/alarms")
+    assert zhao.post(f"/alarms/{alarm.id}/acknowledge", {"note": "叫了运营商"}).status == 303
+    assert "zhao 在处理" in zhao.get("/alarms").text
+    assert "线路mobile中断" not in li.get("/overview").text
+    fresh.run(lambda conn: alarming.end(conn, "link", "mobile", now))
+    page = zhao.get("/alarms").text
+    assert "目前一切正常" in page
+    assert "叫了运营商" in page

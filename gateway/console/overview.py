@@ -1,0 +1,122 @@
+"""The overview: today as charts that follow by themselves, the days behind it, and the alarms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import date, timedelta
+from http import HTTPStatus
+from typing import Any
+
+from gateway.affairs import alarming
+from gateway.console import board, charts, overview_query
+from gateway.console.charts import Chart, Series
+from gateway.console.overview_query import Sum
+from gateway.console.web import Answer, Page, Redirect, Refused, Route, Visit, identifier
+
+LONGEST = 200  # characters of a remark
+_DAYS = 31  # of one page of the history
+
+
+async def page(visit: Visit) -> Answer:
+    console = visit.console
+    links = sorted(console.board, key=lambda link: link.name)
+    found = await console.database.read(overview_query.overview, [link.name for link in links], console.zone, visit.now)
+    hours = [f"{hour.astimezone(console.zone):%H}" for hour, _ in found.hours]
+    days = [f"{day:%m-%d}" for day, _ in found.days]
+    hourly, daily = [each for _, each in found.hours], [each for _, each in found.days]
+    drawn = [
+        charts.bars(visit.gettext("Today by the hour"), hours, _traffic(visit, hourly)),
+        charts.bars(visit.gettext("What became of it, today"), hours, _outcomes(visit, hourly)),
+        charts.bars(visit.gettext("Thirty days"), days, _traffic(visit, daily)),
+        _answers(visit, days, daily),
+        charts.bars(visit.gettext("Opt-outs by day"), days, [_series(visit.gettext("Opt-outs"), daily, _stops)]),
+    ]
+    values: dict[str, Any] = {"found": found, "links": links, "charts": drawn, "most": board.MOST}
+    return Page("overview_now.html" if visit.fragment else "overview.html", values)
+
+
+async def history(visit: Visit) -> Answer:
+    """A month of days; it goes back as far as it was counted."""
+    console = visit.console
+    last = _day(visit.query("until")) or visit.now.astimezone(console.zone).date()
+    found = await console.database.read(overview_query.days, console.zone, last, _DAYS)
+    values = {
+        "days": found[::-1],
+        "total": _total([each for _, each in found]),
+        "older": f"/overview/days?until={last - timedelta(days=_DAYS)}",
+        "newest": "/overview/days" if visit.query("until") else "",
+    }
+    return Page("overview_days.html", values)
+
+
+async def alarms(visit: Visit) -> Answer:
+    before = identifier(visit.query("before"))
+    standing = await visit.console.database.read(alarming.standing)
+    past = await visit.console.database.read(alarming.past, before)
+    values = {
+        "standing": standing,
+        "past": past,
+        "older": f"/alarms?before={past[-1].id}" if len(past) == 50 else "",
+        "longest": LONGEST,
+    }
+    return Page("alarms_list.html" if visit.fragment else "alarms.html", values)
+
+
+async def acknowledge(visit: Visit) -> Answer:
+    id_, note = identifier(visit.path["id"]), visit.form("note")[:LONGEST]
+    if id_ is None:
+        raise Refused(HTTPStatus.NOT_FOUND)
+    console = visit.console
+    await console.database.run(alarming.acknowledge, console.ids, id_, visit.who.actor, note, visit.now)
+    return Redirect("/alarms")
+
+
+def _traffic(visit: Visit, sums: Sequence[Sum]) -> list[Series]:
+    return [
+        _series(visit.gettext("From phones"), sums, lambda each: each.came),
+        _series(visit.gettext("To phones"), sums, lambda each: each.went),
+    ]
+
+
+def _outcomes(visit: Visit, sums: Sequence[Sum]) -> list[Series]:
+    return [
+        _series(visit.gettext("Delivered"), sums, lambda each: each.delivered),
+        _series(visit.gettext("Failed"), sums, lambda each: each.failed),
+        _series(visit.gettext("Unknown or expired"), sums, lambda each: each.unsure),
+        _series(visit.gettext("Under way"), sums, lambda each: each.under_way),
+    ]
+
+
+def _answers(visit: Visit, days: Sequence[str], sums: Sequence[Sum]) -> Chart:
+    mean = _series(visit.gettext("Mean"), sums, lambda each: round(each.mean))
+    title = visit.gettext("Working minutes until an answer, by day")
+    return charts.lines(title, days, [mean])
+
+
+def _series(name: str, sums: Sequence[Sum], of: Callable[[Sum], float]) -> Series:
+    return Series(name=name, values=[of(each) for each in sums])
+
+
+def _stops(each: Sum) -> float:
+    return each.stops
+
+
+def _total(sums: Sequence[Sum]) -> Sum:
+    fields = Sum.__dataclass_fields__
+    return Sum(**{name: sum(getattr(each, name) for each in sums) for name in fields})
+
+
+def _day(written: str) -> date | None:
+    try:
+        found = date.fromisoformat(written)
+    except ValueError:
+        return None
+    return found if 2000 < found.year < 2200 else None
+
+
+ROUTES = (
+    Route(rule="/overview", handler=page, may="overview"),
+    Route(rule="/overview/days", handler=history, may="overview"),
+    Route(rule="/alarms", handler=alarms, may="overview"),
+    Route(rule="/alarms/<id>/acknowledge", handler=acknowledge, post=True, may="alarms"),
+)
