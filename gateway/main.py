@@ -125,7 +125,11 @@ def run(config: Path, only: str | None, log_format: str) -> None:
 
 @main.command(short_help="Say what is wrong with a configuration, or `ok`.")
 @_CONFIG
-@click.option("--connect", is_flag=True, help="Also bind each SMPP link and probe each modem. Nothing is sent.")
+@click.option(
+    "--connect",
+    is_flag=True,
+    help="Also bind each SMPP link, probe each modem and ask each provider. Nothing is sent or charged.",
+)
 def check(config: Path, connect: bool) -> None:
     """Say what is wrong with a configuration, by file, table and key, or `ok`."""
     from gateway.cli import checking
@@ -143,6 +147,25 @@ def check(config: Path, connect: bool) -> None:
     if failed:
         raise Problem(f"not reached: {', '.join(failed)}")
     click.echo("ok")
+
+
+@main.command(short_help="Where a provider announces what members pay to the pay bill.")
+@_CONFIG
+@click.argument("name")
+@click.option("--register", is_flag=True, help="Tell the provider; it announces payments there from then on.")
+def paybill(config: Path, name: str, register: bool) -> None:
+    """Print the addresses at which the provider NAME of [providers] announces payments to its pay bill.
+
+    They are secret: whoever knows them can make the gateway ask the provider.
+    """
+    from gateway.cli import paying
+
+    gateway = paying.provider(config, name)
+
+    async def tell(reactor: Any) -> None:
+        await paying.paybill(reactor, gateway, name, register=register, tell=click.echo)
+
+    react_then(tell)
 
 
 def react_then(work: Callable[[Any], Coroutine[Any, Any, None]]) -> None:
@@ -618,11 +641,13 @@ def simulate() -> None:
 class _FromFields(click.Command):
     """A command whose further options are the fields of a dataclass, read only when it is asked for."""
 
+    module = "smpp.simulator"
+
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         from dataclasses import fields
+        from importlib import import_module
 
-        from smpp.simulator import Options
-
+        Options = import_module(self.module).Options
         made: list[click.Parameter] = [
             click.Option(
                 [_option_name(field.name, switch=isinstance(field.default, bool))],
@@ -633,6 +658,10 @@ class _FromFields(click.Command):
             for field in fields(Options)
         ]
         return [*super().get_params(ctx), *made]
+
+
+class _FromWalletFields(_FromFields):
+    module = "gateway.providers.simulated_server"
 
 
 def _option_name(field: str, *, switch: bool) -> str:
@@ -651,6 +680,29 @@ def simulate_operator(port: int, **options: Any) -> None:
     from smpp.simulator import Options
 
     react(lambda reactor: simulating.operator(reactor, port, Options(**options), tell=click.echo))
+
+
+@simulate.command("wallet", cls=_FromWalletFields)
+@click.argument("api", type=click.Choice(["gsma", "daraja"]))
+@click.argument("numbers", nargs=-1, required=True, metavar="NUMBER...")
+@click.option("--port", default=9081, show_default=True, help="Where it listens, on this machine only.")
+@click.option("--balance", default=100, show_default=True, help="What each wallet holds at first, in whole units.")
+@click.option("--currency", default="CNY", show_default=True, help="Three letters, as in [organisation].")
+def simulate_wallet(api: str, numbers: tuple[str, ...], port: int, balance: int, currency: str, **options: Any) -> None:
+    """A mobile money operator with wallets for these numbers, whose PIN is 1234.
+
+    A payment that is asked for is printed; on standard input `NUMBER PIN` pays it and `NUMBER no` cancels it. With
+    daraja `NUMBER pay AMOUNT ACCOUNT` pays to the pay bill. Times are seconds.
+    """
+    from gateway.cli import simulating
+    from gateway.providers.simulated_server import Options
+
+    try:
+        chosen = Options(**options)
+    except ValueError as problem:
+        raise Problem(str(problem)) from None
+    wallet = simulating.WalletOptions(api=api, numbers=numbers, port=port, balance=balance, currency=currency)
+    react(lambda reactor: simulating.wallet(reactor, wallet, chosen, tell=click.echo))
 
 
 @simulate.command("modem")

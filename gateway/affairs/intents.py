@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID, uuid5
 
-from sqlalchemy import Connection, RowMapping, case, insert, literal, or_, select, update
+from sqlalchemy import Connection, RowMapping, and_, case, func, insert, literal, or_, select, update
 
 from gateway.core.database import wake
 from gateway.core.release import on_hold
@@ -115,6 +115,9 @@ class Another:
     intent: Intent
 
 
+_PROBLEM = and_(
+    or_(table.c.problem.is_not(None), table.c.state == Step.UNKNOWN.value), table.c.state != Step.RECONCILED.value
+)
 _COLUMNS = tuple(table.c[field.name] for field in fields(Intent))
 
 
@@ -298,10 +301,24 @@ def open_of(conn: Connection, member_id: int) -> Intent | None:
 
 def problems(conn: Connection, limit: int = 100) -> tuple[Intent, ...]:
     """What a person has to look at: nobody knows what became of it, or it is not what was asked for."""
-    found = select(*_COLUMNS).where(or_(table.c.problem.is_not(None), table.c.state == Step.UNKNOWN.value))
-    open_ones = found.where(table.c.state != Step.RECONCILED.value)
-    rows = conn.execute(open_ones.order_by(table.c.serial.desc()).limit(limit)).mappings()
-    return tuple(map(_intent, rows))
+    query = select(*_COLUMNS).where(_PROBLEM).order_by(table.c.serial.desc()).limit(limit)
+    return tuple(map(_intent, conn.execute(query).mappings()))
+
+
+def problems_counted(conn: Connection) -> int:
+    return conn.scalar(select(func.count()).select_from(table).where(_PROBLEM)) or 0
+
+
+def counted(conn: Connection) -> dict[tuple[str, str], int]:
+    """How many are open, by provider and state."""
+    query = select(table.c.provider, table.c.state, func.count()).where(table.c.state.in_(OPEN))
+    rows = conn.execute(query.group_by(table.c.provider, table.c.state))
+    return {(provider, state): count for provider, state, count in rows}
+
+
+def reconcile(conn: Connection, id_: str, *, by: str, note_: str, now: datetime) -> bool:
+    """A person has found out what became of it, and has booked it or not: it is over. False when it was before."""
+    return move(conn, id_, Step.RECONCILED, now, reason=f"{by}: {note_}", problem=None)
 
 
 def _one(conn: Connection, condition: Any) -> Intent | None:

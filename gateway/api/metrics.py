@@ -18,7 +18,8 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 from sqlalchemy import Connection, func, select
 
-from gateway.affairs import alarming
+from gateway.affairs import alarming, intents
+from gateway.affairs.intents import OPEN
 from gateway.core import messages
 from gateway.core.ids import first_of
 from gateway.core.model import LinkStatus
@@ -50,6 +51,8 @@ class Stored:
     deliveries: int
     late_cases: int  # questions that should have been answered
     alarms: int  # that stand
+    payments: Mapping[tuple[str, str], int] = field(default_factory=dict)  # open ones, by provider and state
+    problems: int = 0
 
 
 def stored(conn: Connection, now: datetime) -> Stored:
@@ -58,6 +61,8 @@ def stored(conn: Connection, now: datetime) -> Stored:
         deliveries=conn.scalar(select(func.count()).select_from(delivery)) or 0,
         late_cases=alarming.late(conn, now),
         alarms=len(alarming.standing(conn)),
+        payments=intents.counted(conn),
+        problems=intents.problems_counted(conn),
     )
 
 
@@ -84,6 +89,7 @@ class _Collector(Collector):
         yield from self._desk()
         yield from self._database()
         yield from self._api()
+        yield from self._payments()
 
     def _links(self) -> Iterator[Metric]:
         state = GaugeMetricFamily("muster_link_state", "1 for the state a link is in.", labels=("link", "state"))
@@ -159,6 +165,35 @@ class _Collector(Collector):
         )
         yield _histogram("muster_ussd_http_seconds", "Time to answer a USSD step over HTTP.", self._figures.ussd)
         yield CounterMetricFamily("muster_ussd_late", "USSD steps answered by SMS instead.", value=self._figures.late)
+
+    def _payments(self) -> Iterator[Metric]:
+        wallets = self._gateway.wallets
+        waiting = GaugeMetricFamily(
+            "muster_payments_open", "Payments that a provider has not settled.", labels=("provider", "state")
+        )
+        answers = CounterMetricFamily(
+            "muster_payment_answers", "What became of providers' answers.", labels=("provider", "event")
+        )
+        troubles = CounterMetricFamily(
+            "muster_payment_troubles", "Requests to a provider without an answer.", labels=("provider",)
+        )
+        callbacks = CounterMetricFamily(
+            "muster_payment_callbacks", "Callbacks by the status we answered.", labels=("provider", "status")
+        )
+        found = self._found.payments if self._found is not None else {}
+        for name in wallets.providers:
+            for state in sorted(OPEN):
+                waiting.add_metric((name, state), found.get((name, state), 0))
+            troubles.add_metric((name,), wallets.troubles.get(name, 0))
+        for (name, event), count in sorted(wallets.events.items()):
+            answers.add_metric((name, event), count)
+        for (name, status), count in sorted(self._gateway.api.doors.heard.items()):
+            callbacks.add_metric((name, str(status)), count)
+        yield from (waiting, answers, troubles, callbacks)
+        if self._found is not None:
+            yield GaugeMetricFamily(
+                "muster_payment_problems", "Payments that a person has to look at.", value=self._found.problems
+            )
 
 
 def _histogram(name: str, documentation: str, latency: Latency) -> HistogramMetricFamily:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from functools import partial
 from importlib import metadata
 from pathlib import Path
@@ -18,7 +19,9 @@ from gateway.cli.problems import Problem
 from gateway.core import phone
 from gateway.core.ids import Ids
 from gateway.core.model import Address, Inbound, LinkState, LinkStatus, Part, Report
+from gateway.http import Trouble
 from gateway.links import Link
+from gateway.providers.worker import clients
 from modems.link import ModemLink
 from modems.pins import PinFile
 from smpp.link import SmppLink
@@ -39,12 +42,18 @@ def configuration(path: Path) -> Gateway:
 
 
 async def connect(reactor: Any, gateway: Gateway, *, tell: Callable[[str], None]) -> list[str]:
-    """Try each link, one after the other; the names of those that were not reached."""
+    """Try each link and each provider, one after the other; the names of those that were not reached."""
     failed = []
     for name, make, seconds in _links(reactor, gateway):
         detail = await _reached(reactor, make, seconds)
         tell(f"{name}: {detail or 'ready'}")
         if detail is not None:
+            failed.append(name)
+    for name, provider in clients(gateway, reactor, lambda: datetime.now(UTC)).items():
+        try:
+            tell(f"{name}: {await provider.probe() or 'ready'}")
+        except Trouble as trouble:
+            tell(f"{name}: {trouble}")
             failed.append(name)
     return failed
 

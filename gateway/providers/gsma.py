@@ -175,7 +175,7 @@ class Gsma:
         currency = _text(content, "currency")
         payer, payee = _party(content, "debitParty", "msisdn"), _party(content, "creditParty", "accountid")
         if intent.kind is Kind.REFUND:
-            payer, payee = _party(content, "creditParty", "msisdn"), _party(content, "debitParty", "accountid")
+            payer, payee = _party(content, "debitParty", "accountid"), _party(content, "creditParty", "msisdn")
         return Seen(
             outcome=Outcome.COMPLETED,
             transaction=_text(content, "transactionReference"),

@@ -157,25 +157,26 @@ def _disagrees(place: Place, intent: Intent, seen: Seen) -> str | None:
         return f"amount {seen.amount}, not {intent.amount}"
     if seen.currency != intent.currency:
         return f"currency {seen.currency}, not {intent.currency}"
-    if intent.kind is not Kind.REFUND and not _is_payee(place, intent, seen):
-        return f"paid to {seen.payee}"
+    ours, theirs = _parties(intent, seen)
+    if ours is not None and ours != place.payees.get(intent.provider):
+        return f"our account is not {ours}"
     # Some providers hide part of a number; what they hide cannot be compared.
-    plain = seen.payer is not None and seen.payer.removeprefix("+").isdigit()
-    if intent.kind is not Kind.PAYBILL and plain and not same_number(seen.payer or "", intent.number):
-        return "another number paid"
+    plain = theirs is not None and theirs.removeprefix("+").isdigit()
+    if intent.kind is not Kind.PAYBILL and plain and not same_number(theirs or "", intent.number):
+        return "it is another number's"
     return None
 
 
-def _is_payee(place: Place, intent: Intent, seen: Seen) -> bool:
-    return seen.payee is None or seen.payee == place.payees.get(intent.provider)
+def _parties(intent: Intent, seen: Seen) -> tuple[str | None, str | None]:
+    """Our account and their number: a refund goes the other way."""
+    return (seen.payer, seen.payee) if intent.kind is Kind.REFUND else (seen.payee, seen.payer)
 
 
 def _set_aside(conn: Connection, place: Place, intent: Intent, seen: Seen, why: str, now: datetime) -> Event:
     """Money came, but not what was asked for: it waits in suspense, as much as it is, and a person decides."""
-    ours = seen.transaction and seen.amount and seen.currency == intent.currency and _is_payee(place, intent, seen)
-    if ours and intent.kind is not Kind.REFUND:
-        assert seen.amount is not None
-        assert seen.transaction is not None
+    account = _parties(intent, seen)[0]
+    ours = seen.currency == intent.currency and account in (None, place.payees.get(intent.provider))
+    if ours and seen.transaction and seen.amount and intent.kind is not Kind.REFUND:
         _hold(conn, place, intent, seen.transaction, seen.amount, now)
     return _problem(conn, place, intent, why, now)
 

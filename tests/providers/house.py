@@ -52,7 +52,16 @@ class Everywhere(Wired):
 class House:
     """The gateway, its providers, and two members: Li pays by the GSMA API, Grace by Daraja."""
 
-    def __init__(self, running: Running, folder: Path, url: str, *, callbacks: str = "", **of_providers: Any) -> None:
+    def __init__(
+        self,
+        running: Running,
+        folder: Path,
+        url: str,
+        *,
+        callbacks: str = "",
+        proxies: tuple[str, ...] = (),
+        **of_providers: Any,
+    ) -> None:
         self.running, self.folder, self.url = running, folder, url
         self.ahead = timedelta(0)
         self.phones = Nobody()
@@ -60,7 +69,10 @@ class House:
         self.api_port = free_port("127.0.0.1", 20_000 + Random().randrange(20_000))
         options = Options(client_id="muster", client_secret="secret")
         running.call(self._make, options)
-        self.settings = self._settings(callbacks, of_providers)
+        self.settings = self._settings(
+            Callbacks(public_url=f"http://127.0.0.1:{self.api_port}", listen=callbacks, trusted_proxies=proxies),
+            of_providers,
+        )
         if not self.settings.security.key_file.exists():
             Keys.make(self.settings.security.key_file)
         upgrade(url, Keys.load(self.settings.security.key_file))
@@ -82,7 +94,7 @@ class House:
         self.daraja = SimulatedDaraja(reactor, options, self.daraja_bank, random=Random(4))
         self.gsma_port, self.daraja_port = self.gsma.listen(), self.daraja.listen()
 
-    def _settings(self, callbacks: str, of_providers: dict[str, Any]) -> Gateway:
+    def _settings(self, callbacks: Callbacks, of_providers: dict[str, Any]) -> Gateway:
         common: dict[str, Any] = {
             "client_id": "muster", "client_secret": "secret", "sources": ("127.0.0.1/32",), "timeout": 3.0,
             **of_providers,
@@ -106,7 +118,7 @@ class House:
                     security_credential=CREDENTIAL, **common,
                 ),
             },
-            callbacks=Callbacks(public_url=f"http://127.0.0.1:{self.api_port}", listen=callbacks),
+            callbacks=callbacks,
         )  # fmt: skip
 
     def _found(self) -> None:
