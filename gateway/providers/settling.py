@@ -162,7 +162,7 @@ def _disagrees(place: Place, intent: Intent, seen: Seen) -> str | None:
         return f"our account is not {ours}"
     # Some providers hide part of a number; what they hide cannot be compared.
     plain = theirs is not None and theirs.removeprefix("+").isdigit()
-    if intent.kind is not Kind.PAYBILL and plain and not same_number(theirs or "", intent.number):
+    if intent.kind is not Kind.PAYBILL and plain and intent.number and not same_number(theirs or "", intent.number):
         return "it is another number's"
     return None
 
@@ -304,6 +304,8 @@ def _tell_processing(conn: Connection, place: Place, intent: Intent, now: dateti
 def _tell(conn: Connection, place: Place, intent: Intent, key: str, now: datetime, **values: Any) -> None:
     office = place.office
     reader = _reader(conn, place, intent, now)
+    if not reader.number.startswith("+"):
+        return  # the provider hides whose it is, and it is nobody of ours
     language = reader.language or office.organisation.language
     amount = office.money(intent.amount, language)
     label = place.labels.get(intent.provider, intent.provider)
