@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
@@ -105,6 +105,7 @@ def test_nothing_leads_back() -> None:
     assert all(FORWARD[step] for step in OPEN)
 
 
+@settings(max_examples=30, deadline=None)
 @given(st.lists(st.sampled_from(Step), max_size=12))
 def test_any_sequence_of_wishes_is_a_way_forward(wishes: list[Step]) -> None:
     made = engine("sqlite://")
