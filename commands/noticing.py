@@ -215,7 +215,7 @@ def _turned(conn: Connection, request: Request, what: str) -> Reply:
     except Refused:
         return at.reply(request, f"{what}.not", draft=found.reference)
     counted = progress.progress(conn, found)
-    next_ = _named(at, request, "RESUME" if what == "pause" else "pause", found) if what != "kill" else ""
+    next_ = _named(at, request, "RESUME" if what == "pause" else "PAUSE", found) if what != "kill" else ""
     return at.reply(
         request,
         f"{what}.done",
