@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from commands import shown
 from commands.office import office
 from commands.registry import Command
-from gateway.affairs import dues
+from gateway.affairs import dues, settings
 from gateway.core.model import Channel, LogClass, Reply, Request
 
 
@@ -19,7 +19,9 @@ def read(conn: Connection, requests: Sequence[Request]) -> Mapping[str, dues.Owe
         return {}
     month = office(requests[0]).month(requests[0].now)
     members = {request.number: request.member.id for request in requests if request.member is not None}
-    found = dues.owed(conn, list(set(members.values())), month)
+    back = settings.value(conn, "dues.back_months", requests[0].now)
+    since = dues.following(month, -back) if back else 0
+    found = dues.owed(conn, list(set(members.values())), month, since)
     return {number: found[member] for number, member in members.items() if member in found}
 
 
@@ -36,9 +38,14 @@ def tell(conn: Connection, request: Request) -> Reply:
     if request.channel is Channel.USSD:  # the first line of a screen
         if owed.months:
             return at.reply(request, "dues.owe_screen", months=owed.months, amount=money(owed.amount))
+        if owed.beyond:
+            return at.reply(request, "dues.too_old_screen", beyond=owed.beyond)
         if owed.paid_to is not None:
             return at.reply(request, "dues.clear_screen", month=month(owed.paid_to))
         return at.reply(request, "dues.nothing_screen")
+    if owed.beyond:
+        key = "dues.beyond" if owed.months else "dues.too_old"
+        return at.reply(request, key, months=owed.months, amount=money(owed.amount), beyond=owed.beyond)
     if not owed.months:
         if owed.paid_to is None:
             return at.reply(request, "dues.nothing")

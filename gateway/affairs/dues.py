@@ -22,10 +22,13 @@ class Owed(NamedTuple):
     amount: int = 0
     current: int = 0  # of `amount`, what the month asked for adds
     paid_to: int | None = None  # the last month up to which all is paid; None when nothing ever was
+    beyond: int = 0  # further months, too long ago to be paid
 
 
 _month = bindparam("month", type_=obligation.c.month.type)
+_since = bindparam("since", type_=obligation.c.month.type)
 _open = obligation.c.amount - obligation.c.paid
+_payable = obligation.c.month >= _since
 _paid = obligation.alias("paid")
 _last_paid = (
     select(func.max(_paid.c.month))
@@ -36,13 +39,14 @@ _owed = Lookup(
     lambda among: (
         select(
             member.c.id,
-            func.count(obligation.c.month),
-            func.coalesce(func.sum(_open), 0),
+            func.count(case((_payable, 1))),
+            func.coalesce(func.sum(case((_payable, _open), else_=0)), 0),
             func.coalesce(func.sum(case((obligation.c.month == _month, _open), else_=0)), 0),
             func.min(obligation.c.month),
             _last_paid,
             member.c.dues_from,
             member.c.paid_to,
+            func.count(obligation.c.month),
         )
         .select_from(
             member.outerjoin(
@@ -60,12 +64,14 @@ _owed = Lookup(
 )
 
 
-def owed(conn: Connection, member_ids: Sequence[int], month: int) -> dict[int, Owed]:
-    """What each of the members owes up to and including `month`, in one query."""
+def owed(conn: Connection, member_ids: Sequence[int], month: int, since: int = 0) -> dict[int, Owed]:
+    """What each of the members owes from `since` up to and including `month`, in one query."""
     return {
-        member_id: Owed(months, int(amount), int(current), paid_up_to(first, last_paid, dues_from, paid_to))
-        for member_id, months, amount, current, first, last_paid, dues_from, paid_to in _owed(
-            conn, list(member_ids), month=month
+        member_id: Owed(
+            months, int(amount), int(current), paid_up_to(first, last_paid, dues_from, paid_to), opened - months
+        )
+        for member_id, months, amount, current, first, last_paid, dues_from, paid_to, opened in _owed(
+            conn, list(member_ids), month=month, since=since
         )
     }
 

@@ -17,7 +17,10 @@ from typing import NamedTuple
 from sqlalchemy import Connection
 
 from gateway.core.digests import digest
-from gateway.core.driver import ask, insert
+from gateway.core.driver import Rows, ask, insert, insert_all
+from gateway.core.engines import remembered
+
+_MOST_KNOWN = 50_000  # accounts that a connection remembers
 
 
 class AccountKind(StrEnum):
@@ -122,35 +125,34 @@ def begin(conn: Connection, new_id: Callable[[], int], entry: Entry, now: dateti
     return rows[0][0] if rows else None
 
 
-def finish(conn: Connection, txn_id: int, entry: Entry, now: datetime) -> None:
-    """Enter the postings of an open transaction and close it."""
+def finish(conn: Connection, txn_id: int, entry: Entry, now: datetime, *others: Rows) -> None:
+    """Enter the postings of an open transaction, and `others` with them, and close it: with that the balances change
+    and, unless it is pending, what is paid of the months it covers."""
     currency = entry.currency
-    accounts = sorted({(account.name(currency), *account, currency) for account, _ in entry.postings})
+    _open_accounts(conn, {account for account, _ in entry.postings}, currency)
     postings = [
         (txn_id, number, account.name(currency), amount) for number, (account, amount) in enumerate(entry.postings)
     ]
     covered = [(txn_id, month, member_id, amount) for member_id, month, amount in entry.covered]
-    insert(conn, "account", ("name", "kind", "owner", "currency"), accounts, "ON CONFLICT DO NOTHING")
-    insert(conn, "posting", ("txn_id", "number", "account", "amount"), postings)
-    if covered:
-        insert(conn, "covered", ("txn_id", "month", "member_id", "amount"), covered)
+    insert_all(
+        conn,
+        Rows("posting", ("txn_id", "number", "account", "amount"), postings),
+        Rows("covered", ("txn_id", "month", "member_id", "amount"), covered),
+        *others,
+    )
     state = "pending" if entry.pending else "posted"
     ask(conn, "UPDATE txn SET state = ?, digest = ? WHERE id = ?", state, digest_of(txn_id, entry, now), txn_id)
-    if covered and not entry.pending:
-        _cover(conn, txn_id, len(covered))
 
 
-def _cover(conn: Connection, txn_id: int, months: int) -> None:
-    """Add to what is paid of the months, or take it away: no month is paid twice nor taken back twice."""
-    done = ask(
-        conn,
-        "UPDATE obligation SET paid = paid + c.amount FROM covered c WHERE c.txn_id = ? AND c.month = obligation.month"
-        " AND c.member_id = obligation.member_id AND obligation.paid + c.amount BETWEEN 0 AND obligation.amount"
-        " RETURNING obligation.month",
-        txn_id,
-    )
-    if len(done) != months:
-        raise Refused("a month cannot take what this transaction pays of it")
+def _open_accounts(conn: Connection, accounts: set[Account], currency: str) -> None:
+    """An account is there before something is posted to it; it never goes away again."""
+    known: set[str] = remembered(conn).setdefault("accounts", set())
+    new = {(account.name(currency), *account, currency) for account in accounts if account.name(currency) not in known}
+    if not new:
+        return
+    insert(conn, "account", ("name", "kind", "owner", "currency"), sorted(new), "ON CONFLICT DO NOTHING")
+    if len(known) < _MOST_KNOWN:
+        known.update(row[0] for row in new)
 
 
 def digest_of(txn_id: int, entry: Entry, recorded: datetime) -> bytes:
@@ -186,10 +188,6 @@ def _settle(conn: Connection, new_id: Callable[[], int], txn_id: int, outcome: s
     row = (new_id(), txn_id, outcome, now, actor)
     insert(conn, "settlement", ("id", "txn_id", "outcome", "at", "actor", "digest"), [(*row, digest(*row))])
     ask(conn, "UPDATE txn SET state = ? WHERE id = ?", outcome, txn_id)
-    if outcome == "posted":
-        ((months,),) = ask(conn, "SELECT count(*) FROM covered WHERE txn_id = ?", txn_id)
-        if months:
-            _cover(conn, txn_id, months)
     return True
 
 

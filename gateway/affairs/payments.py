@@ -94,9 +94,8 @@ def receive_all(conn: Connection, books: Books, payment: Payment, now: datetime)
     txn_id = ledger.begin(conn, books.new_id, entry, now)
     if txn_id is None:
         return _again(conn, payment)
-    ledger.finish(conn, txn_id, entry, now)
     made = _receipts(conn, books, txn_id, payment, found, share)
-    receipts.store(conn, made)
+    ledger.finish(conn, txn_id, entry, now, receipts.rows(made))
     return made
 
 
@@ -129,15 +128,13 @@ def reverse(
         raise Refused("there is no such receipt")
     _lock(conn, receipt.member_id)
     entry = _reversal(conn, receipt.txn_id, key, actor, now, pending)
-    posted = ledger.begin(conn, books.new_id, entry, now)
-    if posted is None:
+    if ask(conn, "SELECT 1 FROM txn WHERE key = ?", key):
         return ledger.post(conn, books.new_id, entry, now)  # finds it, or says that the key is another's
     if _reversed(conn, receipt.txn_id):
         raise Refused(f"receipt {receipt.number} has been reversed")
     if credit := sum(amount for account, amount in entry.postings if account.kind is AccountKind.PREPAID):
         _take_out(conn, books, receipt.member_id, credit, now)
-    ledger.finish(conn, posted, entry, now)
-    return Posted(posted, True)
+    return ledger.post(conn, books.new_id, entry, now)
 
 
 def _take_out(conn: Connection, books: Books, member_id: int, credit: int, now: datetime) -> None:
@@ -183,30 +180,30 @@ def _reversed(conn: Connection, txn_id: int) -> bool:
     return bool(ask(conn, "SELECT 1 FROM txn WHERE reverses = ? AND state IN ('pending', 'posted')", txn_id))
 
 
+_STANDING = (
+    "SELECT m.dues_from, m.paid_to, o.month, o.amount - o.paid, b.code, b.path,"
+    " (SELECT max(p.month) FROM obligation p WHERE p.member_id = m.id AND p.paid >= p.amount)"
+    " FROM member m JOIN branch b ON b.id = m.branch_id"
+    " LEFT JOIN obligation o ON o.member_id = m.id AND o.paid < o.amount WHERE m.id = ? ORDER BY o.month"
+)
+
+
 def standing(conn: Connection, books: Books, member_id: int, at: datetime, *, lock: bool = True) -> Standing:
-    """What a member owes as it stands, which with `lock` nobody else changes until the commit."""
-    branch_code, path = _lock(conn, member_id, lock=lock)
-    rows = ask(
-        conn,
-        "SELECT m.dues_from, m.paid_to,"
-        " (SELECT max(p.month) FROM obligation p WHERE p.member_id = m.id AND p.paid >= p.amount),"
-        " o.month, o.amount - o.paid FROM member m"
-        " LEFT JOIN obligation o ON o.member_id = m.id AND o.paid < o.amount WHERE m.id = ? ORDER BY o.month",
-        member_id,
-    )
-    back = settings.value(conn, "dues.back_months", at)
-    months = tuple((row[3], int(row[4])) for row in rows if row[3] is not None)
-    since = following(books.month(at), -back) if back else 0
-    return Standing(branch_code, path.split("/")[1], rows[0][0], rows[0][1], rows[0][2], months, since)
-
-
-def _lock(conn: Connection, member_id: int, *, lock: bool = True) -> tuple[str, str]:
-    """Let nobody else book for this member until the commit; branch code and path."""
-    query = "SELECT b.code, b.path FROM member m JOIN branch b ON b.id = m.branch_id WHERE m.id = ?"
-    rows = ask(conn, f"{query} FOR UPDATE OF m" if lock else query, member_id)
+    """What a member owes as it stands. With `lock` nobody else books for them until the commit; who did while it was
+    waited for makes the work run again, when it wants to pay the same months (`gateway.core.guards`)."""
+    rows = ask(conn, f"{_STANDING} FOR UPDATE OF m" if lock else _STANDING, member_id)
     if not rows:
         raise Refused("there is no such member")
-    return rows[0][0], rows[0][1]
+    dues_from, paid_to, _, _, branch_code, path, last_paid = rows[0]
+    back = settings.value(conn, "dues.back_months", at)
+    months = tuple((row[2], int(row[3])) for row in rows if row[2] is not None)
+    since = following(books.month(at), -back) if back else 0
+    return Standing(branch_code, path.split("/")[1], dues_from, paid_to, last_paid, months, since)
+
+
+def _lock(conn: Connection, member_id: int) -> None:
+    """Let nobody else book for this member until the commit."""
+    ask(conn, "SELECT id FROM member WHERE id = ? FOR UPDATE", member_id)
 
 
 def spread(open_months: Sequence[tuple[int, int]], amount: int) -> tuple[list[tuple[int, int]], int]:

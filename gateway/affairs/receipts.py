@@ -14,10 +14,12 @@ from sqlalchemy import Connection
 
 from gateway.affairs.casenumbers import DIGITS, LIMIT, check_digit, take_counts
 from gateway.core.digests import digest
-from gateway.core.driver import ask, insert, time
+from gateway.core.driver import Rows, ask, time
+from gateway.core.engines import remembered
 from gateway.core.keys import Keys
 
 PAYMENT = 1  # the first digit of a receipt's number
+_AT_A_TIME = 50  # numbers
 _LONGER = DIGITS + 2  # when the numbers of nine digits are used up
 
 
@@ -87,9 +89,15 @@ def of_member(conn: Connection, member_id: int, limit: int = 3, before: int | No
 
 
 def take_numbers(conn: Connection, keys: Keys, how_many: int = 1) -> list[str]:
-    """The next numbers. Cases of the same first digit take theirs from the same count, so none is both."""
-    first = take_counts(conn, PAYMENT, how_many)
-    return [number_of(keys, count) for count in range(first, first + how_many)]
+    """The next numbers. Cases of the same first digit take theirs from the same count, so none is both.
+
+    A connection takes some at a time; those it has left when the gateway stops are never used.
+    """
+    left: list[int] = remembered(conn).setdefault("receipt numbers", [])
+    if len(left) < how_many:
+        first = take_counts(conn, PAYMENT, _AT_A_TIME)
+        left.extend(range(first, first + _AT_A_TIME))
+    return [number_of(keys, left.pop(0)) for _ in range(how_many)]
 
 
 def number_of(keys: Keys, count: int) -> str:
@@ -118,9 +126,10 @@ STORED = (
 )  # fmt: skip
 
 
-def store(conn: Connection, made: Sequence[Receipt]) -> None:
-    rows = [[getattr(each, name) for name in STORED] for each in made]
-    insert(conn, "receipt", (*STORED, "digest"), [(*row, digest(*row)) for row in rows])
+def rows(made: Sequence[Receipt]) -> Rows:
+    """What is stored of them."""
+    values = [[getattr(each, name) for name in STORED] for each in made]
+    return Rows("receipt", (*STORED, "digest"), [(*row, digest(*row)) for row in values])
 
 
 def _read(conn: Connection, query: str, *values: object) -> tuple[Receipt, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
@@ -55,11 +55,39 @@ def ask(conn: Connection, sql: str, *values: Any) -> Sequence[tuple[Any, ...]]:
     return execute(conn, _for_sqlite(sql), written)
 
 
+class Rows(NamedTuple):
+    """Some rows of a table."""
+
+    table: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Any]]
+
+
 def insert(conn: Connection, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], more: str = "") -> None:
     """INSERT a few rows by one statement; `more` stands at its end."""
+    ask(conn, f"{_insert(table, tuple(columns), len(rows))} {more}", *[value for row in rows for value in row])
+
+
+def insert_all(conn: Connection, *several: Rows) -> None:
+    """INSERT rows of several tables, none of which needs another's to be there: on PostgreSQL one way to the server."""
+    some = [each for each in several if each.rows]
+    if conn.dialect.name != "postgresql":
+        for each in some:
+            insert(conn, *each)
+        return
+    made = [_insert(each.table, tuple(each.columns), len(each.rows)) for each in some]
+    before = ", ".join(f"i{index} AS ({statement})" for index, statement in enumerate(made[:-1]))
+    ask(
+        conn,
+        f"WITH {before} {made[-1]}" if before else made[-1],
+        *[value for each in some for row in each.rows for value in row],
+    )
+
+
+@lru_cache(maxsize=256)
+def _insert(table: str, columns: tuple[str, ...], count: int) -> str:
     mark = f"({', '.join('?' * len(columns))})"
-    statement = f"INSERT INTO {table} ({', '.join(columns)}) VALUES {', '.join([mark] * len(rows))} {more}"
-    ask(conn, statement, *[value for row in rows for value in row])
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES {', '.join([mark] * count)}"
 
 
 def _spread(sql: str, values: Sequence[Any]) -> tuple[str, tuple[Any, ...]]:

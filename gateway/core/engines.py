@@ -14,6 +14,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import NullPool, StaticPool
 
+_REMEMBERED = "remembered"
 _DISK_FULL = "53100"  # SQLSTATE
 _RERUN = frozenset({"40001", "40P01", "57P01", "57P02", "57P03"})  # SQLSTATEs that a rerun can cure
 
@@ -40,6 +41,7 @@ def engine(url: str, *, read_only: bool = False, create: bool = False) -> Engine
         # After five runs a prepared statement gets a generic plan, and searches become a thousand times slower.
         connect_args={"prepare_threshold": None if read_only else 5, "options": options},
     )
+    event.listen(made, "rollback", _forget)
     return made
 
 
@@ -74,11 +76,23 @@ def _sqlite(path: str | None, *, read_only: bool, create: bool) -> Engine:
         ):
             connection.execute(f"PRAGMA {pragma}")
 
+    event.listen(made, "rollback", _forget)
+
     @event.listens_for(made, "begin")
     def begin(conn: Connection) -> None:
         conn.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
 
     return made
+
+
+def remembered(conn: Connection) -> dict[str, Any]:
+    """What this connection knows to be committed, or will be with this transaction: gone when one is rolled back."""
+    found: dict[str, Any] = conn.info.setdefault(_REMEMBERED, {})
+    return found
+
+
+def _forget(conn: Connection) -> None:
+    conn.info.pop(_REMEMBERED, None)
 
 
 def lock(url: str) -> int | None:

@@ -37,8 +37,8 @@ _SETTLES = (
 )
 _UNEVEN = "(SELECT coalesce(sum(p.amount), 0) <> 0 OR count(*) < 2 FROM posting p WHERE p.txn_id = OLD.id)"
 _FOREIGN = (
-    "EXISTS (SELECT 1 FROM posting p JOIN account a ON a.name = p.account"
-    " WHERE p.txn_id = OLD.id AND a.currency <> OLD.currency)"
+    "EXISTS (SELECT 1 FROM posting p WHERE p.txn_id = OLD.id"
+    " AND (SELECT a.currency FROM account a WHERE a.name = p.account) <> OLD.currency)"
 )
 # That a transaction is reversed once is a unique index: two at once would not see each other here.
 _FINAL = (
@@ -46,6 +46,8 @@ _FINAL = (
     " (SELECT 1 FROM txn o WHERE o.id = OLD.reverses AND o.state = 'posted' AND o.reverses IS NULL)"
 )
 _IN_TXN = "(SELECT state FROM txn WHERE id = NEW.txn_id)"
+
+_PAYS = "a month cannot take what this pays of it, or gives back"
 
 # The rule of each INSERT: what must hold, and what is said else.
 _INSERTS = {
@@ -105,9 +107,20 @@ def installed(conn: Connection) -> list[tuple[str, str, str]]:
 
 
 def missing(conn: Connection) -> list[str]:
-    """The names of triggers that ought to be there and are not."""
-    there = {name for name, _, definition in installed(conn) if not definition.endswith(_OFF)}
-    return [name for name in _names(conn) if name not in there]
+    """The names of triggers that ought to be there and are not, or are others or switched off."""
+    there = {name: definition for name, _, definition in installed(conn)}
+    bodies: dict[str, str] = {}
+    lost = []
+    for statement in _statements(conn):
+        words = statement.split()
+        if words[1] == "FUNCTION":
+            bodies[words[2]] = statement.split("$body$")[1]
+            continue
+        wanted = bodies.get(words[-1], statement)
+        found = there.get(words[2], "")
+        if wanted not in found or found.endswith(_OFF):
+            lost.append(words[2])
+    return lost
 
 
 @event.listens_for(METADATA, "after_create")
@@ -121,11 +134,6 @@ def _run(conn: Connection, statement: str) -> CursorResult[Any]:
 
 def _postgresql(conn: Connection) -> bool:
     return conn.dialect.name == "postgresql"
-
-
-def _names(conn: Connection) -> list[str]:
-    made = (statement.split() for statement in _statements(conn))
-    return [words[2] for words in made if words[1] == "TRIGGER"]
 
 
 def _statements(conn: Connection) -> Iterator[str]:
@@ -182,6 +190,15 @@ def _for_sqlite() -> Iterator[str]:
         f" pending = pending + CASE WHEN NEW.state = 'pending' THEN {moved} WHEN OLD.state = 'pending' THEN -{moved}"
         " ELSE 0 END WHERE name IN (SELECT account FROM posting WHERE txn_id = NEW.id);"
     ))  # fmt: skip
+    fits = (
+        "EXISTS (SELECT 1 FROM covered c LEFT JOIN obligation o ON o.member_id = c.member_id AND o.month = c.month"
+        " WHERE c.txn_id = NEW.id AND NOT coalesce(o.paid + c.amount BETWEEN 0 AND o.amount, 0))"
+    )
+    paid = "(SELECT c.amount FROM covered c WHERE c.txn_id = NEW.id AND c.month = obligation.month)"
+    yield trigger("txn_pays", "AFTER UPDATE OF state ON txn", [(f"NEW.state <> 'posted' OR NOT {fits}", _PAYS)], (
+        f" UPDATE obligation SET paid = paid + {paid} WHERE NEW.state = 'posted'"
+        " AND (member_id, month) IN (SELECT member_id, month FROM covered WHERE txn_id = NEW.id);"
+    ))  # fmt: skip
     yield trigger("account_update", "BEFORE UPDATE ON account", [_ACCOUNT])
     yield trigger("account_delete", "BEFORE DELETE ON account", [("0", "nothing is ever erased")])
     yield trigger("account_insert", "BEFORE INSERT ON account", [
@@ -206,7 +223,7 @@ def _for_postgresql() -> Iterator[str]:
         )
         return (
             f"CREATE FUNCTION {_PREFIX}{name}() RETURNS trigger LANGUAGE plpgsql AS"
-            f" $body$ BEGIN {checks}{then} RETURN {row}; END $body$"
+            f" $body$ DECLARE months bigint; done bigint; BEGIN {checks}{then} RETURN {row}; END $body$"
         )
 
     def trigger(name: str, when: str, calls: str, each: str = "ROW") -> str:
@@ -226,6 +243,13 @@ def _for_postgresql() -> Iterator[str]:
         " pending = pending + CASE WHEN NEW.state = 'pending' THEN m.amount WHEN OLD.state = 'pending' THEN -m.amount"
         " ELSE 0 END FROM (SELECT p.account, sum(p.amount)::bigint AS amount FROM posting p WHERE p.txn_id = NEW.id"
         " GROUP BY p.account) m WHERE account.name = m.account;"
+        " IF NEW.state = 'posted' THEN SELECT count(*) INTO months FROM covered WHERE txn_id = NEW.id;"
+        " IF months > 0 THEN UPDATE obligation o SET paid = o.paid + c.amount FROM covered c WHERE c.txn_id = NEW.id"
+        " AND o.member_id = c.member_id AND o.month = c.month AND o.paid + c.amount BETWEEN 0 AND o.amount;"
+        " GET DIAGNOSTICS done = ROW_COUNT;"
+        # Somebody else has paid the month since it was looked at: the work is run again, see `engines.curable`.
+        f" IF done <> months THEN RAISE EXCEPTION 'txn: {_PAYS}' USING ERRCODE = 'serialization_failure'; END IF;"
+        " END IF; END IF;"
     )
     yield function("txn_update", [
         (f"{kept} AND (OLD.digest IS NULL OR NEW.digest IS NOT DISTINCT FROM OLD.digest)", "nothing is ever changed"),

@@ -69,6 +69,13 @@ def test_what_was_paid_before_the_register_began_counts(conn: Connection, ids: I
     assert dues.owed(conn, [zhang], 202611)[zhang] == Owed(2, 600, 300, 202609)
 
 
+def test_what_is_too_long_ago_is_counted_apart(conn: Connection, ids: Ids) -> None:
+    zhang = person(conn, ids, "1", branch(conn, ids), dues_from=202601)
+    for month in (202601, 202602, 202610, 202611):
+        owes(conn, zhang, month)
+    assert dues.owed(conn, [zhang], 202611, 202605)[zhang] == Owed(2, 600, 300, None, 2)
+
+
 def test_a_hole_in_what_was_paid_ends_it(conn: Connection, ids: Ids) -> None:
     zhang = person(conn, ids, "1", branch(conn, ids), dues_from=202608)
     for month, paid in ((202608, 300), (202609, 0), (202610, 300)):
