@@ -276,6 +276,7 @@ class Muster:
             reactor=self.reactor,
             now=self.now,
             demo=self.demo,
+            providers=tuple(self.settings.providers),
             sms_to=next((link.source for link in self.settings.smpp.values() if link.source), ""),
             extras=self._extras(self),
             exports=self.settings.path.parent / "exports",

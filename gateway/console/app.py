@@ -16,7 +16,7 @@ from __future__ import annotations
 import os
 import secrets
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -151,11 +151,12 @@ class Console(Service):
         now: Callable[[], datetime],
         demo: bool = False,
         sms_to: str = "",
+        providers: Collection[str] = (),
         extras: Sequence[Extra] = (),
         exports: Path | None = None,
     ) -> None:
         """`commands` maps the code of each command to its name by language, for the log; `sms_to` is the number that
-        papers ask members to text to."""
+        papers ask members to text to, `providers` the wallets that can be asked to give money back."""
         self.settings = settings
         self.organisation = organisation
         self.database = database
@@ -173,6 +174,7 @@ class Console(Service):
         self.assessment = Assessment(database, now)
         self.sums = Sums(database, reactor.seconds)
         self.sms_to = sms_to
+        self.providers = providers
         self.tries = signin.Tries(reactor)
         folders = {extra.name: extra.folder for extra in extras if extra.folder is not None}
         self.static = Static(

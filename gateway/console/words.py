@@ -115,8 +115,8 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "unconfirmed": N_("not confirmed"),
     },
     "refund": {
-        "asked": N_("asked for"),
-        "proposed": N_("proposed"),
+        "requested": N_("waits for a second person"),
+        "approved": N_("to be carried out"),
         "pending": N_("on its way"),
         "done": N_("given back"),
         "refused": N_("refused"),

@@ -138,7 +138,7 @@ def cash_day(conn: Connection, ids: Callable[[], int], who: Member) -> CashDay:
     ledger.post(conn, ids, filled, now)
     by = who._replace(id=treasurer)
     sent = remittances.send(conn, books(ids), by, 300, None, now)
-    assert isinstance(sent, remittances.Remittance)
+    assert isinstance(sent, remittances.Remittance), sent
     return CashDay(found["unconfirmed"], sent.number)
 
 

@@ -17,6 +17,7 @@ from gateway.affairs import ledger, vouchers
 from gateway.affairs.ledger import Account, AccountKind
 from gateway.core.tables.dues import assessment
 from gateway.core.tables.organisation import member, obligation
+from gateway.core.tables.reconciling import refund
 from gateway.core.tables.staff import audit
 from gateway.core.tables.vouchers import voucher
 from tests.console import money
@@ -293,29 +294,47 @@ def test_finance_decides_what_nobody_confirmed_and_finds_what_was_handed_on(worl
 
 def test_a_refund_needs_two_of_finance(world: World) -> None:
     receipt = world.run(lambda conn: paid(conn, world.ids, world.member.id, 900))
-    id_ = world.run(lambda conn: money.doubted(conn, world.ids, world.member, receipt))
+    world.run(lambda conn: money.doubted(conn, world.ids, world.member, receipt))
     wu, zheng = world.browser("wu"), world.browser("zheng")
     assert receipt.number in wu.get("/dues/refunds").text
 
-    def act(browser: Browser, verb: str) -> int:
+    def act(browser: Browser, what: str, **fields: str) -> int:
         browser.get("/dues/refunds")
         assert browser.last is not None
         form = re.search(r'name="form" value="([^"]+)"', browser.last.body)
-        return browser.post(f"/dues/refunds/{id_}/{verb}", {"form": form[1] if form else ""}).status
+        return browser.post(f"/dues/refunds/{what}", {"form": form[1] if form else ""} | fields).status
 
-    assert act(wu, "propose") == 303
-    assert act(wu, "approve") == 409, "the same person is not two"
+    assert act(wu, "request", receipt=receipt.number) == 409, "the second person has to know why"
+    for _ in range(2):
+        assert act(wu, "request", receipt=receipt.number, reason="paid twice") == 303
+    ((id_,),) = world.run(lambda conn: conn.execute(select(refund.c.id)).all())
+    assert act(wu, f"{id_}/approve") == 409, "the same person is not two"
     assert world.run(lambda conn: balance_of(conn, world.member.id)) == 900
-    assert act(world.browser("tan"), "approve") == 403
-    assert act(zheng, "approve") == 303
+    assert act(world.browser("tan"), f"{id_}/approve") == 403
+    assert act(zheng, f"{id_}/approve") == 303
     assert world.run(lambda conn: balance_of(conn, world.member.id)) == 900, "the money has not gone back yet"
-    assert act(zheng, "done") == 303
-    assert world.run(lambda conn: balance_of(conn, world.member.id)) == 0
-    assert "已冲销" in wu.get(f"/dues/receipts/{receipt.number}").text
-    assert act(zheng, "nonsense") in (400, 404)
-    assert [action for action in world.actions() if action.startswith("refund")] == [
-        "refund propose", "refund approve", "refund done",
-    ]  # fmt: skip
+    assert act(zheng, f"{id_}/confirm", said="cash") == 409, "whoever got the cash says so"
+    assert act(zheng, f"{id_}/failed", said="the member is away") == 303
+    assert "失败" in wu.get("/dues/refunds?show=all").text
+    assert act(zheng, f"{id_}/nonsense") in (400, 404)
+    assert "approve refund" in world.actions()
+
+
+def test_money_in_suspense_goes_back_by_two_of_finance(world: World) -> None:
+    id_ = world.run(lambda conn: lost(conn, world.ids))
+    wu, zheng = world.browser("wu"), world.browser("zheng")
+    wu.get("/dues/suspense")
+    form = form_of(wu, "/dues/refunds/request")
+    fields = {"form": form, "suspense": str(id_), "reason": "nobody knows them"}
+    assert wu.post("/dues/refunds/request", fields).status == 303
+    ((made,),) = world.run(lambda conn: conn.execute(select(refund.c.id)).all())
+    zheng.get("/dues/refunds")
+    form = form_of(zheng, f"/dues/refunds/{made}/approve")
+    assert zheng.post(f"/dues/refunds/{made}/approve", {"form": form}).status == 303
+    assert zheng.post(f"/dues/refunds/{made}/confirm", {"form": form, "said": "QX99"}).status == 303
+    assert "没有待处理的款项" in wu.get("/dues/suspense").text
+    wallet = Account(AccountKind.WALLET, "wallet")
+    assert world.run(lambda conn: ledger.balance(conn, wallet, "CNY").posted) == 0
 
 
 def test_finance_closes_a_day_when_nothing_of_it_is_open(world: World) -> None:

@@ -13,6 +13,7 @@ from gateway.console.downloads import Table, download
 from gateway.console.dues import receipts_query
 from gateway.console.dues.common import page, units, year
 from gateway.console.dues.receipts_query import PAGE, Found
+from gateway.console.forms import form_id
 from gateway.console.language import LANGUAGES
 from gateway.console.show import masked
 from gateway.console.web import Answer, Redirect, Refused, Route, Visit, identifier
@@ -38,7 +39,17 @@ async def listing(visit: Visit) -> Answer:
 
 async def one(visit: Visit) -> Answer:
     found = await _found(visit)
-    return page(visit, "dues/receipt.html", {"found": found, "receipt": found.receipt, "languages_": LANGUAGES})
+    return page(
+        visit,
+        "dues/receipt.html",
+        {
+            "found": found,
+            "receipt": found.receipt,
+            "languages_": LANGUAGES,
+            "may_refund": visit.who.reaches("dues finance", found.branch_path),
+            "form_id": form_id(visit, "refunds"),
+        },
+    )
 
 
 async def paper(visit: Visit) -> Answer:

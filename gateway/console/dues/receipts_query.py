@@ -26,6 +26,7 @@ class Found:
     member_no: str
     name: str
     branch: str
+    branch_path: str
 
 
 class Row(NamedTuple):
@@ -60,7 +61,7 @@ def listing(conn: Connection, scope: Sequence[str] | None, words: str, before: i
 
 def _found(conn: Connection, scope: Sequence[str] | None, *conditions: ColumnElement[bool]) -> tuple[Found, ...]:
     query = (
-        select(receipt.c.id, member.c.member_no, member.c.name, branch.c.name)
+        select(receipt.c.id, member.c.member_no, member.c.name, branch.c.name, branch.c.path)
         .join_from(receipt, member, member.c.id == receipt.c.member_id)
         .join(branch, branch.c.code == receipt.c.branch_code)
         .where(*conditions, *_reach(scope))
@@ -68,10 +69,10 @@ def _found(conn: Connection, scope: Sequence[str] | None, *conditions: ColumnEle
         .limit(PAGE + 1)
     )
     found = []
-    for id_, member_no, name, branch_name in conn.execute(query).all():
+    for id_, member_no, name, branch_name, path in conn.execute(query).all():
         whole = receipts.by_id(conn, id_)
         assert whole is not None
-        found.append(Found(receipt=whole, member_no=member_no, name=name, branch=branch_name))
+        found.append(Found(receipt=whole, member_no=member_no, name=name, branch=branch_name, branch_path=path))
     return tuple(found)
 
 

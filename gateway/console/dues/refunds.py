@@ -1,4 +1,4 @@
-"""Money that goes back: one of finance proposes it, another approves, nobody who collected it."""
+"""Money that goes back the way it came: one of finance asks for it, another approves, nobody who collected it."""
 
 from __future__ import annotations
 
@@ -8,24 +8,26 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, select
 
-from gateway.affairs import refund_requests
+from gateway.affairs import receipts, refund_requests, refunds
 from gateway.affairs.ledger import Refused as NotInLedger
 from gateway.affairs.receipts import Receipt
 from gateway.affairs.refund_requests import Refused as NotSo
 from gateway.affairs.refund_requests import Request
-from gateway.console.dues.common import books, page, paths
+from gateway.affairs.refunds import Refund, State
+from gateway.console.dues.common import books, page, paths, whole
 from gateway.console.dues.said import refusal
 from gateway.console.forms import form_id, sent
 from gateway.console.web import Answer, Redirect, Refused, Route, Visit, identifier
-from gateway.core import audit
 from gateway.core.tables.organisation import branch, member
 from gateway.core.tables.staff import hotline_case
 
-_OPEN = ("asked", "proposed", "pending")
-_OVER = ("done", "refused", "failed")
+_OVER = (State.DONE, State.REFUSED, State.FAILED)
+_REFUSALS = (NotSo, NotInLedger)
 
 
-class Line(NamedTuple):
+class Asked(NamedTuple):
+    """What a member has asked by SMS, and nobody has looked at."""
+
     request: Request
     receipt: Receipt
     member_no: str
@@ -34,20 +36,31 @@ class Line(NamedTuple):
     case_no: str
 
 
+class Line(NamedTuple):
+    """A refund; what came from suspense has no receipt, no member and no branch."""
+
+    refund: Refund
+    receipt: Receipt | None
+    member_no: str
+    name: str
+    branch_path: str | None
+
+
 async def listing(visit: Visit) -> Answer:
     return await _page(visit)
 
 
 async def _page(visit: Visit, problem: str = "") -> Answer:
     over = visit.query("show") == "all"
-    lines = await visit.console.database.read(_read, paths(visit, "dues detail"), over)
+    asked, lines = await visit.console.database.read(_read, visit, over)
     return page(
         visit,
         "dues/refunds.html",
         {
+            "asked": asked,
             "lines": lines,
             "over": over,
-            "may_act": lambda line: visit.who.reaches("dues finance", line.branch_path),
+            "may_act": lambda line: _reaches(visit, line.branch_path),
             "form_id": form_id(visit, "refunds"),
             **({"problem": problem} if problem else {}),
         },
@@ -55,69 +68,112 @@ async def _page(visit: Visit, problem: str = "") -> Answer:
     )
 
 
-def _read(conn: Connection, reach: Sequence[str], over: bool) -> tuple[Line, ...]:
-    found: list[Line] = []
+def _reaches(visit: Visit, path: str | None) -> bool:
+    return whole(visit, "dues finance") if path is None else visit.who.reaches("dues finance", path)
+
+
+def _read(conn: Connection, visit: Visit, over: bool) -> tuple[tuple[Asked, ...], tuple[Line, ...]]:
+    lines = [_line(conn, each) for each in refunds.listing(conn, states=_OVER if over else refunds.OPEN)]
+    seen = [
+        line
+        for line in lines
+        if (visit.who.reaches("dues detail", line.branch_path) if line.branch_path else whole(visit, "dues detail"))
+    ]
+    asked = () if over else _waiting(conn, paths(visit, "dues detail"))
+    return asked, tuple(seen)
+
+
+def _waiting(conn: Connection, reach: Sequence[str]) -> tuple[Asked, ...]:
+    found = []
     for path in reach:
-        states = _OVER if over else _OPEN
-        found += [_line(conn, request) for request in refund_requests.listing(conn, path=path, states=states)]
+        for request in refund_requests.listing(conn, path=path, states=(refund_requests.ASKED,)):
+            row = conn.execute(
+                select(member.c.member_no, member.c.name, branch.c.path, hotline_case.c.case_no)
+                .join(branch, branch.c.id == member.c.branch_id)
+                .join(hotline_case, hotline_case.c.id == request.case_id)
+                .where(member.c.id == request.member_id)
+            ).one()
+            found.append(Asked(request, refund_requests.receipt_of(conn, request), *row))
     return tuple(found)
 
 
-def _line(conn: Connection, request: Request) -> Line:
+def _line(conn: Connection, refund: Refund) -> Line:
+    receipt = receipts.by_id(conn, refund.receipt_id) if refund.receipt_id is not None else None
     row = conn.execute(
-        select(member.c.member_no, member.c.name, branch.c.path, hotline_case.c.case_no)
+        select(member.c.member_no, member.c.name, branch.c.path)
         .join(branch, branch.c.id == member.c.branch_id)
-        .join(hotline_case, hotline_case.c.id == request.case_id)
-        .where(member.c.id == request.member_id)
-    ).one()
-    return Line(request, refund_requests.receipt_of(conn, request), *row)
+        .where(member.c.id == refund.member_id)
+    ).first()
+    return Line(refund, receipt, *row) if row is not None else Line(refund, receipt, "", refund.instrument, None)
+
+
+async def request(visit: Visit) -> Answer:
+    """The money of a receipt, or of something in suspense, should go back."""
+    sent(visit, "refunds")
+    number, item = visit.form("receipt"), identifier(visit.form("suspense"))
+    path = await visit.console.database.read(_path_of, number) if number else None
+    if (number and path is None) or not _reaches(visit, path):
+        raise Refused(HTTPStatus.NOT_FOUND)
+    try:
+        await visit.console.database.run(_request, visit, number, item or 0)
+    except _REFUSALS as refused:
+        return await _page(visit, refusal(visit, refused))
+    return Redirect("/dues/refunds?done=request")
+
+
+def _path_of(conn: Connection, number: str) -> str | None:
+    receipt = receipts.by_number(conn, number)
+    if receipt is None:
+        return None
+    found: str | None = conn.scalar(select(branch.c.path).where(branch.c.code == receipt.branch_code))
+    return found
+
+
+def _request(conn: Connection, visit: Visit, number: str, item: int) -> None:
+    by, reason = visit.who.actor, visit.form("reason")[:200]
+    if number:
+        receipt = receipts.by_number(conn, number)
+        assert receipt is not None
+        refunds.request(conn, books(visit), receipt.id, actor=by, reason=reason, now=visit.now)
+    else:
+        refunds.return_money(conn, books(visit), item, actor=by, reason=reason, now=visit.now)
 
 
 async def act(visit: Visit) -> Answer:
-    """Propose, approve, refuse, or say that the money has gone back."""
+    """Approve, refuse, or say what became of it."""
     sent(visit, "refunds")
-    verb, id_ = visit.path["verb"], identifier(visit.path["id"])
-    if verb not in _ACTS:
-        raise Refused(HTTPStatus.NOT_FOUND)
-    line = await visit.console.database.read(_one, id_ or 0)
-    if line is None or not visit.who.reaches("dues finance", line.branch_path):
+    verb, id_ = visit.path["verb"], identifier(visit.path["id"]) or 0
+    if verb not in ("approve", "refuse", "confirm", "failed"):
         raise Refused(HTTPStatus.NOT_FOUND)
     try:
-        await visit.console.database.run(_act, visit, verb, line)
-    except (NotSo, NotInLedger) as refused:
+        line = await visit.console.database.read(_one, id_)
+        if not _reaches(visit, line.branch_path):
+            raise Refused(HTTPStatus.NOT_FOUND)
+        await visit.console.database.run(_act, visit, verb, id_)
+    except _REFUSALS as refused:
         return await _page(visit, refusal(visit, refused))
     return Redirect(f"/dues/refunds?done={verb}")
 
 
-def _one(conn: Connection, id_: int) -> Line | None:
-    request = refund_requests.find(conn, id_)
-    return None if request is None else _line(conn, request)
+def _one(conn: Connection, id_: int) -> Line:
+    return _line(conn, refunds.by_id(conn, id_))
 
 
-def _act(conn: Connection, visit: Visit, verb: str, line: Line) -> None:
-    by, id_ = visit.who.actor, line.request.id
+def _act(conn: Connection, visit: Visit, verb: str, id_: int) -> None:
+    at, by, now, said = books(visit), visit.who.actor, visit.now, visit.form("said")[:200]
     match verb:
-        case "propose":
-            refund_requests.propose(conn, id_, by=by, now=visit.now)
         case "approve":
-            refund_requests.approve(conn, books(visit), id_, by=by, now=visit.now)
+            refunds.approve(conn, at, id_, actor=by, now=now, providers=visit.console.providers)
         case "refuse":
-            refund_requests.refuse(conn, id_, by=by, now=visit.now)
+            refunds.refuse(conn, at, id_, actor=by, reason=said, now=now)
+        case "confirm":
+            refunds.confirm(conn, at, id_, actor=by, reference=said, now=now)
         case _:
-            refund_requests.done(conn, books(visit), id_, actor=by, now=visit.now)
-    audit.record(
-        conn,
-        id=visit.console.ids(),
-        at=visit.now,
-        actor=by,
-        action=f"refund {verb}",
-        object=f"receipt:{line.receipt.number}",
-        reason=f"case {line.case_no}",
-    )
+            refunds.failed(conn, at, id_, actor=by, reason=said, now=now)
 
 
-_ACTS = frozenset({"propose", "approve", "refuse", "done"})
 ROUTES = (
     Route(rule="/dues/refunds", handler=listing, may="dues detail"),
+    Route(rule="/dues/refunds/request", handler=request, post=True, may="dues finance"),
     Route(rule="/dues/refunds/<id>/<verb>", handler=act, post=True, may="dues finance"),
 )

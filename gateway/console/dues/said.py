@@ -26,6 +26,12 @@ SENTENCES = (
     N_("there is no such request"),
     N_("there is no such money in suspense"),
     N_("say what it is; the note stands beside it"),
+    N_("say why it should go back; the second person has to know"),
+    N_("say by which transaction it went back"),
+    N_("cash is confirmed by the member who got it"),
+    N_("there is no such receipt"),
+    N_("this payment was reversed already"),
+    N_("whoever booked the money cannot decide about giving it back"),
     N_("there is no such open row"),
     N_("this day was not compared yet"),
 )

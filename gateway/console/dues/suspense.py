@@ -36,6 +36,7 @@ async def _page(visit: Visit, problem: str = "") -> Answer:
             "older": f"/dues/suspense?show=all&before={items[-1].id}" if everything and len(items) == 50 else None,
             "may_match": whole(visit, "dues finance"),
             "form_id": form_id(visit, "suspense"),
+            "refund_form": form_id(visit, "refunds"),
             **({"problem": problem} if problem else {}),
         },
         status=HTTPStatus.CONFLICT if problem else HTTPStatus.OK,
