@@ -99,7 +99,7 @@ def fill(served: Served, member: Member, conn: Connection) -> dict[str, str]:
             ("out", "delivered"): 60 + 11 * hours % 43,
             ("out", "failed"): 3,
         }
-        figures.keep(conn, hour, {**sample, ("answered", ""): 3, ("minutes", ""): 40 + hours, **dict(counted)})
+        figures.keep(conn, hour, {**counted, **sample, ("answered", ""): 3, ("minutes", ""): 40 + hours})
     return {"case": case.case_no, "message": str(message)}
 
 
