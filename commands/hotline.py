@@ -71,7 +71,7 @@ def _of_case(verb: Verb) -> Callable[[Connection, Request], Reply]:
     def function(conn: Connection, request: Request) -> Reply:
         at, member = office(request), request.member
         case = cases.find(conn, request.arguments["case"])
-        if case is None or member is None:
+        if case is None or member is None or case.kind in cases.ELSEWHERE:
             return at.error(request, "E04")
         grants = roles.in_force(conn, member_id=member.id, today=at.today(request.now))
         if not roles.may(grants, STAFF, case.path or ""):

@@ -23,6 +23,9 @@ THREAD = timedelta(hours=48)  # a free text within this time belongs to the open
 OPEN, ANSWERED, CLOSED = "open", "answered", "closed"
 QUESTION, ANSWER, NOTE = "question", "answer", "note"
 HOTLINE = 7  # the first digit of a case number
+# What the auditor and finance see to on pages of their own: the desk and the branches have no part in it.
+ELSEWHERE = frozenset({"dispute", "refund"})
+_NO_THREAD = frozenset({*ELSEWHERE, "waiver"})  # kinds that no free text goes on with: a reason is not for an SMS
 
 
 class Case(NamedTuple):
@@ -151,7 +154,8 @@ def thread(conn: Connection, number: str, now: datetime) -> Case | None:
     ended = (
         (hotline_case.c.state == CLOSED) & (hotline_case.c.closed > now - REOPEN) & hotline_case.c.answered.is_not(None)
     )
-    return _one(conn, hotline_case.c.number == number, hotline_case.c.merged_into.is_(None), or_(going, ended))
+    ours = hotline_case.c.kind.not_in(_NO_THREAD)
+    return _one(conn, hotline_case.c.number == number, hotline_case.c.merged_into.is_(None), or_(going, ended), ours)
 
 
 def of_number(conn: Connection, number: str, limit: int = 20) -> tuple[Case, ...]:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, func, select, update
 
-from gateway.affairs import branches, cash, ledger, paycodes, payments, receipts
+from gateway.affairs import branches, cases, cash, ledger, paycodes, payments, receipts
 from gateway.affairs.books import Books
 from gateway.affairs.ledger import Entry, Posting
 from gateway.affairs.members import Sender
@@ -162,12 +162,21 @@ def decide(conn: Connection, books: Books, claim_id: int, *, paid: bool, by: str
         return None
     if paid:
         conn.execute(update(cash_claim).where(cash_claim.c.id == claim_id).values(state=UNCONFIRMED))
-        return confirm(conn, books, claim_id, actor=by, now=now)
+        receipt = confirm(conn, books, claim_id, actor=by, now=now)
+        _end_dispute(conn, books, claim, f"paid, decided by {by}", now)
+        return receipt
+    _end_dispute(conn, books, claim, f"not paid, decided by {by}", now)
     if claim.suspended:
         _suspend(conn, books, claim, -claim.amount, f"cash:{claim.id}:not", by, now)
     values = {"state": DENIED, "settled": now, "suspended": False}
     conn.execute(update(cash_claim).where(cash_claim.c.id == claim_id).values(values))
     return None
+
+
+def _end_dispute(conn: Connection, books: Books, claim: Claim, reason: str, now: datetime) -> None:
+    case = cases.find(conn, claim.case_no) if claim.case_no is not None else None
+    if case is not None and case.state != cases.CLOSED:
+        cases.close(conn, books.new_id, case.id, staff_id=None, reason=reason, now=now)
 
 
 def lapse(conn: Connection, books: Books, now: datetime, limit: int = 100) -> tuple[Claim, ...]:

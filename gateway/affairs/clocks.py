@@ -40,6 +40,7 @@ def wind(conn: Connection, zone: ZoneInfo, now: datetime) -> int:
     waiting = conn.execute(
         select(hotline_case.c.id, hotline_case.c.kind, hotline_case.c.changed)
         .where(hotline_case.c.state == cases.OPEN, hotline_case.c.due.is_(None))
+        .where(hotline_case.c.kind.not_in(cases.ELSEWHERE))
         .limit(CHUNK)
     ).all()
     if not waiting:

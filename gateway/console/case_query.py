@@ -147,12 +147,15 @@ def _beyond(after: int, *, later: bool) -> ColumnElement[bool]:
 
 def _reach(person: Staff, permission: str) -> list[ColumnElement[bool]]:
     scope = person.scope(permission)
-    return [] if scope is None else [within(scope, cases.PATH)]
+    ours = hotline_case.c.kind.not_in(cases.ELSEWHERE)
+    return [ours] if scope is None else [ours, within(scope, cases.PATH)]
 
 
 def find(conn: Connection, person: Staff, case_no: str, permission: str = "case") -> Case | None:
     """The case with this number, when it is within reach."""
     case = cases.find(conn, case_no)
+    if case is not None and case.kind in cases.ELSEWHERE:
+        return None
     return case if case is not None and person.reaches(permission, case.path) else None
 
 
@@ -162,7 +165,11 @@ def thread(conn: Connection, person: Staff, case_no: str, now: datetime) -> Thre
         return None
     entries = cases.entries(conn, case.id)
     question = next((e.message_id for e in reversed(entries) if e.kind == cases.QUESTION and e.message_id), None)
-    others = [found for found in cases.of_number(conn, case.number, 6) if found.id != case.id]
+    others = [
+        found
+        for found in cases.of_number(conn, case.number, 6)
+        if found.id != case.id and found.kind not in cases.ELSEWHERE
+    ]
     sent = _sent(conn, [entry.message_id for entry in entries if entry.message_id])
     return Thread(
         case=case,

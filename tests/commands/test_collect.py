@@ -12,6 +12,8 @@ from sqlalchemy import Connection, func, select
 
 from gateway.affairs import cases, claims, paycodes, receipts, settings
 from gateway.affairs.ledger import AccountKind
+from gateway.console import case_query
+from gateway.console.permissions import Grant, Staff
 from gateway.core.tables.cash import cash_claim
 from gateway.core.tables.money import posting, txn
 from gateway.core.tables.organisation import role_grant
@@ -230,6 +232,20 @@ def test_no_opens_a_dispute_for_the_auditor_and_not_for_the_treasurer(village: V
     assert village.says(CHEN, answer.replace("N", "Y")) == text  # too late to say yes
 
 
+def test_a_dispute_is_not_the_desk_s_nor_the_branch_s(village: Village) -> None:
+    """Whoever could be the treasurer's friend does not read it, and no free text of the member lands in it."""
+    village.says(TREASURER, "收 4107 9")
+    village.says(CHEN, f"N {code(village.heard(CHEN))}")
+    (case,) = cases.of_number(village.conn, phone_of(CHEN))
+    lead = Staff(id=1, name="lead", language=None, grants=(Grant(role="lead"), Grant(role="secretary")))
+    assert case_query.find(village.conn, lead, case.case_no) is None
+    assert case_query.page(village.conn, lead, "open", None, village.now) == ()
+    assert case_query.open_for(village.conn, lead) == 0
+    assert cases.thread(village.conn, phone_of(CHEN), village.now) is None
+    village.says(SECRETARY, f"R {case.case_no} nothing to see")
+    assert village.error == "E04"
+
+
 def test_nobody_answers_for_a_day(village: Village) -> None:
     village.says(TREASURER, "收 4107 9")
     answer = f"Y {code(village.heard(CHEN))}"
@@ -261,6 +277,9 @@ def test_finance_ends_what_nobody_confirms(village: Village) -> None:
     assert receipt is not None
     assert receipt.amount == 600
     assert claims.decide(village.conn, books, denied.id, paid=True, by="staff:钱", now=village.now) is None
+    case = cases.find(village.conn, denied.case_no or "")
+    assert case is not None
+    assert case.state == cases.CLOSED
 
 
 # --- pay codes --------------------------------------------------------------------------------------------------------
