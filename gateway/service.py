@@ -15,6 +15,7 @@ from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.task import deferLater
+from twisted.internet.threads import deferToThread
 from twisted.logger import Logger
 
 from commands import chosen, collect, voice
@@ -42,6 +43,8 @@ from gateway.alarms import Alarms
 from gateway.api import intake
 from gateway.bookkeeping import Bookkeeping, has_run, have_run
 from gateway.console.app import Console
+from gateway.console.importer import Importer
+from gateway.console.importer import forget as forget_imports
 from gateway.console.web import Extra
 from gateway.core import dialogs, messages, outcomes, parts, phone, recovery, search, upgrade
 from gateway.core.database import Database, Queue
@@ -120,6 +123,15 @@ class Muster:
         self.desk = Desk(self.place, self.database, self.board, reactor, now)
         self.notices = Notices(
             voice.place(settings.organisation, self.ids), self.desk, self.database, self.board, reactor, now
+        )
+        self.importer = Importer(
+            url=settings.database.url,
+            folder=settings.path.parent / "imports",
+            keys=self.keys,
+            ids=self.ids,
+            organisation=settings.organisation,
+            reactor=reactor,
+            now=now,
         )
         self.console: Console | None = None
         self.api: Any = None
@@ -280,6 +292,7 @@ class Muster:
             sms_to=next((link.source for link in self.settings.smpp.values() if link.source), ""),
             extras=self._extras(self),
             exports=self.settings.path.parent / "exports",
+            importer=self.importer,
         )
 
     async def _listen(self, endpoint: str, site: Any) -> None:
@@ -337,6 +350,8 @@ class Muster:
             Job("receipts", 2.0, self._receipts),
             Job("settings", 1.0, self._decide),
             Job("retention", 3600.0, self._retain),
+            background("forget imports", 600.0, forget_imports, self.now),
+            Job("old imports", 3600.0, self._sweep_imports),
             Job("move", 5.0, self._move),
             Job("reclaim", 300.0, self._reclaim),
             Job("parts", 600.0, self._overdue_parts),
@@ -370,6 +385,9 @@ class Muster:
         return await self.database.run(
             receipting.catch_up, self.office, self._route, self.now(), queue=Queue.BACKGROUND
         )
+
+    async def _sweep_imports(self) -> int:
+        return await deferToThread(self.importer.sweep)
 
     async def _retain(self) -> int:
         """One step of what is no longer kept; called again while there is more."""

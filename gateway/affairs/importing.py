@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,7 +20,7 @@ from babel.numbers import get_currency_precision
 from sqlalchemy import Connection
 
 from config.model import Organisation
-from gateway.affairs import dues, importing_branches, importing_members
+from gateway.affairs import dues, import_rows, importing_branches, importing_members
 from gateway.affairs.importing_members import Inviting, Reading
 from gateway.affairs.importing_rows import CHUNK, Counts, Tally, chunks
 from gateway.affairs.sheets import Report, Sheet
@@ -54,6 +54,9 @@ class Import:
     invite: bool = False
     codes: TextIO | None = None
     keys: Keys | None = None  # what codes are hashed with
+    encoding: str | None = None  # in place of the guessed one
+    meaning: Mapping[str, str] | None = None  # which column a title is, where it is not plain
+    id: int | None = None  # of the job whose rows are kept, so that it can be undone
 
     def __post_init__(self) -> None:
         if self.invite and not self.dry_run and (self.codes is None or self.keys is None):
@@ -93,7 +96,7 @@ def run_import(
 
 
 def _branches(conn: Connection, job: Import, *, new_id: Callable[[], int], progress: Progress) -> Counts:
-    sheet = Sheet(job.file, importing_branches.COLUMNS)
+    sheet = Sheet(job.file, importing_branches.COLUMNS, encoding=job.encoding, meaning=job.meaning)
     rows = list(sheet)
     with conn.begin():
         plan = importing_branches.plan(conn, rows, new_id)
@@ -105,6 +108,8 @@ def _branches(conn: Connection, job: Import, *, new_id: Callable[[], int], progr
         ):
             for chunk in chunks(waiting):
                 with _turn(conn):
+                    if job.id is not None:
+                        import_rows.keep_branches(conn, job.id, chunk)
                     write(conn, chunk)
                 done += len(chunk)
                 progress(min(done, len(rows)), len(rows))
@@ -125,7 +130,7 @@ def _members(
     now: datetime,
     progress: Progress,
 ) -> Counts:
-    sheet = Sheet(job.file, importing_members.COLUMNS)
+    sheet = Sheet(job.file, importing_members.COLUMNS, encoding=job.encoding, meaning=job.meaning)
     month = dues.month_of(now.astimezone(ZoneInfo(job.organisation.time_zone)).date())
     with conn.begin():
         branches = importing_members.branch_ids(conn)
@@ -153,6 +158,7 @@ def _members(
                     bind=not job.invite,
                     inviting=inviting,
                     dry_run=job.dry_run,
+                    import_id=job.id,
                 )
             results += written.results
             tally.bound += written.bound

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
-from gateway.affairs import consent, dues, fields, invitations
+from gateway.affairs import consent, dues, fields, import_rows, invitations
 from gateway.affairs.importing_rows import Outcome, Result
 from gateway.affairs.sheets import Column, Row
 from gateway.core import phone
@@ -190,6 +190,7 @@ def write(
     bind: bool,
     inviting: Inviting | None,
     dry_run: bool,
+    import_id: int | None = None,
 ) -> Written:
     """Create and update `people`, bind their phones and enter what they owe, or only say what would be done."""
     known = {row[1]: row for row in _known(conn, [person.member_no for person in people])}
@@ -230,6 +231,10 @@ def write(
         results.append(Result(person.line, person.member_no, outcome, reason))
     codes: list[Invitation] = []
     if not dry_run:
+        if import_id is not None:
+            before = {row[0]: row[2:7] for row in known.values()}
+            import_rows.keep_members(conn, import_id, created, {row["b_id"]: before[row["b_id"]] for row in changed})
+            import_rows.keep_numbers(conn, import_id, [row["number"] for row in phones])
         _store(conn, created, changed, phones, owed)
         consent.bound(conn, new_id, [row["number"] for row in phones], how="import", now=now)
         if inviting is not None:

@@ -44,10 +44,21 @@ class Row(NamedTuple):
 class Sheet:
     """A CSV file with a header line, read row by row however long it is."""
 
-    def __init__(self, path: Path, columns: Sequence[Column], *, skip: int = 0) -> None:
-        """`skip` lines stand before the header."""
+    def __init__(
+        self,
+        path: Path,
+        columns: Sequence[Column],
+        *,
+        skip: int = 0,
+        encoding: str | None = None,
+        meaning: Mapping[str, str] | None = None,
+    ) -> None:
+        """`skip` lines stand before the header; `encoding` is in place of the guessed one; `meaning` says by title
+        which column it is, "" being none of ours."""
         self._path, self._skip = path, skip
         self.encoding, self._errors, self.lines = _examine(path)
+        if encoding is not None and encoding != self.encoding:
+            self.encoding, self._errors = encoding, "replace"
         with self._open() as file:
             header = next((line for line in file if line.strip()), "")
         if not header:
@@ -55,7 +66,9 @@ class Sheet:
         self._delimiter = max(_DELIMITERS, key=header.count)
         with self._open() as file:
             titles = next((cells for _, cells in self._records(file) if cells is not None and any(cells)), [])
-        self._names = _names(path, titles, columns)
+        self.titles = tuple(titles)
+        self._names = _names(path, titles, columns, meaning or {})
+        self.meaning = dict(zip(titles, (name or "" for name in self._names), strict=True))
         self._empty = {column.name: "" for column in columns}
         self.names = frozenset(name for name in self._names if name is not None)
         self.ignored = tuple(title for title, name in zip(titles, self._names, strict=True) if name is None and title)
@@ -142,10 +155,24 @@ def private_file(path: Path) -> TextIO:
     return os.fdopen(handle, "w", encoding="utf-8-sig", newline="")
 
 
-def _names(path: Path, titles: Sequence[str], columns: Sequence[Column]) -> list[str | None]:
-    """The column that each title means, None for one that we do not know."""
+def titles_of(path: Path, encoding: str | None = None) -> tuple[str, tuple[str, ...]]:
+    """The encoding and the titles of a file whose columns may be called anything."""
+    sheet = Sheet(path, (), encoding=encoding)
+    return sheet.encoding, sheet.titles
+
+
+def guessed(titles: Sequence[str], columns: Sequence[Column]) -> dict[str, str]:
+    """Which of our columns each title seems to be."""
     known = {_plain(word): column.name for column in columns for word in (column.name, *column.aliases)}
-    names = [known.get(_plain(title)) for title in titles]
+    return {title: known.get(_plain(title), "") for title in titles}
+
+
+def _names(
+    path: Path, titles: Sequence[str], columns: Sequence[Column], meaning: Mapping[str, str]
+) -> list[str | None]:
+    """The column that each title means, None for one that we do not know."""
+    known = guessed(titles, columns)
+    names = [meaning.get(title, known[title]) or None for title in titles]
     for column in columns:
         if names.count(column.name) > 1:
             raise SheetProblem(f"{path}: two columns mean {column.name}")

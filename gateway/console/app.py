@@ -38,6 +38,7 @@ from gateway.console import (
     cases,
     export_query,
     front,
+    imports,
     links,
     live,
     log,
@@ -59,6 +60,8 @@ from gateway.console.dues.assessment import Assessment
 from gateway.console.dues.sums import Sums
 from gateway.console.events import Events, Stream
 from gateway.console.exporting import Exporting
+from gateway.console.importer import Importer
+from gateway.console.importer import recover as recover_imports
 from gateway.console.language import N_, Languages
 from gateway.console.passwords import Passwords
 from gateway.console.static import Static
@@ -68,6 +71,7 @@ from gateway.console.writing import Writing
 from gateway.core.database import Runs
 from gateway.core.ids import Ids
 from gateway.core.keys import Keys
+from gateway.core.tasks import Tasks
 from gateway.links import Board
 
 TOPICS = ("messages", "cases", "links", "exports", "notices")
@@ -88,6 +92,7 @@ _ROUTES = (
     *notice_turns.ROUTES,
     *topic_pages.ROUTES,
     *members.ROUTES,
+    *imports.ROUTES,
     *audit_pages.ROUTES,
     *settings_pages.ROUTES,
 )
@@ -115,6 +120,7 @@ _ENTRIES = (
     Entry(href="/links", title=N_("Links"), group="system"),
     Entry(href="/branches", title=N_("Branches"), may="members", group="organisation"),
     Entry(href="/members", title=N_("Members"), may="members", group="organisation", also=("/member/",)),
+    Entry(href="/import", title=N_("Import"), may="import", group="organisation"),
     Entry(href="/audit", title=N_("Audit"), may="audit", group="organisation"),
     Entry(href="/staff", title=N_("Staff"), may="staff", group="system"),
     Entry(href="/settings", title=N_("Settings"), may="settings", group="system"),
@@ -154,6 +160,7 @@ class Console(Service):
         providers: Collection[str] = (),
         extras: Sequence[Extra] = (),
         exports: Path | None = None,
+        importer: Importer | None = None,
     ) -> None:
         """`commands` maps the code of each command to its name by language, for the log; `sms_to` is the number that
         papers ask members to text to, `providers` the wallets that can be asked to give money back."""
@@ -175,6 +182,8 @@ class Console(Service):
         self.sums = Sums(database, reactor.seconds)
         self.sms_to = sms_to
         self.providers = providers
+        self.importer = importer
+        self.tasks = Tasks()
         self.tries = signin.Tries(reactor)
         folders = {extra.name: extra.folder for extra in extras if extra.folder is not None}
         self.static = Static(
@@ -209,6 +218,9 @@ class Console(Service):
         super().startService()
         self.passwords.start()
         self.drawing.start()
+        if self.importer is not None:
+            self.importer.start()
+            self.database.run(recover_imports)
         self.events.start()
         for topic in TOPICS:
             self._subscriptions.append(self.database.subscribe(topic, partial(self.events.hint, topic)))
@@ -226,6 +238,8 @@ class Console(Service):
         self.events.stop()
         self.assessment.stop()
         self.drawing.stop()
+        if self.importer is not None:
+            self.importer.stop()
         self.passwords.stop()
         super().stopService()
 

@@ -16,21 +16,26 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 from klein import Klein
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.threads import deferToThread
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.iweb import IRequest
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import Request, Site
 from werkzeug.exceptions import HTTPException
+from werkzeug.formparser import MultiPartParser
+from werkzeug.http import parse_options_header
 
 from gateway.console import sessions
 from gateway.console.language import N_
-from gateway.console.web import Answer, Content, Fields, Page, Redirect, Refused, Route, Streaming, Visit
+from gateway.console.web import Answer, Content, Fields, File, Page, Redirect, Refused, Route, Streaming, Visit
 
 if TYPE_CHECKING:
     from gateway.console.app import Console
 
 LARGEST_FORM = 64 * 1024
+LARGEST_UPLOAD = 64 * 1024 * 1024
+UPLOADS = frozenset({b"/import"})  # the only addresses that take a file
 _FIELDS = 100
 _TOO_LARGE = b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 _HEADERS = {
@@ -134,6 +139,9 @@ class Front:
             live = request.getHeader("x-live") is not None  # a page refreshing itself is not a person working
             if found is not None and found.stale and not live:
                 await console.database.run(sessions.touch, session, now)
+        form, file = _form(request), None
+        if getattr(request, "upload", b"") and found is not None:
+            form, file = await deferToThread(_uploaded, cast("LimitedRequest", request))
         return Visit(
             console=console,
             request=request,
@@ -149,7 +157,8 @@ class Front:
             address=self._address(request),
             path=path,
             query=_fields(urlsplit(request.uri.decode("latin-1")).query),
-            form=_form(request),
+            form=form,
+            file=file,
             fragment=request.getHeader("hx-request") is not None,
             waiting=waiting or 0,
         )
@@ -272,12 +281,19 @@ class _Checked(Resource):
 
 
 class LimitedRequest(Request):
-    """A request whose body must be a form of ordinary size."""
+    """A request whose body must be a form of ordinary size, or a register for the page that takes those."""
 
     _taken = 0
+    _most = LARGEST_FORM
+    upload = b""  # the content type of a form with a file, which Twisted would read into memory
 
     def gotLength(self, length: int | None) -> None:
-        if length is None or length <= LARGEST_FORM:
+        kind = (self.requestHeaders.getRawHeaders(b"content-type") or [b""])[0]
+        path = getattr(self.channel, "_path", b"").partition(b"?")[0]
+        if path in UPLOADS and kind.startswith(b"multipart/form-data") and self.requestHeaders.hasHeader(b"cookie"):
+            self.upload, self._most = kind, LARGEST_UPLOAD
+            self.requestHeaders.setRawHeaders(b"content-type", [b"application/octet-stream"])
+        if length is None or length <= self._most:
             super().gotLength(length)
             return
         super().gotLength(0)
@@ -288,7 +304,7 @@ class LimitedRequest(Request):
 
     def handleContentChunk(self, data: bytes) -> None:
         self._taken += len(data)
-        if self._taken > LARGEST_FORM:
+        if self._taken > self._most:
             self.channel.loseConnection()
             return
         super().handleContentChunk(data)
@@ -319,6 +335,20 @@ def _form(request: Request) -> Fields:
         return Fields()
     body.seek(0)
     return _fields(body.read(LARGEST_FORM).decode("latin-1"))
+
+
+def _uploaded(request: LimitedRequest) -> tuple[Fields, File | None]:
+    """The fields and the file of a form, read in a thread: the file may be large and goes on in a temporary one."""
+    body, kind = request.content, request.upload.decode("latin-1")
+    boundary = parse_options_header(kind)[1].get("boundary", "")
+    if body is None or not boundary:
+        return Fields(), None
+    body.seek(0)
+    parser = MultiPartParser(max_form_memory_size=LARGEST_FORM, max_form_parts=20)
+    fields, files = parser.parse(body, boundary.encode("latin-1"), None)
+    found = files.get("file")
+    file = File(name=found.filename or "", content=found.stream) if found is not None else None
+    return Fields(values={name: fields.getlist(name) for name in fields}), file
 
 
 def _origin(url: str) -> str:

@@ -29,6 +29,7 @@ MAY: Mapping[str, frozenset[str]] = {
     "set": frozenset({"admin"}),
     "members": frozenset({"admin", "secretary"}),
     "audit": frozenset({"auditor"}),
+    "import": frozenset({"admin"}),
     # Sums of dues; then who paid what, which a secretary has no need of; what belongs to no branch; and what moves it.
     "dues": frozenset({"treasurer", "finance", "secretary", "auditor"}),
     "dues detail": frozenset({"treasurer", "finance", "auditor"}),

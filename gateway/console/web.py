@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from gateway.console.permissions import Staff
 
@@ -33,6 +33,14 @@ class Fields:
         return found[0].replace("\r\n", "\n").replace("\r", "\n") if found else ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class File:
+    """A file that came with a form, by the name it had there."""
+
+    name: str
+    content: IO[bytes]
+
+
 def identifier(written: str) -> int | None:
     """An id as an address or a form carries it; None when it is none."""
     if not (written.isascii() and written.isdecimal() and len(written) <= 19):
@@ -57,6 +65,7 @@ class Visit:
     query: Fields
     form: Fields
     fragment: bool  # asked for by htmx: without the frame of the page
+    file: File | None = None  # that came with the form
     waiting: int = 0  # open cases this person could take
 
     @property

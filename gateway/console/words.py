@@ -60,6 +60,16 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "canned": N_("Canned answers"),
         "staff": N_("Staff"),
     },
+    "import": {
+        "uploaded": N_("uploaded"),
+        "waiting": N_("waiting"),
+        "running": N_("at work"),
+        "checked": N_("checked"),
+        "done": N_("imported"),
+        "failed": N_("failed"),
+        "undoing": N_("being undone"),
+        "undone": N_("undone"),
+    },
     "role": {
         "member": N_("member"),
         "secretary": N_("secretary"),

@@ -21,6 +21,7 @@ from twisted.protocols.basic import LineReceiver
 from config.model import Console as Settings
 from config.model import Organisation
 from gateway.console.app import Console
+from gateway.console.importer import Importer
 from gateway.core.database import Database, wake
 from gateway.core.ids import Ids
 from gateway.core.keys import Keys
@@ -127,6 +128,15 @@ def main(url: str, public_url: str, demo: str) -> None:
         now=clock,
         demo=demo == "demo",
         exports=Path(url.removeprefix("sqlite:///")).parent / "exports",
+        importer=Importer(
+            url=url,
+            folder=Path(url.removeprefix("sqlite:///")).parent / "imports",
+            keys=KEYS,
+            ids=Ids(slot=9),
+            organisation=ORGANISATION,
+            reactor=the_reactor,  # type: ignore[arg-type]  # as above
+            now=clock,
+        ),
     )
     database.start()
     console.startService()

@@ -1,0 +1,134 @@
+"""What an import has made and changed, kept for a day, and taken back row by row when somebody asks for it.
+
+What has been used since stays: a member who has paid, a branch that has members, a phone that is somebody else's now.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, delete, exists, func, insert, literal, select, update
+
+from gateway.affairs import members
+from gateway.core.tables.everything import METADATA
+from gateway.core.tables.organisation import branch, consent, invitation, member, obligation
+from gateway.core.tables.staff import import_row
+
+CHUNK = 100
+_COLUMNS = ("branch_id", "name", "language", "dues_class", "monthly_amount")
+# In the order in which they are taken back.
+_ORDER = ("number", "changed", "member", "moved", "branch")
+
+
+def keep_members(
+    conn: Connection, import_id: int, created: Sequence[Mapping[str, Any]], changed: Mapping[int, Sequence[Any]]
+) -> None:
+    """`changed` is what these members were before, in the order of the columns."""
+    rows = [_row(import_id, "member", str(each["id"])) for each in created]
+    rows += [
+        _row(import_id, "changed", str(id_), dict(zip(_COLUMNS, values, strict=True)))
+        for id_, values in changed.items()
+    ]
+    _keep(conn, rows)
+
+
+def keep_numbers(conn: Connection, import_id: int, numbers: Sequence[str]) -> None:
+    _keep(conn, [_row(import_id, "number", text) for text in numbers])
+
+
+def keep_branches(conn: Connection, import_id: int, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Rows as they are about to be inserted, or updated with their `b_code`."""
+    made = [_row(import_id, "branch", str(row["id"])) for row in rows if "id" in row]
+    codes = [row["b_code"] for row in rows if "b_code" in row]
+    stored = conn.execute(select(branch).where(branch.c.code.in_(codes))) if codes else ()
+    for old in stored:
+        before = {"name": old.name, "parent_id": old.parent_id, "path": old.path}
+        made.append(_row(import_id, "moved", old.code, before))
+    _keep(conn, made)
+
+
+def left(conn: Connection, import_id: int) -> int:
+    """How many rows are still to be taken back, or could be."""
+    return conn.scalar(select(func.count()).where(import_row.c.import_id == import_id)) or 0
+
+
+def undo(conn: Connection, import_id: int, now: datetime, limit: int = CHUNK) -> tuple[int, int]:
+    """Take back the next rows: how many there were, and how many of them stay because they have been used."""
+    for kind in _ORDER:
+        mine = import_row.c.import_id == import_id, import_row.c.kind == kind
+        found = conn.execute(
+            select(import_row.c.ref, import_row.c.before).where(*mine).order_by(import_row.c.ref.desc()).limit(limit)
+        ).all()
+        if found:
+            stay = sum(not _take_back(conn, kind, row.ref, json.loads(row.before or "{}"), now) for row in found)
+            conn.execute(delete(import_row).where(*mine, import_row.c.ref.in_([row.ref for row in found])))
+            return len(found), stay
+    return 0, 0
+
+
+def forget(conn: Connection, import_id: int, limit: int = 500) -> int:
+    """The day is over: what was kept for undoing goes."""
+    some = select(import_row.c.kind, import_row.c.ref).where(import_row.c.import_id == import_id).limit(limit)
+    rows = conn.execute(some).all()
+    for kind in {row.kind for row in rows}:
+        refs = [row.ref for row in rows if row.kind == kind]
+        conn.execute(
+            delete(import_row).where(
+                import_row.c.import_id == import_id, import_row.c.kind == kind, import_row.c.ref.in_(refs)
+            )
+        )
+    return len(rows)
+
+
+def _take_back(conn: Connection, kind: str, ref: str, before: dict[str, Any], now: datetime) -> bool:
+    match kind:
+        case "number":
+            conn.execute(delete(consent).where(consent.c.number == ref, consent.c.how == "import"))
+            return members.unbind(conn, ref, now) is not None
+        case "changed":
+            return conn.execute(update(member).where(member.c.id == int(ref)).values(before)).rowcount > 0
+        case "member":
+            return _delete_member(conn, int(ref))
+        case "moved":
+            return conn.execute(update(branch).where(branch.c.code == ref).values(before)).rowcount > 0
+        case _:
+            return _delete_branch(conn, int(ref))
+
+
+def _delete_member(conn: Connection, member_id: int) -> bool:
+    """Gone, unless anything but an unpaid month or an invitation has come to hang on them."""
+    paid = select(literal(1)).where(obligation.c.member_id == member_id, obligation.c.paid > 0)
+    if conn.execute(paid.limit(1)).first() is not None or _used(conn, member.c.id, member_id, obligation, invitation):
+        return False
+    for table in (obligation, invitation):
+        conn.execute(delete(table).where(table.c.member_id == member_id))
+    return conn.execute(delete(member).where(member.c.id == member_id)).rowcount > 0
+
+
+def _delete_branch(conn: Connection, branch_id: int) -> bool:
+    if _used(conn, branch.c.id, branch_id):
+        return False
+    return conn.execute(delete(branch).where(branch.c.id == branch_id)).rowcount > 0
+
+
+def _used(conn: Connection, column: Any, id_: int, *but: Any) -> bool:
+    """Whether a row of any table points there."""
+    for table in METADATA.sorted_tables:
+        for key in table.foreign_keys:
+            points = key.column is column and table not in but
+            if points and conn.scalar(select(exists().where(key.parent == id_))):
+                return True
+    return False
+
+
+def _row(import_id: int, kind: str, ref: str, before: dict[str, Any] | None = None) -> dict[str, Any]:
+    kept = None if before is None else json.dumps(before, ensure_ascii=False)
+    return {"import_id": import_id, "kind": kind, "ref": ref, "before": kept}
+
+
+def _keep(conn: Connection, rows: Sequence[dict[str, Any]]) -> None:
+    if rows:
+        conn.execute(insert(import_row), list(rows))

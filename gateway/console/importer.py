@@ -1,0 +1,262 @@
+"""Registers that come in through the console: files on disk, work in a thread of its own beside the database's.
+
+One runs at a time, on a connection of its own, as `muster import` does. After a stop in the middle it is begun again,
+and what is there already is unchanged. What it made can be taken back for a day.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from random import SystemRandom
+from typing import IO, Any, NamedTuple
+
+from sqlalchemy import Connection, select, update
+from twisted.internet.interfaces import IReactorFromThreads
+from twisted.internet.threads import deferToThreadPool
+from twisted.logger import Logger
+from twisted.python.threadpool import ThreadPool
+
+from config.model import Organisation
+from gateway.affairs import import_rows, importing_branches, importing_members
+from gateway.affairs.importing import Import, What, run_import
+from gateway.affairs.sheets import Column, SheetProblem, private_file
+from gateway.core import audit
+from gateway.core.engines import engine
+from gateway.core.ids import Ids
+from gateway.core.keys import Keys
+from gateway.core.tables.staff import import_job
+
+UNDO = timedelta(hours=24)
+KEPT = timedelta(days=30)  # files and reports
+COLUMNS: dict[str, tuple[Column, ...]] = {
+    "branches": importing_branches.COLUMNS,
+    "members": importing_members.COLUMNS,
+}
+_PROGRESS = 2_000  # rows between two notes of how far it is
+
+
+class Job(NamedTuple):
+    id: int
+    what: str
+    file: str
+    state: str  # uploaded | waiting | running | checked | done | failed | undoing | undone
+    options: str
+    counts: str | None
+    problem: str | None
+    actor: str
+    at: datetime
+    done: int
+    total: int
+    finished: datetime | None
+    welcomed: int | None
+
+    @property
+    def chosen(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.options)
+        return found
+
+    @property
+    def counted(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.counts or "{}")
+        return found
+
+    @property
+    def at_work(self) -> bool:
+        return self.state in ("waiting", "running", "undoing")
+
+    def may_undo(self, now: datetime) -> bool:
+        return self.state == "done" and self.finished is not None and self.finished > now - UNDO
+
+
+_JOB = [import_job.c[name] for name in Job._fields]
+
+
+def listing(conn: Connection, limit: int = 50) -> tuple[Job, ...]:
+    rows = conn.execute(select(*_JOB).order_by(import_job.c.id.desc()).limit(limit))
+    return tuple(Job(*row) for row in rows)
+
+
+def find(conn: Connection, job_id: int) -> Job | None:
+    row = conn.execute(select(*_JOB).where(import_job.c.id == job_id)).first()
+    return Job(*row) if row is not None else None
+
+
+def put(conn: Connection, job_id: int, **values: Any) -> None:
+    conn.execute(update(import_job).where(import_job.c.id == job_id).values(values))
+
+
+def recover(conn: Connection) -> None:
+    """After a stop in the middle: an import is begun again by its owner, and so is taking one back."""
+    stopped = update(import_job).where(import_job.c.state.in_(("waiting", "running")))
+    conn.execute(stopped.values(state="failed", problem="the gateway was stopped; begin again, nothing happens twice"))
+    conn.execute(update(import_job).where(import_job.c.state == "undoing").values(state="done"))
+
+
+@dataclass(kw_only=True)
+class Importer:
+    """`folder` holds the files, for their owner alone."""
+
+    url: str
+    folder: Path
+    keys: Keys
+    ids: Ids
+    organisation: Organisation
+    reactor: IReactorFromThreads
+    now: Callable[[], datetime]
+    _pool: ThreadPool = field(default_factory=lambda: ThreadPool(0, 1, "imports"))
+    log = Logger()
+
+    def start(self) -> None:
+        self._pool.start()
+
+    def stop(self) -> None:
+        self._pool.stop()
+
+    # --- files ------------------------------------------------------------------------------------------------
+
+    def path(self, job_id: int) -> Path:
+        return self.folder / f"{job_id}.csv"
+
+    def report(self, job_id: int) -> Path:
+        return self.folder / f"{job_id}.report.csv"
+
+    def codes(self, job_id: int) -> Path:
+        return self.folder / f"{job_id}.codes.csv"
+
+    async def keep(self, job_id: int, content: IO[bytes]) -> None:
+        await deferToThreadPool(self.reactor, self._pool, self._keep, job_id, content)
+
+    def _keep(self, job_id: int, content: IO[bytes]) -> None:
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = self.path(job_id)
+        path.touch(mode=0o600)
+        content.seek(0)
+        with path.open("wb") as file:
+            shutil.copyfileobj(content, file)
+
+    def sweep(self) -> int:
+        """Do away with files that are a month old; codes with the life of what they are for."""
+        before = self.now().timestamp()
+        for path in self.folder.glob("*.csv") if self.folder.is_dir() else ():
+            lasts = timedelta(hours=72) if path.name.endswith(".codes.csv") else KEPT
+            if path.stat().st_mtime < before - lasts.total_seconds():
+                path.unlink()
+        return 0
+
+    # --- work -------------------------------------------------------------------------------------------------
+
+    async def run(self, job: Job, *, dry_run: bool) -> None:
+        """Import, or say what an import would do; how far it is stands with the job."""
+        await deferToThreadPool(self.reactor, self._pool, self._run, job, dry_run)
+
+    async def undo(self, job: Job, actor: str) -> None:
+        await deferToThreadPool(self.reactor, self._pool, self._undo, job, actor)
+
+    def _run(self, job: Job, dry_run: bool) -> None:
+        made = engine(self.url)
+        try:
+            with made.connect() as conn, ExitStack() as files:
+                with conn.begin():
+                    put(conn, job.id, state="running", done=0, problem=None)
+                try:
+                    counts = run_import(
+                        conn,
+                        self._import(job, dry_run, files),
+                        new_id=self.ids,
+                        random=SystemRandom(),
+                        now=self.now(),
+                        progress=self._progress(conn, job.id),
+                    )
+                except SheetProblem as problem:
+                    said = str(problem).removeprefix(f"{self.path(job.id)}: ")
+                    with conn.begin():
+                        put(conn, job.id, state="failed", problem=said)
+                    return
+                told = json.dumps(asdict(counts), ensure_ascii=False)
+                state = "checked" if dry_run else "done"
+                with conn.begin():
+                    put(
+                        conn, job.id, state=state, counts=told, done=counts.rows, total=counts.rows, finished=self.now()
+                    )
+        except Exception as error:
+            self.log.failure("the import {job} failed", job=job.id)
+            with made.begin() as conn:
+                put(conn, job.id, state="failed", problem=type(error).__name__)
+        finally:
+            made.dispose()
+
+    def _import(self, job: Job, dry_run: bool, files: ExitStack) -> Import:
+        chosen = job.chosen
+        invite = bool(chosen.get("invite")) and job.what == What.MEMBERS
+        return Import(
+            what=What(job.what),
+            file=self.path(job.id),
+            organisation=self.organisation,
+            actor=job.actor,
+            dry_run=dry_run,
+            report=files.enter_context(private_file(self.report(job.id))),
+            invite=invite,
+            codes=files.enter_context(private_file(self.codes(job.id))) if invite and not dry_run else None,
+            keys=self.keys,
+            encoding=chosen.get("encoding") or None,
+            meaning=chosen.get("meaning") or None,
+            id=None if dry_run else job.id,
+        )
+
+    def _progress(self, conn: Connection, job_id: int) -> Callable[[int, int], None]:
+        told = 0
+
+        def progress(done: int, total: int) -> None:
+            nonlocal told
+            if done - told >= _PROGRESS:
+                told = done
+                with conn.begin():
+                    put(conn, job_id, done=done, total=total)
+
+        return progress
+
+    def _undo(self, job: Job, actor: str) -> None:
+        made = engine(self.url)
+        try:
+            with made.connect() as conn:
+                with conn.begin():
+                    total = import_rows.left(conn, job.id)
+                    put(conn, job.id, state="undoing", done=0, total=total)
+                done = stay = 0
+                while True:
+                    with conn.begin():
+                        found, kept = import_rows.undo(conn, job.id, self.now())
+                        done, stay = done + found, stay + kept
+                        put(conn, job.id, done=done)
+                    if not found:
+                        break
+                counts = json.dumps(job.counted | {"undone": done - stay, "stayed": stay})
+                with conn.begin():
+                    put(conn, job.id, state="undone", counts=counts)
+                    audit.record(
+                        conn,
+                        id=self.ids(),
+                        at=self.now(),
+                        actor=actor,
+                        action="import undone",
+                        object=f"import:{job.id}",
+                        reason=f"{done - stay} taken back, {stay} stay",
+                    )
+        except Exception as error:
+            self.log.failure("the import {job} could not be undone", job=job.id)
+            with made.begin() as conn:
+                put(conn, job.id, state="failed", problem=type(error).__name__)
+        finally:
+            made.dispose()
+
+
+def forget(conn: Connection, now: datetime) -> int:
+    """What was kept for undoing, when its day is over."""
+    over = select(import_job.c.id).where(import_job.c.finished < now - UNDO).order_by(import_job.c.id.desc()).limit(20)
+    return sum(import_rows.forget(conn, job_id) for job_id in conn.scalars(over))

@@ -1,0 +1,234 @@
+"""The pages of imports: upload, say what the columns mean, check, import, read the report, undo for a day."""
+
+from __future__ import annotations
+
+import csv
+import json
+from datetime import datetime
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection
+from twisted.internet.threads import deferToThread
+
+from gateway.affairs.sheets import SheetProblem, guessed, titles_of
+from gateway.console import importer
+from gateway.console.importer import COLUMNS, Importer, Job
+from gateway.console.web import Answer, Content, Page, Redirect, Refused, Route, Visit, identifier
+from gateway.core import audit
+from gateway.core.tables.staff import import_job
+from gateway.exports.house import house
+from gateway.exports.sheets import Letter, invitation_letters
+
+ENCODINGS = ("utf-8-sig", "gb18030", "utf-16")
+_MOST_LETTERS = 2_000
+
+
+def _importer(visit: Visit) -> Importer:
+    """Imports are of the whole organisation, and so must the role be."""
+    if visit.who.scope("import") is not None:
+        raise Refused(HTTPStatus.FORBIDDEN)
+    if visit.console.importer is None:
+        raise Refused(HTTPStatus.NOT_FOUND)
+    return visit.console.importer
+
+
+async def listing(visit: Visit) -> Answer:
+    return await _listing(visit)
+
+
+async def _listing(visit: Visit, problem: str = "") -> Answer:
+    _importer(visit)
+    jobs = await visit.console.database.read(importer.listing)
+    return Page("imports.html", {"jobs": jobs, "problem": problem}, _status(problem))
+
+
+async def upload(visit: Visit) -> Answer:
+    files, what = _importer(visit), visit.form("what")
+    if what not in COLUMNS or visit.file is None or not visit.file.name:
+        return await _listing(visit, visit.gettext("Choose a file."))
+    job_id = visit.console.ids()
+    await files.keep(job_id, visit.file.content)
+    try:
+        encoding, titles = await deferToThread(titles_of, files.path(job_id))
+    except SheetProblem as problem:
+        files.path(job_id).unlink()
+        return await _listing(visit, str(problem).removeprefix(f"{files.path(job_id)}: "))
+    options = {"encoding": encoding, "meaning": guessed(titles, COLUMNS[what]), "invite": False}
+    await visit.console.database.run(_add, visit, job_id, what, visit.file.name[-100:], options)
+    return Redirect(f"/import/{job_id}")
+
+
+def _add(conn: Connection, visit: Visit, job_id: int, what: str, name: str, options: dict[str, Any]) -> None:
+    conn.execute(
+        import_job.insert().values(
+            id=job_id,
+            what=what,
+            file=name,
+            state="uploaded",
+            options=json.dumps(options, ensure_ascii=False),
+            actor=visit.who.actor,
+            at=visit.now,
+        )
+    )
+    audit.record(
+        conn,
+        id=visit.console.ids(),
+        at=visit.now,
+        actor=visit.who.actor,
+        action="import uploaded",
+        object=f"import:{job_id}",
+        reason=f"{what}: {name}",
+    )
+
+
+async def one(visit: Visit) -> Answer:
+    return await _one(visit)
+
+
+async def _one(visit: Visit, problem: str = "") -> Answer:
+    files, job = _importer(visit), await _job(visit)
+    values = {
+        "job": job,
+        "columns": COLUMNS[job.what],
+        "sample": await deferToThread(_sample, files.path(job.id), job.chosen.get("encoding")),
+        "encodings": ENCODINGS,
+        "may_undo": job.may_undo(visit.now),
+        "letters": files.codes(job.id).exists(),
+        "report": files.report(job.id).exists(),
+        "problem": problem,
+    }
+    return Page("import_rows.html" if visit.fragment else "import.html", values, _status(problem))
+
+
+def _sample(path: Path, encoding: str | None) -> list[list[str]]:
+    """The first lines, to see whether the encoding was guessed right."""
+    if not path.exists():
+        return []
+    with path.open(encoding=encoding or "utf-8-sig", errors="replace", newline="") as file:
+        lines = [line for line, _ in zip(file, range(4), strict=False)]
+    delimiter = max(",;\t", key=lines[0].count) if lines else ","
+    try:
+        return [row[:12] for row in csv.reader(lines, delimiter=delimiter)]
+    except csv.Error:
+        return []
+
+
+async def check(visit: Visit) -> Answer:
+    return await _start(visit, dry_run=True)
+
+
+async def apply(visit: Visit) -> Answer:
+    return await _start(visit, dry_run=False)
+
+
+async def _start(visit: Visit, *, dry_run: bool) -> Answer:
+    """Take what the columns mean from the form, and begin; the page follows how far it is."""
+    files, job = _importer(visit), await _job(visit)
+    if job.at_work or job.state in ("done", "undone"):
+        return Redirect(f"/import/{job.id}")
+    encoding = visit.form("encoding")
+    names = {column.name for column in COLUMNS[job.what]}
+    meaning = {}
+    for at, title in enumerate(job.chosen["meaning"]):
+        wanted = visit.form(f"column-{at}", job.chosen["meaning"][title])
+        meaning[title] = wanted if wanted in names else ""
+    options = {
+        "encoding": encoding if encoding in ENCODINGS else job.chosen["encoding"],
+        "meaning": meaning,
+        "invite": visit.form("invite") == "on",
+    }
+    told = json.dumps(options, ensure_ascii=False)
+    started = await visit.console.database.run(_waiting, job.id, told)
+    if started is not None:
+        visit.console.tasks.start(files.run(started, dry_run=dry_run))
+    return Redirect(f"/import/{job.id}")
+
+
+def _waiting(conn: Connection, job_id: int, options: str) -> Job | None:
+    """The job, unless another click has begun it."""
+    job = importer.find(conn, job_id)
+    if job is None or job.at_work or job.state in ("done", "undone"):
+        return None
+    importer.put(conn, job_id, state="waiting", options=options)
+    return importer.find(conn, job_id)
+
+
+async def undo(visit: Visit) -> Answer:
+    files, job = _importer(visit), await _job(visit)
+    if not job.may_undo(visit.now):
+        return await _one(visit, visit.gettext("This import can no longer be undone."))
+    if await visit.console.database.run(_undoing, job.id, visit.now):
+        visit.console.tasks.start(files.undo(job, visit.who.actor))
+    return Redirect(f"/import/{job.id}")
+
+
+def _undoing(conn: Connection, job_id: int, now: datetime) -> bool:
+    job = importer.find(conn, job_id)
+    if job is None or not job.may_undo(now):
+        return False
+    importer.put(conn, job_id, state="undoing")
+    return True
+
+
+async def report(visit: Visit) -> Answer:
+    files, job = _importer(visit), await _job(visit)
+    path = files.report(job.id)
+    if not path.exists():
+        raise Refused(HTTPStatus.NOT_FOUND)
+    octets = await deferToThread(path.read_bytes)
+    headers = {"Content-Disposition": f'attachment; filename="import-{job.id}.csv"'}
+    return Content(octets, "text/csv; charset=utf-8", headers=headers)
+
+
+async def letters(visit: Visit) -> Answer:
+    """The invitation letters as PDF, as long as the codes are good."""
+    files, job = _importer(visit), await _job(visit)
+    path, console = files.codes(job.id), visit.console
+    if not path.exists():
+        raise Refused(HTTPStatus.NOT_FOUND)
+    found = await deferToThread(_letters, path, console.zone)
+    paper = house(console.organisation, console.sms_to)
+    at = visit.now.astimezone(console.zone)
+    language = console.organisation.language
+    return await console.drawing.pdf(
+        f"invitations-{job.id}.pdf", invitation_letters, paper, found[:_MOST_LETTERS], language, at=at
+    )
+
+
+def _letters(path: Path, zone: Any) -> list[Letter]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return [
+            Letter(
+                name=row["name"],
+                member_no=row["member_no"],
+                branch=row["branch_code"],
+                code=row["code"],
+                until=datetime.fromisoformat(row["expires"]).replace(tzinfo=zone),
+            )
+            for row in csv.DictReader(file)
+        ]
+
+
+async def _job(visit: Visit) -> Job:
+    job = await visit.console.database.read(importer.find, identifier(visit.path["id"]) or 0)
+    if job is None:
+        raise Refused(HTTPStatus.NOT_FOUND)
+    return job
+
+
+def _status(problem: str) -> int:
+    return HTTPStatus.BAD_REQUEST if problem else HTTPStatus.OK
+
+
+ROUTES = (
+    Route(rule="/import", handler=listing, may="import"),
+    Route(rule="/import", handler=upload, post=True, may="import"),
+    Route(rule="/import/<id>", handler=one, may="import"),
+    Route(rule="/import/<id>/check", handler=check, post=True, may="import"),
+    Route(rule="/import/<id>/apply", handler=apply, post=True, may="import"),
+    Route(rule="/import/<id>/undo", handler=undo, post=True, may="import"),
+    Route(rule="/import/<id>/report", handler=report, may="import"),
+    Route(rule="/import/<id>/letters", handler=letters, post=True, may="import"),
+)

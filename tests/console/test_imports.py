@@ -1,0 +1,173 @@
+"""Imports in the console: uploaded, checked, imported, reported and taken back, over real HTTP."""
+
+from __future__ import annotations
+
+import http.client
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select
+
+from gateway.console.front import LARGEST_UPLOAD
+from gateway.core.tables.organisation import branch, member
+from tests.console.served import Browser, Response, staff_member
+from tests.console.test_http import World, served_on
+
+TITLES = "编号,手机,支部编号,姓名,语言,类别,月会费\n"
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    with served_on(tmp_path) as served:
+        yield World(served)
+
+
+def send(
+    browser: Browser, what: str, content: bytes, *, name: str = "register.csv", csrf: str | None = None
+) -> Response:
+    """Upload as a browser does."""
+    browser.get("/import")
+    mark = "----x7MA4YWxkTrZu0gW"
+    fields = {"csrf": browser.csrf if csrf is None else csrf, "what": what}
+    pieces = [
+        f'--{mark}\r\nContent-Disposition: form-data; name="{k}"\r\n\r\n{v}\r\n'.encode() for k, v in fields.items()
+    ]
+    head = (
+        f'--{mark}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\nContent-Type: text/csv\r\n\r\n'
+    )
+    body = b"".join([*pieces, head.encode(), content, f"\r\n--{mark}--\r\n".encode()])
+    connection = http.client.HTTPConnection("127.0.0.1", browser.port, timeout=30)
+    cookies = "; ".join(f"{key}={value}" for key, value in browser.cookies.items())
+    headers = {"Cookie": cookies, "Content-Type": f"multipart/form-data; boundary={mark}"}
+    connection.request("POST", "/import", body, headers)
+    answer = connection.getresponse()
+    response = Response(answer.status, answer.headers, answer.read().decode("utf-8", "replace"))
+    connection.close()
+    return response
+
+
+def uploaded(browser: Browser, what: str, text: str, encoding: str = "utf-8") -> str:
+    answer = send(browser, what, text.encode(encoding))
+    assert answer.status == 303, answer.text
+    return answer.headers["Location"] or ""
+
+
+def ended(browser: Browser, path: str) -> Response:
+    """The page once the work is over."""
+    for _ in range(300):
+        page = browser.get(path)
+        if "<progress" not in page.body:
+            return page
+        time.sleep(0.1)
+    raise AssertionError("the import goes on and on")
+
+
+def members(world: World) -> int:
+    return world.run(lambda conn: conn.scalar(select(func.count()).select_from(member))) or 0
+
+
+def test_a_register_is_checked_imported_and_taken_back(world: World) -> None:
+    root = world.browser("root")
+    rows = (
+        "".join(f"M{n},138000001{n:02},5302,成员{n},zh,a,3\n" for n in range(20)) + "M99,13800000199,9999,王,zh,a,3\n"
+    )
+    path = uploaded(root, "members", TITLES + rows, "gb18030")
+    page = root.get(path)
+    assert "<option selected>gb18030</option>" in page.body
+    assert "<option selected>member_no</option>" in page.body
+    assert "成员0" in page.text
+    root.post(f"{path}/check", {})
+    page = ended(root, path)
+    assert members(world) == 1
+    assert "尚未改动" in page.text
+    assert "branch_code:unknown" in root.get(f"{path}/report").body
+    root.get(path)
+    root.post(f"{path}/apply", {})
+    page = ended(root, path)
+    assert members(world) == 21
+    assert root.post(f"{path}/apply", {}).status == 303  # nothing happens twice
+    assert members(world) == 21
+    root.post(f"{path}/undo", {})
+    page = ended(root, path)
+    assert members(world) == 1
+    assert "已撤回" in page.text
+    assert root.post(f"{path}/undo", {}).status == 400
+
+
+def test_what_the_columns_mean_is_the_persons_word(world: World) -> None:
+    root = world.browser("root")
+    path = uploaded(root, "branches", "甲,乙,丙\n5399,新支部,53\n")
+    root.get(path)
+    root.post(f"{path}/check", {})
+    assert "there is no column code" in ended(root, path).text
+    root.post(f"{path}/check", {"column-0": "code", "column-1": "name", "column-2": "parent_code"})
+    ended(root, path)
+    root.post(f"{path}/apply", {})
+    ended(root, path)
+    assert world.run(lambda conn: conn.scalar(select(branch.c.path).where(branch.c.code == "5399"))) == "/53/5399/"
+
+
+def test_invitations_instead_of_phones(world: World) -> None:
+    root = world.browser("root")
+    path = uploaded(root, "members", TITLES + "M1,13800000101,5302,成员,zh,a,3\n")
+    root.get(path)
+    root.post(f"{path}/check", {"invite": "on"})
+    ended(root, path)
+    root.post(f"{path}/apply", {"invite": "on"})
+    page = ended(root, path)
+    assert "邀请函" in page.text
+    letters = root.post(f"{path}/letters", {})
+    assert letters.body.startswith("%PDF")
+
+
+@pytest.mark.parametrize(("content", "says"), [(b"", "empty"), (b"PK\x03\x04", "workbook"), (b"\n\n", "empty")])
+def test_what_is_no_table_is_said_at_once(world: World, content: bytes, says: str) -> None:
+    answer = send(world.browser("root"), "members", content)
+    assert answer.status == 400
+    assert says in answer.text
+
+
+def test_an_upload_needs_our_form_a_session_and_the_role(world: World) -> None:
+    root = world.browser("root")
+    assert send(root, "members", b"x,y\n", csrf="wrong").status == 403
+    assert send(world.browser(), "members", b"x,y\n").status in (303, 403)
+    assert send(world.browser("li"), "members", b"x,y\n").status == 403
+    world.run(lambda conn: staff_member(conn, world.ids, "town", "admin", branch="5301"))
+    assert send(world.browser("town"), "members", b"x,y\n").status == 403
+
+
+def test_a_file_beyond_all_measure_is_turned_away(world: World) -> None:
+    root = world.browser("root")
+    root.get("/import")
+    connection = http.client.HTTPConnection("127.0.0.1", root.port, timeout=30)
+    cookies = "; ".join(f"{key}={value}" for key, value in root.cookies.items())
+    connection.putrequest("POST", "/import")
+    connection.putheader("Cookie", cookies)
+    connection.putheader("Content-Type", "multipart/form-data; boundary=x")
+    connection.putheader("Content-Length", str(LARGEST_UPLOAD + 1))
+    connection.endheaders()
+    assert connection.getresponse().status == 413
+    connection.close()
+
+
+def test_a_large_body_for_another_page_stays_refused(world: World) -> None:
+    root = world.browser("root")
+    connection = http.client.HTTPConnection("127.0.0.1", root.port, timeout=30)
+    connection.putrequest("POST", "/language")
+    connection.putheader("Cookie", "; ".join(f"{key}={value}" for key, value in root.cookies.items()))
+    connection.putheader("Content-Type", "multipart/form-data; boundary=x")
+    connection.putheader("Content-Length", "100000")
+    connection.endheaders()
+    assert connection.getresponse().status == 413
+    connection.close()
+
+
+def test_the_page_shows_cells_inertly(world: World) -> None:
+    root = world.browser("root")
+    path = uploaded(root, "members", TITLES + "<script>alert(1)</script>,,5302,x,zh,a,3\n")
+    body = root.get(path).body
+    assert "<script>alert" not in body
+    assert re.search("&lt;script&gt;alert", body)
