@@ -16,6 +16,7 @@ from commands.me import ME
 from commands.mine import DATA, LOCK, NOT_MINE
 from commands.noticing import APPROVE, BROADCAST, DENY, KILL, PAUSE, RESUME
 from commands.pay import PAY
+from commands.payback import PAYBACK
 from commands.payfor import PAYFOR
 from commands.reading import ACK, MORE, NOTICES
 from commands.receipt import RECEIPT
@@ -37,7 +38,7 @@ SHIPPED = (
     *(ASK, CALL),
     *(BIND, ME, DATA, LOCK, NOT_MINE),
     *(lang(LANGUAGES), STOP, START),
-    *(COLLECT, CLOSE, REMIT, ARRIVED, MISSING),
+    *(COLLECT, PAYBACK, CLOSE, REMIT, ARRIVED, MISSING),
     *(ANSWER, DONE, FORWARD),
 )
 ALWAYS = frozenset({"0", "92", "93"})  # never switched off

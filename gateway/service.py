@@ -156,6 +156,7 @@ class Muster:
             now=now,
         )
         self._read_again = False
+        self._askable = tuple(settings.providers)
         self._bookkeeping = Bookkeeping(self.database, lambda: self.office, self._route, now)
         self._mailer = Mailer(reactor, self.database, settings.alarms, now)
         self._deskwork = Deskwork(self.database, lambda: self.office, self._alarms, now, counted=self._figures_changed)
@@ -356,7 +357,8 @@ class Muster:
             Job("reclaim", 300.0, self._reclaim),
             Job("parts", 600.0, self._overdue_parts),
             *self._bookkeeping.jobs(),
-            background("refunds", 10.0, refunds.follow, lambda: self.office.books, self.now),
+            background("send refunds", 10.0, refunds.send, lambda: self.office.books, lambda: self._askable, self.now),
+            background("follow refunds", 10.0, refunds.follow, lambda: self.office.books, self.now),
             Job("reconcile", 600.0, self._reconcile),
             Job("alarms", 10.0, self._alarms.look),
             Job("mail", 10.0, self._mailer.look),

@@ -135,7 +135,7 @@ def approve(
     conn: Connection, books: Books, id_: int, *, actor: str, now: datetime, providers: Collection[str] = ()
 ) -> Refund:
     """A second person agrees: pending in the ledger from here on, and on its way when it came from one of `providers`,
-    those that can be asked to give money back."""
+    those that can be asked. `send` asks them for whoever approves without knowing them."""
     found = _lock(conn, id_)
     if found.state is not State.REQUESTED:
         raise Refused(f"this refund is {found.state}")
@@ -145,10 +145,8 @@ def approve(
         txn_id = _reverse(conn, books, found, found.receipt_id, actor, now)
     else:
         txn_id = _return(conn, books, found, actor, now)
-    asked = found.source.kind is AccountKind.WALLET and found.source.owner in providers
-    intent_id = _ask_provider(conn, books, found, now) if asked else None
-    state = State.PENDING if intent_id is not None else State.APPROVED
-    _move(conn, found, (State.REQUESTED,), state, approved_by=actor, approved=now, txn_id=txn_id, intent_id=intent_id)
+    _move(conn, found, (State.REQUESTED,), State.APPROVED, approved_by=actor, approved=now, txn_id=txn_id)
+    _send(conn, books, by_id(conn, id_), providers, now)
     _audit(conn, books, "approve refund", id_, actor, found.reason, now)
     return by_id(conn, id_)
 
@@ -233,8 +231,10 @@ def refuse(conn: Connection, books: Books, id_: int, *, actor: str, reason: str,
 # --- carried out ----------------------------------------------------------------------------------------------
 
 
-def confirm(conn: Connection, books: Books, id_: int, *, actor: str, reference: str, now: datetime) -> Refund:
-    """The money has gone back: `reference` is the provider's or the bank's, for cash who has it. Once."""
+def confirm(
+    conn: Connection, books: Books, id_: int, *, actor: str, reference: str, now: datetime, told: bool = False
+) -> Refund:
+    """The money has gone back: `reference` is the provider's or the bank's. Once. `told`: the member knows."""
     found = _lock(conn, id_)
     if found.state is State.DONE:
         return found
@@ -255,8 +255,9 @@ def confirm(conn: Connection, books: Books, id_: int, *, actor: str, reference: 
         ledger.settle_pending(conn, books.new_id, out, actor=actor, now=now)
     if found.suspense_id is not None:
         suspense.close(conn, found.suspense_id, suspense.State.RETURNED, actor, now, found.reason)
-    _tell(conn, books, found, "wallet.refunded", now)
-    _audit(conn, books, "refund done", id_, actor, reference, now)
+    if not told:
+        _tell(conn, books, found, "wallet.refunded", now)
+    _audit(conn, books, "confirm refund", id_, actor, reference, now)
     return by_id(conn, id_)
 
 
@@ -280,8 +281,28 @@ def failed(conn: Connection, books: Books, id_: int, *, actor: str, reason: str,
         assert found.suspense_id is not None
         suspense.reopen(conn, found.suspense_id)
     _tell(conn, books, found, "wallet.refund_failed", now)
-    _audit(conn, books, "refund failed", id_, actor, reason, now)
+    _audit(conn, books, "cancel refund", id_, actor, reason, now)
     return by_id(conn, id_)
+
+
+def send(conn: Connection, books: Books, providers: Collection[str], now: datetime, limit: int = 50) -> int:
+    """Ask those `providers` that can be asked to carry out what was approved; how many were."""
+    query = select(table).where(
+        table.c.state == State.APPROVED.value,
+        table.c.kind == AccountKind.WALLET.value,
+        table.c.owner.in_(list(providers)),
+    )
+    rows = conn.execute(query.order_by(table.c.id).limit(limit)).mappings().all()
+    return sum(_send(conn, books, _refund(row), providers, now) for row in rows)
+
+
+def _send(conn: Connection, books: Books, found: Refund, providers: Collection[str], now: datetime) -> bool:
+    if found.source.kind is not AccountKind.WALLET or found.source.owner not in providers:
+        return False
+    intent_id = _ask_provider(conn, books, found, now)
+    if intent_id is not None:
+        _move(conn, found, (State.APPROVED,), State.PENDING, intent_id=intent_id)
+    return intent_id is not None
 
 
 def follow(conn: Connection, books: Books, now: datetime, limit: int = 50) -> int:
@@ -310,6 +331,11 @@ def by_id(conn: Connection, id_: int) -> Refund:
     if row is None:
         raise Refused("there is no such refund")
     return _refund(row)
+
+
+def of_receipt(conn: Connection, receipt_id: int) -> Refund | None:
+    """The refund of this receipt that was neither refused nor failed."""
+    return _open_one(conn, table.c.receipt_id == receipt_id)
 
 
 def listing(conn: Connection, *, states: tuple[State, ...] = OPEN, limit: int = 200) -> tuple[Refund, ...]:

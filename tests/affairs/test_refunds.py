@@ -78,13 +78,15 @@ def test_by_hand_from_request_to_done(conn: Connection, books: Books, akinyi: in
     assert owed(conn, akinyi) == 90000
     assert conn.execute(select(untold.c.text)).scalars().all() == ["wallet.refunded"]
     actions = [entry.action for entry in audit.listing(conn, object=f"refund:{id_}")]
-    assert actions == ["refund done", "approve refund", "request refund"]
+    assert actions == ["confirm refund", "approve refund", "request refund"]
     assert asked(conn, books, receipt) == id_
 
 
 def test_a_provider_that_can_be_asked_carries_it_out(conn: Connection, books: Books, akinyi: int) -> None:
     id_ = asked(conn, books, pays(conn, books))
-    found = refunds.approve(conn, books, id_, actor=TWO, now=NOW, providers={"mpesa"})
+    refunds.approve(conn, books, id_, actor=TWO, now=NOW)
+    assert [refunds.send(conn, books, {"mpesa"}, NOW) for _ in range(2)] == [1, 0]
+    found = refunds.by_id(conn, id_)
     assert found.state is State.PENDING
     assert found.intent_id is not None
     sent = intents.by_id(conn, found.intent_id)
@@ -101,7 +103,9 @@ def test_a_provider_that_can_be_asked_carries_it_out(conn: Connection, books: Bo
 def test_what_the_provider_refuses_leaves_the_months_paid(conn: Connection, books: Books, akinyi: int) -> None:
     receipt = pays(conn, books)
     id_ = asked(conn, books, receipt)
-    found = refunds.approve(conn, books, id_, actor=TWO, now=NOW, providers={"mpesa"})
+    refunds.approve(conn, books, id_, actor=TWO, now=NOW)
+    assert [refunds.send(conn, books, {"mpesa"}, NOW) for _ in range(2)] == [1, 0]
+    found = refunds.by_id(conn, id_)
     assert found.intent_id is not None
     intents.move(conn, found.intent_id, Step.FAILED, NOW, reason="closed")
     refunds.follow(conn, books, NOW)
@@ -162,7 +166,9 @@ def test_money_in_suspense_goes_back_to_who_paid_it(conn: Connection, books: Boo
     money = Movement(source=WALLET, amount=500, reference="T5", payer=STRANGER, at=NOW)
     held = suspense.hold(conn, books, money, actor="system", now=NOW)
     id_ = refunds.return_money(conn, books, held.id, actor=ONE, reason="nobody's", now=NOW).id
-    found = refunds.approve(conn, books, id_, actor=TWO, now=NOW, providers={"mpesa"})
+    refunds.approve(conn, books, id_, actor=TWO, now=NOW)
+    assert [refunds.send(conn, books, {"mpesa"}, NOW) for _ in range(2)] == [1, 0]
+    found = refunds.by_id(conn, id_)
     assert found.intent_id is not None
     sent = intents.by_id(conn, found.intent_id)
     assert sent is not None
@@ -243,8 +249,8 @@ class Refunding(RuleBasedStateMachine):
     @rule(which=st.integers(0, 5), who=st.sampled_from([ONE, TWO]), asked=st.booleans())
     def approve(self, which: int, who: str, asked: bool) -> None:
         if (id_ := self.one(which)) is not None:
-            providers = {"mpesa"} if asked else set()
-            self.attempt(lambda: refunds.approve(self.conn, self.books, id_, actor=who, now=NOW, providers=providers))
+            self.attempt(lambda: refunds.approve(self.conn, self.books, id_, actor=who, now=NOW))
+            refunds.send(self.conn, self.books, {"mpesa"} if asked else set(), NOW)
 
     @rule(which=st.integers(0, 5))
     def confirm(self, which: int) -> None:
