@@ -70,7 +70,7 @@ def kill(gateway: subprocess.Popen[bytes]) -> None:
 def test_killed_while_a_notice_is_frozen_and_sent(home: Home) -> None:
     """Nobody gets it twice and nobody is left out; what was on the wire at a kill is unknown, a window at most."""
     kills = 3
-    with home.operator("--dlr", "--idle-exit", "6", "--latency-ms", "2", seconds=200) as operator:
+    with home.operator("--dlr", "--latency-ms", "2", seconds=400) as operator:
         with home.gateway("links,api") as gateway:
             begin(home)
             until(lambda: gone(home) > 20, 60)
@@ -82,6 +82,7 @@ def test_killed_while_a_notice_is_frozen_and_sent(home: Home) -> None:
         with home.gateway("links,api"):
             state = select(notice.c.state)
             until(lambda: home.read(lambda conn: conn.scalar(state)) == "done", 120)
+            operator.send_signal(signal.SIGTERM)
             counted = figures(operator, 60)
     assert counted["duplicates"] == 0
     frozen = home.read(lambda conn: conn.scalar(select(func.count()).select_from(notice_recipient)))
@@ -95,22 +96,21 @@ def test_killed_while_a_notice_is_frozen_and_sent(home: Home) -> None:
 
 def test_a_pause_and_a_cancellation_hold_at_the_link(home: Home) -> None:
     """After the answer to the pause at most what was on the wire goes, and after the cancellation nothing."""
-    with home.operator("--dlr", "--latency-ms", "20", "--max-seconds", "120", seconds=200) as operator:
-        with home.gateway("links,api"):
-            at = begin(home)
-            until(lambda: gone(home) > 50, 60)
-            at_pause = sum(ask(home, f"{at}/pause", {})["messages"].values())
-            assert ask(home, at)["state"] == "paused"
-            settled = ("delivered", "sent")
-            until(lambda: set(ask(home, at)["messages"]) <= {*settled, "queued"}, 30)
-            after = ask(home, at)
-            out = sum(after["messages"].get(state, 0) for state in settled)
-            assert out <= at_pause
-            ask(home, f"{at}/resume", {})
-            until(lambda: gone(home) > at_pause + 50, 60)
-            at_end = sum(ask(home, f"{at}/cancel", {})["messages"].values())
-            until(lambda: set(ask(home, at)["messages"]) <= {*settled, "cancelled"}, 30)
-            operator.send_signal(signal.SIGTERM)
-            counted = figures(operator, 30)
+    with home.operator("--dlr", "--latency-ms", "20", seconds=400) as operator, home.gateway("links,api"):
+        at = begin(home)
+        until(lambda: gone(home) > 50, 60)
+        at_pause = sum(ask(home, f"{at}/pause", {})["messages"].values())
+        assert ask(home, at)["state"] == "paused"
+        settled = ("delivered", "sent")
+        until(lambda: set(ask(home, at)["messages"]) <= {*settled, "queued"}, 30)
+        after = ask(home, at)
+        out = sum(after["messages"].get(state, 0) for state in settled)
+        assert out <= at_pause
+        ask(home, f"{at}/resume", {})
+        until(lambda: gone(home) > at_pause + 50, 60)
+        at_end = sum(ask(home, f"{at}/cancel", {})["messages"].values())
+        until(lambda: set(ask(home, at)["messages"]) <= {*settled, "cancelled"}, 30)
+        operator.send_signal(signal.SIGTERM)
+        counted = figures(operator, 30)
     assert counted["duplicates"] == 0
     assert counted["distinct"] <= at_end < COUNT
