@@ -203,3 +203,50 @@ def test_what_is_decided_on_the_command_line_holds_in_the_running_gateway(config
         assert operator.says(rf"^10690001 -> \{PHONE}: (.*)")[1] == "Hello"
         operator.tell(f"{PHONE} *123*7#")
         assert "Question" not in operator.says("^USSD -> .*")[0]
+
+
+def test_a_provider_is_asked_and_a_wallet_is_simulated(config: Path) -> None:
+    """`muster simulate wallet`, `muster check --connect` and `muster paybill` as processes of their own."""
+    port = free_port()
+    api = re.findall(r"tcp:(\d+):interface", config.read_text())[1]
+    written = config.read_text().partition("[smpp")[0]
+    written += f"""
+[providers.mpesa]
+kind = "daraja"
+url = "http://127.0.0.1:{port}"
+payee = "600000"
+prefixes = ["+2547"]
+client_id = "muster"
+client_secret = "secret"
+passkey = "passkey"
+initiator = "muster"
+security_credential = "credential"
+sources = ["127.0.0.1"]
+
+[callbacks]
+public_url = "http://127.0.0.1:{api}"
+"""
+    config.write_text(written)
+    unreached = muster("check", config, "--connect")
+    assert unreached.returncode == 2
+    assert unreached.stderr == "Error: not reached: mpesa\n"
+    nobody = muster("paybill", config, "tigo")
+    assert nobody.stderr == "Error: there is no [providers.tigo]; there is mpesa\n"
+    with running("simulate", "wallet", "daraja", "+254712345678", "--port", str(port)) as wallet:
+        wallet.says("daraja on http://127.0.0.1")
+        assert muster("check", config, "--connect").stdout == "mpesa: ready\nok\n"
+        registered = muster("paybill", config, "mpesa", "--register")
+        assert re.fullmatch(
+            rf"confirmation http://127\.0\.0\.1:{api}/payments/mpesa/[0-9a-f]{{40}}\n"
+            rf"validation   http://127\.0\.0\.1:{api}/payments/mpesa/[0-9a-f]{{40}}\nmpesa: Success\n",
+            registered.stdout,
+        ), registered.stderr
+        with running("run", config, "--only", "links,api") as gateway:
+            gateway.says("ready")
+            wallet.tell("+254712345678 pay 9.00 A9999")
+            wallet.says(r"\+254712345678: cancelled")  # the gateway knows no such account number
+            wallet.tell("+254712345678 1234")
+            wallet.says("is asked for nothing")
+    wrong = muster("simulate", "wallet", "gsma", "+8613800000001", "--callbacks", "never")
+    assert wrong.returncode == 2
+    assert "callbacks is one of once, lost" in wrong.stderr
