@@ -305,6 +305,11 @@ def problems(conn: Connection, limit: int = 100) -> tuple[Intent, ...]:
     return tuple(map(_intent, conn.execute(query).mappings()))
 
 
+def newest(conn: Connection, limit: int = 100) -> tuple[Intent, ...]:
+    query = select(*_COLUMNS).order_by(table.c.serial.desc()).limit(limit)
+    return tuple(map(_intent, conn.execute(query).mappings()))
+
+
 def problems_counted(conn: Connection) -> int:
     return conn.scalar(select(func.count()).select_from(table).where(_PROBLEM)) or 0
 
@@ -314,6 +319,17 @@ def counted(conn: Connection) -> dict[tuple[str, str], int]:
     query = select(table.c.provider, table.c.state, func.count()).where(table.c.state.in_(OPEN))
     rows = conn.execute(query.group_by(table.c.provider, table.c.state))
     return {(provider, state): count for provider, state, count in rows}
+
+
+def ask_again(conn: Connection, id_: str, now: datetime) -> bool:
+    """Let the provider be asked now; False when there is nothing left to be asked."""
+    asked = conn.execute(
+        update(table)
+        .where(table.c.id == id_, table.c.state.not_in([Step.SUCCEEDED, Step.RECONCILED]))
+        .values(due=now, nudged=True)
+    )
+    wake(conn, TOPIC)
+    return asked.rowcount == 1
 
 
 def reconcile(conn: Connection, id_: str, *, by: str, note_: str, now: datetime) -> bool:

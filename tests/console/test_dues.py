@@ -6,6 +6,7 @@ import csv
 import io
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,8 @@ from openpyxl import load_workbook
 from pypdf import PdfReader
 from sqlalchemy import Connection, select, update
 
-from gateway.affairs import ledger, vouchers
+from gateway.affairs import intents, ledger, vouchers
+from gateway.affairs.intents import Step
 from gateway.affairs.ledger import Account, AccountKind
 from gateway.core.tables.dues import assessment
 from gateway.core.tables.organisation import member, obligation
@@ -22,7 +24,7 @@ from gateway.core.tables.staff import audit
 from gateway.core.tables.vouchers import voucher
 from tests.console import money
 from tests.console.money import THIS_YEAR, balance_of, collects, lost, neighbour, officers, owed, paid
-from tests.console.served import Browser
+from tests.console.served import PHONE, Browser
 from tests.console.test_http import World, served_on
 
 
@@ -435,3 +437,36 @@ def test_a_year_is_tried_and_then_assessed(world: World) -> None:
     tan = world.browser("tan")
     tan.get("/dues/rates")
     assert tan.post("/dues/rates/assess", {"year": str(THIS_YEAR), "how": "assess"}).status == 403
+
+
+# --- wallet payments ------------------------------------------------------------------------------------------------
+
+
+def test_a_payment_that_nobody_knows_of_is_seen_and_closed(world: World) -> None:
+    def lost_sight_of(conn: Connection) -> str:
+        opened = intents.open(
+            conn, world.ids, member_id=world.member.id, amount=900, currency="CNY", provider="wallet", number=PHONE,
+            language="zh", now=datetime.now(UTC), request_key="sms:1",
+        )  # fmt: skip
+        assert isinstance(opened, intents.Intent)
+        intents.move(conn, opened.id, Step.UNKNOWN, datetime.now(UTC), problem="amount 1000, not 900")
+        return opened.id
+
+    id_ = world.run(lost_sight_of)
+    assert world.browser("tan").get("/dues/wallets").status == 403  # of the whole organisation
+    reader = world.browser("sun")
+    assert "amount 1000, not 900" in reader.get("/dues/wallets").text
+    browser = world.browser("wu")
+    page = browser.get("/dues/wallets").text
+    assert "结果不明" in page
+    assert PHONE not in page
+    form = form_of(browser, f"/dues/wallets/{id_}/close")
+    assert browser.post(f"/dues/wallets/{id_}/ask", {"form": form}).status == 303
+    assert browser.post(f"/dues/wallets/{id_}/close", {"form": form}).status == 409  # without a word
+    assert browser.post(f"/dues/wallets/{id_}/close", {"form": form, "note": "the statement has it"}).status == 303
+    assert "没有待处理" in browser.get("/dues/wallets").text
+    assert "the statement has it" in browser.get("/dues/wallets?show=all").text
+    assert browser.post(f"/dues/wallets/{id_}/close", {"form": form, "note": "again"}).status == 409
+    found = world.run(lambda conn: conn.scalars(select(audit.c.action).where(audit.c.object == f"payment:{id_}")).all())
+    assert sorted(found) == ["wallet payment ask", "wallet payment close"]
+    assert world.run(lambda conn: intents.open_of(conn, world.member.id)) is None  # they may pay by wallet again

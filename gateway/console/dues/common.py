@@ -18,6 +18,7 @@ TABS = (
     ("/dues/days", N_("Days"), "dues detail"),
     ("/dues/receipts", N_("Receipts"), "dues detail"),
     ("/dues/suspense", N_("Suspense"), "dues whole"),
+    ("/dues/wallets", N_("Wallet payments"), "dues whole"),
     ("/dues/reconciliation", N_("Reconciliation"), "dues whole"),
     ("/dues/refunds", N_("Refunds"), "dues detail"),
     ("/dues/waivers", N_("Waivers"), "dues waivers"),

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from gateway.console.dues import days, overview, rates, receipts, reconciliation, refunds, suspense, vouchers, waivers
+from gateway.console.dues import (
+    days,
+    overview,
+    rates,
+    receipts,
+    reconciliation,
+    refunds,
+    suspense,
+    vouchers,
+    waivers,
+    wallets,
+)
 
 ROUTES = (
     *overview.ROUTES,
     *days.ROUTES,
     *receipts.ROUTES,
     *suspense.ROUTES,
+    *wallets.ROUTES,
     *reconciliation.ROUTES,
     *refunds.ROUTES,
     *waivers.ROUTES,
