@@ -16,7 +16,7 @@ from tests.api.house import NUMBER, PATH_KEY, Client
 def test_a_session(client: Client) -> None:
     first = client.dial("", session="a1")
     assert first.headers["content-type"] == "text/plain; charset=utf-8"
-    assert first.text == "CON 7咨询 8绑定号码\n9设置\n99English 0退出"
+    assert first.text == "CON 2通知 7咨询\n8绑定号码 9设置\n99English 0退出"
     assert client.dial("9", session="a1").text.startswith("CON 1语言")
     assert client.dial("9*2", session="a1").text.startswith("CON 停收群发短信？")
     end = client.dial("9*2*1", session="a1").text

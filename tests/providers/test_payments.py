@@ -53,7 +53,7 @@ def test_the_texts(house: House) -> None:
     house.enter()
     intent = house.settled(house.open(), Step.SUCCEEDED)
     until(house.texts)
-    assert house.texts() == [f"【安河组织】Wallet已收9.00元，会费交至11月。收据{intent.receipt}"]
+    assert house.texts() == [f"【安河组织】Wallet已收9.00元，会费交至11月。收据{intent.receipt}，查看回13"]
 
 
 @BOTH
