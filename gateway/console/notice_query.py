@@ -164,6 +164,7 @@ def keep(
     country: str,
     *,
     lines: tuple[str, ...],
+    listed: int | None,
     key: str,
     number: int | None,
     now: datetime,
@@ -181,6 +182,11 @@ def keep(
             raise Refused("unknown", "there is no such notice")
         found = drafts.change(conn, there.id, said)
     strange: tuple[str, ...] = ()
+    if listed is not None and listed != number:  # a copy brings the list of what it was copied from
+        source = find(conn, who, listed, "write notices")
+        if source is None:
+            raise Refused("unknown", "there is no such notice")
+        lists.copy(conn, source.id, found.id)
     if lines:
         strange = lists.append(conn, found.id, lines, country, said.audience.paths).strange
     return Kept(notice=found, strange=strange)

@@ -64,6 +64,7 @@ PROBLEMS = {
     "topic": N_("There is no such topic, or it is closed."),
     "windows": N_("Days and hours are written 2,5 8-11."),
     "group": N_("A group has a code of letters and digits, a name, and members of your branches."),
+    "rich": N_("It came from another system and is for more kinds of people than the form here can show."),
     "phone": N_("Your account has no phone number to send a test to."),
     "link": N_("No link takes this number at present."),
 }
@@ -119,8 +120,16 @@ async def compose(visit: Visit) -> Answer:
             source = await visit.console.database.read(notice_query.find, visit.who, _number(wanted), "write notices")
             if source is None or (name == "edit" and source.state != drafts.DRAFT):
                 raise NotHere(HTTPStatus.NOT_FOUND)
+    if source is not None and not _fits(source.audience, notice_query.scope(visit.who, "write notices")):
+        return Redirect(f"/bulk/{source.number}?problem=rich")
     edited = source.number if source is not None and visit.query("edit") else None
     return await _form(visit, _filled(visit, source), edited=edited)
+
+
+def _fits(audience: Audience, own: tuple[str, ...]) -> bool:
+    """Whether the form can show an audience as it is: what it cannot show it would widen."""
+    several = (audience.roles, audience.languages, audience.groups, audience.classes)
+    return (len(audience.paths) == 1 or audience.paths == own) and all(len(each) < 2 for each in several)
 
 
 async def _form(visit: Visit, values: dict[str, str], *, edited: int | None, problem: str = "") -> Page:
@@ -171,6 +180,7 @@ _FIELDS = (
     "every",
     "emergency",
     "list",
+    "listed",
 )
 
 
@@ -196,6 +206,7 @@ def _filled(visit: Visit, source: Notice | None) -> dict[str, str]:
         "hours": str(source.lasts or ""),
         "every": source.recurrence or "",
         "emergency": "1" if source.emergency else "",
+        "listed": str(source.number) if audience.listed else "",
     }
     return values
 
@@ -227,7 +238,7 @@ async def _said(visit: Visit, values: dict[str, str]) -> Wording:
         joined_from=_day(values["joined_from"]),
         joined_until=_day(values["joined_until"]),
         topic=topic,
-        listed=bool(values["list"].strip()),
+        listed=bool(values["list"].strip() or values["listed"]),
     )
     first = next(iter(texts.values()), "")
     return Wording(
@@ -330,6 +341,7 @@ async def keep(visit: Visit) -> Answer:
                 said,
                 console.organisation.country,
                 lines=tuple(lists.split(values["list"])),
+                listed=_number(values["listed"]) if values["listed"] else None,
                 key=f"form:{id_}",
                 number=edited,
                 now=visit.now,

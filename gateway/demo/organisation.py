@@ -18,6 +18,7 @@ from sqlalchemy import Connection
 from config.model import Organisation
 from gateway.affairs import branches, dues, invitations, members, roles, staff
 from gateway.affairs.importing import Import, What, run_import
+from gateway.affairs.notices import topics
 from gateway.console import sessions
 from gateway.core.keys import Keys
 from gateway.demo.network import Carrier, Handset
@@ -169,7 +170,24 @@ FIRST_TEXTS = (
     ("+254712345678", "DUES"),
     ("+8615700000004", "咨询 村东的水渠什么时候修？"),
 )
-STAFF = {"lead": "赵敏", "agent": "周婷", "auditor": "孙立", "secretary": "刘志强", "finance": "钱芳", "admin": "高峰"}
+STAFF = {
+    "lead": "赵敏",
+    "agent": "周婷",
+    "auditor": "孙立",
+    "secretary": "刘志强",
+    "publisher": "何文",
+    "approver": "郭平",
+    "finance": "钱芳",
+    "admin": "高峰",
+}
+# What people may subscribe to: number, names, days and hours, whether everybody gets it.
+_TOPICS = (
+    ("01", "要闻", "News", "", False),
+    ("03", "农技", "Farming", "2,5 8-11", False),
+    ("04", "天气", "Weather", "", False),
+    ("07", "招工", "Jobs", "1,3,5 8-18", False),
+    ("08", "本支部", "My branch", "", True),
+)
 
 
 def exists(conn: Connection) -> bool:
@@ -276,6 +294,9 @@ def _appoint(conn: Connection, new_id: Callable[[], int], now: datetime, today: 
         person = staff.add(conn, new_id, name, now=now)
         within = town.id if role == "secretary" and town is not None else None
         roles.grant(conn, new_id, role, staff_id=person, branch_id=within, by="system:demo", now=now, today=today)
+    for number, zh, en, windows, everyone in _TOPICS:
+        names = {"zh": zh, "en": en}
+        topics.save(conn, new_id, number=number, names=names, windows=windows, everyone=everyone)
     for member_no, (role, code) in APPOINTED.items():
         member, branch = members.by_member_no(conn, member_no, today), branches.by_code(conn, code)
         if member is not None and branch is not None:

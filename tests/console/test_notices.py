@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import Connection, func, insert, select, update
 
 from gateway.affairs.notices import drafts
+from gateway.affairs.notices.audience import Audience
 from gateway.affairs.notices.drafts import Notice
 from gateway.core.engines import engine
 from gateway.core.tables.everything import METADATA
@@ -173,6 +174,40 @@ def test_a_list_is_read_and_strangers_are_told(served: Served) -> None:
     found = the(served, at)
     lines = served.run(lambda conn: conn.scalar(select(func.count()).where(notice_list.c.notice_id == found.id)))
     assert lines == 3
+
+
+def lines_of(served: Served, found: Notice) -> int:
+    count = select(func.count()).where(notice_list.c.notice_id == found.id)
+    return served.run(lambda conn: conn.scalar(count) or 0)
+
+
+def test_changed_or_copied_a_list_stays_a_list(served: Served) -> None:
+    """Whoever mends a word must not find that it goes to everybody."""
+    author = served.browser("wen")
+    at = write(author, "名单通知二", list="C0001\r\nC0002")
+    for query in (f"edit={the(served, at).number}", f"copy={the(served, at).number}"):
+        page = author.get(f"/bulk/new?{query}")
+        form = re.search(r'name="form" value="([^"]+)"', page.body)
+        listed = re.search(r'name="listed" value="(\d+)"', page.body)
+        assert form is not None
+        assert listed is not None
+        fields = {"form": form[1], "listed": listed[1], "text_zh": "名单通知三", "title": "x"}
+        if query.startswith("edit"):
+            fields["edited"] = listed[1]
+        answer = author.post("/bulk/new", fields)
+        found = the(served, str(answer.headers["Location"]))
+        assert found.audience.listed
+        assert lines_of(served, found) == 2
+
+
+def test_what_the_form_cannot_show_it_does_not_widen(served: Served) -> None:
+    author = served.browser("wen")
+    at = write(author, "两个支部")
+    whom = Audience(paths=("/53/5301/", "/53/5302/"), roles=("secretary", "treasurer")).written()
+    number_ = the(served, at).number
+    served.run(lambda conn: conn.execute(update(notice).where(notice.c.number == number_).values(audience=whom)))
+    answer = author.get(f"/bulk/new?copy={number_}")
+    assert str(answer.headers["Location"]).endswith("problem=rich")
 
 
 def test_a_try_goes_to_the_author_alone(served: Served) -> None:

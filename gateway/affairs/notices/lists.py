@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, func, insert, literal, select
 
 from gateway.core import phone
 from gateway.core.tables.notices import notice_list
@@ -87,3 +87,11 @@ def _owners(conn: Connection, numbers: Sequence[str]) -> dict[str, str]:
 
 def count(conn: Connection, notice_id: int) -> int:
     return conn.scalar(select(func.count()).where(notice_list.c.notice_id == notice_id)) or 0
+
+
+def copy(conn: Connection, source_id: int, notice_id: int) -> None:
+    """Give a notice the list of another."""
+    lines = select(literal(notice_id), notice_list.c.line, notice_list.c.number, notice_list.c.member_id).where(
+        notice_list.c.notice_id == source_id
+    )
+    conn.execute(insert(notice_list).from_select(["notice_id", "line", "number", "member_id"], lines))
