@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, insert, select, update
+from sqlalchemy import Connection, RowMapping, func, insert, select, update
 
 from config.receipt_rules import Kind, Told
 from gateway.affairs.books import Books
@@ -195,6 +195,12 @@ def hits(conn: Connection, rule: str, limit: int = 15) -> tuple[Row, ...]:
     """What a rule read last: who writes a new one sees at a glance whether it reads what it should."""
     query = select(*_COLUMNS).where(table.c.rule == rule).order_by(table.c.id.desc()).limit(limit)
     return tuple(_row(row) for row in conn.execute(query).mappings())
+
+
+def rules(conn: Connection) -> tuple[tuple[str, int], ...]:
+    """The rules that have read something, and how often."""
+    query = select(table.c.rule, func.count()).where(table.c.rule.is_not(None)).group_by(table.c.rule)
+    return tuple((name, count) for name, count in conn.execute(query.order_by(table.c.rule)))
 
 
 def _row(row: RowMapping) -> Row:

@@ -17,6 +17,7 @@ TABS = (
     ("/dues", N_("Overview"), "dues"),
     ("/dues/days", N_("Days"), "dues detail"),
     ("/dues/receipts", N_("Receipts"), "dues detail"),
+    ("/dues/texts", N_("Wallet texts"), "dues whole"),
     ("/dues/suspense", N_("Suspense"), "dues whole"),
     ("/dues/wallets", N_("Wallet payments"), "dues whole"),
     ("/dues/reconciliation", N_("Reconciliation"), "dues whole"),
