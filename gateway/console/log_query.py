@@ -28,7 +28,7 @@ PAGE = 50
 TROUBLE = ("failed", "expired", "unknown", "cancelled", "quarantined")  # as the partial index has them
 _WINDOW = 20_000  # rows looked through by one statement
 _WINDOWS = 15  # statements of one page
-_CANDIDATES = 200  # texts compared at a time
+_CANDIDATES = 200  # texts compared first; four times as many in each further statement
 _COMPARED = 4_000  # texts compared for one page
 _ENTRIES = 20_000  # of cases, looked through by a search
 _SHORTEST_NUMBER = 5
@@ -289,9 +289,11 @@ def _by_text(conn: Connection, base: Select[Any], phrase: str, below: int, floor
     if ids is None:
         return Rows()
     rows: list[Row] = []
-    for _ in range(_COMPARED // _CANDIDATES):
+    compared, several = 0, _CANDIDATES
+    while compared < _COMPARED:
+        several = min(several, _COMPARED - compared)
         column: ColumnElement[int] = ids.selected_columns[0]
-        wanted = ids.where(column < below, column >= floor).order_by(column.desc()).limit(_CANDIDATES)
+        wanted = ids.where(column < below, column >= floor).order_by(column.desc()).limit(several)
         candidates = list(conn.scalars(wanted))
         found = _rows(conn, base.where(message.c.id.in_(candidates))) if candidates else ()
         for row in found:
@@ -299,9 +301,9 @@ def _by_text(conn: Connection, base: Select[Any], phrase: str, below: int, floor
                 rows.append(row)
                 if len(rows) > PAGE:
                     return Rows(rows=tuple(rows[:PAGE]), older=rows[PAGE - 1].id)
-        if len(candidates) < _CANDIDATES:
+        if len(candidates) < several:
             return Rows(rows=tuple(rows))
-        below = min(candidates)
+        below, compared, several = min(candidates), compared + several, several * 4
     return Rows(rows=tuple(rows), older=below, looked_back_to=moment(below))
 
 
