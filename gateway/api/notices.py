@@ -13,7 +13,7 @@ from sqlalchemy import Connection, insert, select
 
 from gateway.affairs import branches
 from gateway.affairs.notices import approval, drafts, groups, lists, progress, running, topics
-from gateway.affairs.notices.approval import Place
+from gateway.affairs.notices.approval import Estimate, Place
 from gateway.affairs.notices.audience import Audience
 from gateway.affairs.notices.drafts import Notice, Person, Refused, Wording
 from gateway.affairs.roles import ROLES
@@ -184,13 +184,14 @@ def create(
     body: bytes,
     approves: bool,
     now: datetime,
+    counted: Estimate | None = None,
 ) -> Answer:
     """Make the notice and submit it; a repeat with the same key gets the same answer."""
     digest = hashlib.sha256(body).digest()
     if key is not None and (before := _before(conn, account, key, digest)) is not None:
         return before
     try:
-        found = _create(conn, place, country, account, asked, approves=approves, now=now)
+        found = _create(conn, place, country, account, asked, approves=approves, now=now, counted=counted)
     except Refused as refused:
         return _refused(refused)
     answer = (202, orjson.dumps(standing(conn, found)))
@@ -214,14 +215,24 @@ def _before(conn: Connection, account: str, key: str, digest: bytes) -> Answer |
     return int(status), body.encode()
 
 
-def _create(
-    conn: Connection, place: Place, country: str, account: str, asked: Asked, *, approves: bool, now: datetime
-) -> Notice:
-    by = Person(actor=f"api:{account}")
+def measured(conn: Connection, place: Place, account: str, asked: Asked, now: datetime) -> Estimate | None:
+    """Whom it reaches, counted by a reader: nobody waits for a query over everybody there is. None leaves it to
+    `create` to say what is wrong."""
+    if asked.lines:
+        return None
+    try:
+        said = _wording(conn, asked)
+        drafts.check(said)
+        return approval.estimate(conn, place, drafts.sketch(said, Person(actor=f"api:{account}"), now), now)
+    except Refused:
+        return None
+
+
+def _wording(conn: Connection, asked: Asked) -> Wording:
     if asked.every is not None:
         topics.check_recurrence(asked.every)
     audience = _audience(conn, asked)
-    said = Wording(
+    return Wording(
         title=asked.title,
         texts=asked.texts,
         audience=audience,
@@ -231,11 +242,25 @@ def _create(
         lasts=asked.hours,
         recurrence=asked.every,
     )
-    found = drafts.create(conn, place.new_id, said, by, now)
+
+
+def _create(
+    conn: Connection,
+    place: Place,
+    country: str,
+    account: str,
+    asked: Asked,
+    *,
+    approves: bool,
+    now: datetime,
+    counted: Estimate | None,
+) -> Notice:
+    by = Person(actor=f"api:{account}")
+    found = drafts.create(conn, place.new_id, _wording(conn, asked), by, now)
     try:
         if asked.lines:
             lists.append(conn, found.id, asked.lines, country)
-        found = approval.submit(conn, place, found, by, now, repeat=asked.repeat)
+        found = approval.submit(conn, place, found, by, now, repeat=asked.repeat, counted=counted)
         if found.state == drafts.WAITING and approves and not found.emergency:
             drafts.note(conn, place.new_id, found, by, "approved", now, "the key may approve")
             found = approval.schedule(conn, place, found, now)

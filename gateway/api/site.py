@@ -178,8 +178,10 @@ class Api:
             request.setResponseCode(400)
             request.setHeader("content-type", _JSON)
             return error("invalid", "nothing was made", fields=fields)
-        made = partial(notices.create, key=named, body=body, approves=notices.APPROVE in account.may)
         now = self._gateway.now()
+        counted = await self._database.read(notices.measured, self._place, account.name, asked, now)
+        approves = notices.APPROVE in account.may
+        made = partial(notices.create, key=named, body=body, approves=approves, counted=counted)
         found = await self._database.run(
             lambda conn: made(conn, self._place, organisation.country, account.name, asked, now=now)
         )

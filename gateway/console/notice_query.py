@@ -123,6 +123,17 @@ def measured(conn: Connection, place: Place, said: Wording, by: Person, now: dat
     return approval.estimate(conn, place, drafts.sketch(said, by, now), now), rules(conn, now).price
 
 
+def counted(conn: Connection, place: Place, who: Staff, number: int, now: datetime) -> Estimate | None:
+    """The figures of a draft of theirs; None where there are none, which submitting it says."""
+    found = find(conn, who, number, "write notices")
+    if found is None or found.state != drafts.DRAFT:
+        return None
+    try:
+        return approval.estimate(conn, place, found, now)
+    except Refused:
+        return None
+
+
 def choices(conn: Connection, who: Staff) -> Choices:
     paths = scope(who, "write notices")
     found: list[tuple[str, str]] = []

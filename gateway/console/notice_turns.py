@@ -47,10 +47,14 @@ def _do(conn: Connection, who: Staff, number: int, permission: str, turn: Turn) 
 
 async def submit(visit: Visit) -> Answer:
     place, repeat = visit.console.place, bool(visit.form("repeat"))
+    number = visit.path["number"]
+    counted = None
+    if number.isascii() and number.isdecimal() and len(number) < 10:
+        counted = await visit.console.database.read(notice_query.counted, place, visit.who, int(number), visit.now)
     return await _turn(
         visit,
         "write notices",
-        lambda conn, found, by: approval.submit(conn, place, found, by, visit.now, repeat=repeat),
+        lambda conn, found, by: approval.submit(conn, place, found, by, visit.now, repeat=repeat, counted=counted),
     )
 
 

@@ -532,3 +532,15 @@ def test_nothing_of_a_part_is_left_behind(house: House) -> None:
     house.answer(house.turn().write)
     states = set(house.conn.scalars(select(part.c.state))) | set(house.conn.scalars(select(message.c.state)))
     assert states == {"sent"}
+
+
+def test_the_look_at_the_clock_walks_no_recipients(house: House) -> None:
+    """It comes every second, in the thread that writes: of a million handed over it must find the first that waits."""
+    if house.conn.dialect.name != "sqlite":
+        return  # PostgreSQL plans by statistics, which an empty table has not
+    question = (
+        select(notice.c.id).where(running._finished()).compile(house.conn, compile_kwargs={"literal_binds": True})
+    )
+    plan = [row[3] for row in house.conn.exec_driver_sql(f"EXPLAIN QUERY PLAN {question}")]
+    assert any("ix_notice_recipient_due" in line for line in plan)
+    assert not any("notice_recipient USING PRIMARY" in line for line in plan)

@@ -162,11 +162,11 @@ def _source(audience: Audience, notice_id: int, at: Moment) -> tuple[FromClause,
             .outerjoin(branch, branch.c.id == member.c.branch_id)
         )
         earlier = notice_list.alias("earlier")
-        again = exists().where(
-            earlier.c.notice_id == notice_list.c.notice_id,
-            earlier.c.number == notice_list.c.number,
-            earlier.c.line < notice_list.c.line,
+        # The first line of a number, by its index: comparing lines in the condition walks the list for each of them.
+        first = select(func.min(earlier.c.line)).where(
+            earlier.c.notice_id == notice_list.c.notice_id, earlier.c.number == notice_list.c.number
         )
+        again = func.coalesce(notice_list.c.line > first.scalar_subquery(), False)
         columns = _Columns(
             notice_list.c.number,
             func.coalesce(notice_list.c.member_id, number.c.member_id),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, select, text
 
 from gateway.affairs.notices.drafts import Notice
 from gateway.core.tables.messages import message
@@ -50,14 +50,14 @@ def progress(conn: Connection, found: Notice) -> Progress:
     by_state = {row[0]: row[1] for row in states}
     left = conn.execute(
         select(notice_recipient.c.reason, func.count())
-        .where(notice_recipient.c.notice_id == found.id, notice_recipient.c.state == "left")
+        .where(notice_recipient.c.notice_id == found.id, text("notice_recipient.state = 'left'"))
         .group_by(notice_recipient.c.reason)
     )
     reasons = {row[0] or "": row[1] for row in left}
+    # By the small index of those who have; with the bare column SQLite walks the whole notice by its key.
+    of_it = notice_recipient.c.notice_id + 0 == found.id
     acknowledged = conn.scalar(
-        select(func.count()).where(
-            notice_recipient.c.notice_id == found.id, notice_recipient.c.acknowledged.is_not(None)
-        )
+        select(func.count()).select_from(notice_recipient).where(of_it, notice_recipient.c.acknowledged.is_not(None))
     )
     waiting = found.recipients - sum(by_state.values()) - sum(reasons.values())
     return Progress(
