@@ -76,8 +76,15 @@ async def _one(visit: Visit, name: str, *, problem: str = "", typed: str | None 
     return Page("setting.html", values, _status(problem))
 
 
+def _whole(visit: Visit) -> None:
+    """Settings are of the whole organisation, and so must the role be that changes them."""
+    if visit.who.scope("set") is not None:
+        raise Refused(HTTPStatus.FORBIDDEN)
+
+
 async def put(visit: Visit) -> Answer:
     """Set it; what was typed stays when it is refused."""
+    _whole(visit)
     name, typed = visit.path["name"], visit.form.text("value")
     try:
         value = None if visit.form("shipped") else settings.read(name, typed)
@@ -124,6 +131,8 @@ async def refuse(visit: Visit) -> Answer:
 
 
 async def _decide(visit: Visit, *, accepted: bool) -> Answer:
+    _whole(visit)
+
     def work(conn: Connection) -> None:
         id_ = identifier(visit.form("proposal")) or 0
         settings_query.decide(

@@ -67,9 +67,11 @@ async def _person(visit: Visit, name: str, *, problem: str = "", token: str = ""
 async def link(visit: Visit) -> Answer:
     console, name = visit.console, visit.path["name"]
     try:
-        token = await console.database.run(staff_query.link, console.keys, console.ids, visit.who, name, visit.now)
-    except _REFUSED:
-        raise Refused(HTTPStatus.NOT_FOUND) from None
+        token = await console.database.run(
+            staff_query.link, console.keys, console.ids, visit.who, name, visit.now, today(visit)
+        )
+    except _REFUSED as refused:
+        return await _person(visit, name, problem=str(refused))
     return await _person(visit, name, token=token)
 
 
@@ -89,15 +91,15 @@ async def revoke(visit: Visit) -> Answer:
 
 
 async def disable(visit: Visit) -> Answer:
-    return await _done(visit, _disable, visit.now)
+    return await _done(visit, _disable, visit.now, today(visit))
 
 
 async def enable(visit: Visit) -> Answer:
-    return await _done(visit, _enable, visit.now)
+    return await _done(visit, _enable, visit.now, today(visit))
 
 
 async def reset_second(visit: Visit) -> Answer:
-    return await _done(visit, staff_query.reset_second, visit.now)
+    return await _done(visit, staff_query.reset_second, visit.now, today(visit))
 
 
 def _disable(*told: Any) -> None:

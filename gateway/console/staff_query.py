@@ -55,10 +55,13 @@ def add(
     return sessions.make_link(conn, keys, made, now)
 
 
-def link(conn: Connection, keys: Keys, new_id: Callable[[], int], person: Staff, name: str, now: datetime) -> str:
+def link(
+    conn: Connection, keys: Keys, new_id: Callable[[], int], person: Staff, name: str, now: datetime, today: date
+) -> str:
     """A one-time link for who has forgotten a password."""
+    account = _within(conn, person, name, today)
     _record(conn, new_id, person, "sign-in link made", name, now)
-    return sessions.make_link(conn, keys, _existing(conn, name).id, now)
+    return sessions.make_link(conn, keys, account.id, now)
 
 
 def grant(
@@ -105,22 +108,40 @@ def revoke(
 
 
 def switch(
-    conn: Connection, new_id: Callable[[], int], person: Staff, name: str, now: datetime, *, disabled: bool
+    conn: Connection,
+    new_id: Callable[[], int],
+    person: Staff,
+    name: str,
+    now: datetime,
+    today: date,
+    *,
+    disabled: bool,
 ) -> None:
-    account = _existing(conn, name)
+    account = _within(conn, person, name, today)
     if account.id == person.id:
         raise staff.Refused("nobody switches their own account off")
     (staff.disable if disabled else staff.enable)(conn, account.id)
     _record(conn, new_id, person, "staff disabled" if disabled else "staff enabled", name, now)
 
 
-def reset_second(conn: Connection, new_id: Callable[[], int], person: Staff, name: str, now: datetime) -> None:
-    account = _existing(conn, name)
+def reset_second(
+    conn: Connection, new_id: Callable[[], int], person: Staff, name: str, now: datetime, today: date
+) -> None:
+    account = _within(conn, person, name, today)
     if account.id == person.id:
         raise staff.Refused("your own second factor is on the page of your account")
     second_factor.reset(conn, account.id)
     staff.sign_out(conn, account.id)
     _record(conn, new_id, person, "second factor reset", name, now)
+
+
+def _within(conn: Connection, person: Staff, name: str, today: date) -> Account:
+    """An account all of whose roles are within reach: who can sign somebody in can do all that they may."""
+    account = _existing(conn, name)
+    for held in roles.in_force(conn, staff_id=account.id, today=today):
+        if not person.reaches("staff", held.path or None):
+            raise roles.Refused("this account has a role beyond the reach of your own")
+    return account
 
 
 def _existing(conn: Connection, name: str) -> Account:

@@ -56,6 +56,7 @@ class Browser:
     port: int
     cookies: dict[str, str] = field(default_factory=dict)
     last: Response | None = None
+    source: str = "127.0.0.1"  # where it calls from: an address that fails too often is slowed down
 
     def get(self, path: str, headers: Mapping[str, str] | None = None) -> Response:
         return self._ask("GET", path, None, headers or {})
@@ -75,7 +76,7 @@ class Browser:
         return self.post("/sign-in", {"name": name, "password": password})
 
     def _ask(self, method: str, path: str, body: str | None, headers: Mapping[str, str]) -> Response:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20, source_address=(self.source, 0))
         sent = {"Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())} if self.cookies else {}
         if body is not None:
             sent |= {"Content-Type": "application/x-www-form-urlencoded", "Origin": f"http://127.0.0.1:{self.port}"}
@@ -136,8 +137,8 @@ class Served:
         with self.engine.begin() as conn:
             return work(conn)
 
-    def browser(self, name: str | None = None) -> Browser:
-        made = Browser(self.port)
+    def browser(self, name: str | None = None, source: str = "127.0.0.1") -> Browser:
+        made = Browser(self.port, source=source)
         if name is not None:
             assert made.sign_in(name).status == 303
         return made

@@ -347,3 +347,19 @@ def test_a_locked_account_is_opened_again(world: World) -> None:
     root.get("/staff/li")
     root.post("/staff/li/enable", {})
     assert world.browser().sign_in("li").status == 303
+
+
+def test_an_administrator_of_a_branch_takes_over_no_account_of_the_whole(world: World) -> None:
+    world.run(lambda conn: staff_member(conn, world.ids, "town", "admin", branch="5301"))
+    town = world.browser("town")
+    for name in ("root", "zhao", "river"):
+        for what in ("link", "disable", "enable", "second"):
+            town.get(f"/staff/{name}")
+            answer = town.post(f"/staff/{name}/{what}", {})
+            assert answer.status == 400, (name, what)
+            assert "/sign-in/link/" not in answer.body
+    town.get("/staff/wuli")
+    assert "/sign-in/link/" in town.post("/staff/wuli/link", {}).body
+    town.get("/settings/limits.same")
+    assert town.post("/settings/limits.same", {"value": "7"}).status == 403
+    assert town.post("/settings/accept", {"proposal": "1"}).status == 403

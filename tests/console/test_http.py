@@ -38,8 +38,8 @@ class World:
     def run(self, work: Callable[[Connection], T]) -> T:
         return self.served.run(work)
 
-    def browser(self, name: str | None = None) -> Browser:
-        return self.served.browser(name)
+    def browser(self, name: str | None = None, source: str = "127.0.0.1") -> Browser:
+        return self.served.browser(name, source)
 
     def logged(self, text: str | None, **values: object) -> int:
         return self.run(lambda conn: logged(conn, self.ids, text, **values))
