@@ -49,10 +49,10 @@ def _postgresql_engine(postgresql_server: str) -> Iterator[Engine]:
 
 
 class EmptyDatabase:
-    """A database of its own on the server."""
+    """A database of its own on the server, or a copy of `template`."""
 
-    def __init__(self, server: str) -> None:
-        self._server, self._name = server, f"muster_{uuid4().hex[:12]}"
+    def __init__(self, server: str, *, template: str = "template1") -> None:
+        self._server, self._name, self._template = server, f"muster_{uuid4().hex[:12]}", template
 
     def _execute(self, statement: str) -> None:
         admin = create_engine(self._server, isolation_level="AUTOCOMMIT")
@@ -61,7 +61,7 @@ class EmptyDatabase:
         admin.dispose()
 
     def __enter__(self) -> str:
-        self._execute(f"CREATE DATABASE {self._name}")
+        self._execute(f"CREATE DATABASE {self._name} TEMPLATE {self._template}")
         return make_url(self._server).set(database=self._name).render_as_string(hide_password=False)
 
     def __exit__(self, *exc: object) -> None:

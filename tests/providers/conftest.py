@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import make_url
 
 from gateway.core.keys import Keys
 from gateway.core.upgrade import upgrade
@@ -31,12 +32,20 @@ def place(_template: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.fixture(scope="session")
+def _postgresql_template(postgresql_server: str, _template: Path) -> Iterator[str]:
+    with EmptyDatabase(postgresql_server) as url:
+        upgrade(url, Keys.load(_template / "muster.key"))
+        yield str(make_url(url).database)
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def url(request: pytest.FixtureRequest, place: Path) -> Iterator[str]:
     if request.param == "sqlite":
         yield f"sqlite:///{place}/muster.db"
         return
-    with EmptyDatabase(request.getfixturevalue("postgresql_server")) as url:
+    template = request.getfixturevalue("_postgresql_template")
+    with EmptyDatabase(request.getfixturevalue("postgresql_server"), template=template) as url:
         yield url
 
 
