@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sqlite3
 import tempfile
 from collections.abc import Iterator
-from typing import Any
+from contextlib import closing
+from pathlib import Path
+from typing import Any, cast
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import Connection, Engine, create_engine, make_url, text
+from sqlalchemy import Connection, Engine, create_engine, exists, literal, make_url, select, text, union_all
 
 from config.model import Organisation
 from gateway.affairs.books import Books
@@ -33,19 +37,52 @@ def postgresql_server() -> Iterator[str]:
 
     folder = tempfile.mkdtemp(prefix="muster-pg-")
     server = get_server(folder, cleanup_mode="delete")
+    url = server.get_uri().replace("postgresql://", "postgresql+psycopg://")
     try:
-        yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")
+        # It is thrown away after the run: what it forgets when the machine goes down is no loss.
+        for setting in ("fsync = off", "full_page_writes = off", "synchronous_commit = off"):
+            _administer(url, f"ALTER SYSTEM SET {setting}")
+        _administer(url, "SELECT pg_reload_conf()")
+        yield url
     finally:
         server.cleanup()
 
 
 @pytest.fixture(scope="session")
-def _postgresql_engine(postgresql_server: str) -> Iterator[Engine]:
+def _postgresql_template(postgresql_server: str) -> Iterator[str]:
+    """The name of a database with all tables, which others are copied from."""
     with EmptyDatabase(postgresql_server) as url:
         made = engine(url)
         METADATA.create_all(made)
+        made.dispose()
+        yield make_url(url).database or ""
+
+
+@pytest.fixture(scope="session")
+def _sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database file with all tables."""
+    path = tmp_path_factory.mktemp("template") / "muster.db"
+    made = engine(f"sqlite:///{path}", create=True)
+    METADATA.create_all(made)
+    made.dispose()
+    with closing(sqlite3.connect(path)) as file:
+        file.execute("PRAGMA journal_mode = DELETE")  # a database in memory knows no other
+    return path
+
+
+@pytest.fixture(scope="session")
+def _postgresql_engine(postgresql_server: str, _postgresql_template: str) -> Iterator[Engine]:
+    with EmptyDatabase(postgresql_server, template=_postgresql_template) as url:
+        made = engine(url)
         yield made
         made.dispose()
+
+
+def _administer(server: str, statement: str) -> None:
+    admin = create_engine(server, isolation_level="AUTOCOMMIT")
+    with admin.connect() as conn:
+        conn.execute(text(statement))
+    admin.dispose()
 
 
 class EmptyDatabase:
@@ -54,18 +91,12 @@ class EmptyDatabase:
     def __init__(self, server: str, *, template: str = "template1") -> None:
         self._server, self._name, self._template = server, f"muster_{uuid4().hex[:12]}", template
 
-    def _execute(self, statement: str) -> None:
-        admin = create_engine(self._server, isolation_level="AUTOCOMMIT")
-        with admin.connect() as conn:
-            conn.execute(text(statement))
-        admin.dispose()
-
     def __enter__(self) -> str:
-        self._execute(f"CREATE DATABASE {self._name} TEMPLATE {self._template}")
+        _administer(self._server, f"CREATE DATABASE {self._name} TEMPLATE {self._template}")
         return make_url(self._server).set(database=self._name).render_as_string(hide_password=False)
 
     def __exit__(self, *exc: object) -> None:
-        self._execute(f"DROP DATABASE {self._name} WITH (FORCE)")
+        _administer(self._server, f"DROP DATABASE {self._name} WITH (FORCE)")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -73,8 +104,10 @@ def conn(request: pytest.FixtureRequest) -> Iterator[Connection]:
     """A connection to a database with all tables and no rows; the test runs once on each engine."""
     if request.param == "sqlite":
         made = engine("sqlite://")
-        METADATA.create_all(made)
+        template = sqlite3.connect(request.getfixturevalue("_sqlite_template"))
         with made.connect() as connection:
+            template.backup(cast(sqlite3.Connection, connection.connection.dbapi_connection))
+            template.close()
             yield connection
         made.dispose()
         return
@@ -82,10 +115,14 @@ def conn(request: pytest.FixtureRequest) -> Iterator[Connection]:
     with made.connect() as connection:
         yield connection
         connection.rollback()
-        names = ", ".join(f'"{table.name}"' for table in METADATA.sorted_tables)
+        probes = [select(literal(t.name)).where(exists(select(1).select_from(t))) for t in METADATA.sorted_tables]
+        filled = connection.scalars(union_all(*probes)).all()
+        if not filled:
+            return
+        names = ", ".join(f'"{name}"' for name in filled)
         for table in guards.FOREVER:  # an owner of tables may: PostgreSQL, "ALTER TABLE"
             connection.exec_driver_sql(f"ALTER TABLE {table} DISABLE TRIGGER USER")
-        connection.exec_driver_sql(f"TRUNCATE {names}")
+        connection.exec_driver_sql(f"TRUNCATE {names} CASCADE")
         for table in guards.FOREVER:
             connection.exec_driver_sql(f"ALTER TABLE {table} ENABLE TRIGGER USER")
         connection.commit()
@@ -95,16 +132,11 @@ def conn(request: pytest.FixtureRequest) -> Iterator[Connection]:
 def database_url(request: pytest.FixtureRequest, tmp_path: Any) -> Iterator[str]:
     """The URL of a fresh database with all tables, on each engine: for tests that open it themselves."""
     if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path}/muster.db"
-        made = engine(url, create=True)
-        METADATA.create_all(made)
-        made.dispose()
-        yield url
+        shutil.copyfile(request.getfixturevalue("_sqlite_template"), tmp_path / "muster.db")
+        yield f"sqlite:///{tmp_path}/muster.db"
         return
-    with EmptyDatabase(request.getfixturevalue("postgresql_server")) as url:
-        made = engine(url)
-        METADATA.create_all(made)
-        made.dispose()
+    template = request.getfixturevalue("_postgresql_template")
+    with EmptyDatabase(request.getfixturevalue("postgresql_server"), template=template) as url:
         yield url
 
 

@@ -92,7 +92,8 @@ def remembered(conn: Connection) -> dict[str, Any]:
 
 
 def _forget(conn: Connection) -> None:
-    conn.info.pop(_REMEMBERED, None)
+    if not conn.invalidated:  # what a lost connection knew is gone with it
+        conn.info.pop(_REMEMBERED, None)
 
 
 def lock(url: str) -> int | None:
