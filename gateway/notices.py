@@ -28,7 +28,7 @@ from gateway.routing import choose
 
 PROGRESS = "notice progress"  # woken while something runs, for those who watch
 _EVERY = 1.0
-_ASIDE = 1.0  # how long a piece of expansion rests, in times of what it took
+_LONGEST_REST = 0.02  # seconds after a piece of expansion: the database takes one background work a round anyway
 _AWAY = timedelta(seconds=30)  # a link is away so long until what waits for it takes another
 _LATER = 30.0  # seconds until a link that is away is looked at again
 
@@ -121,7 +121,7 @@ class Notices:
                 came = await self._database.run(expansion.step, self.place, self._routes(), queue=Queue.BACKGROUND)
                 if came is None:
                     return
-                await self._rest((self._clock.seconds() - began) * _ASIDE)
+                await self._rest(min(self._clock.seconds() - began, _LONGEST_REST))
         finally:
             self._expanding = False
 
