@@ -207,9 +207,10 @@ def _for_sqlite() -> Iterator[str]:
     ))  # fmt: skip
     yield trigger("account_update", "BEFORE UPDATE ON account", [_ACCOUNT])
     yield trigger("account_delete", "BEFORE DELETE ON account", [("0", "nothing is ever erased")])
-    yield trigger("account_insert", "BEFORE INSERT ON account", [
-        ("NEW.balance = 0 AND NEW.pending = 0", "an account begins with nothing"),
-    ])  # fmt: skip
+    # REPLACE would begin an account anew with nothing; what is there stays, as by ON CONFLICT DO NOTHING.
+    there = "SELECT RAISE(IGNORE) WHERE EXISTS (SELECT 1 FROM account WHERE name = NEW.name); "
+    new = [("NEW.balance = 0 AND NEW.pending = 0", "an account begins with nothing")]
+    yield trigger("account_insert", "BEFORE INSERT ON account", new).replace("BEGIN ", f"BEGIN {there}")
 
 
 # --- PostgreSQL -----------------------------------------------------------------------------------------------------

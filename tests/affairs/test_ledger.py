@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from gateway.affairs import ledger
 from gateway.affairs.ledger import Account, AccountKind, Balance, Entry, KeyReused, Posted, Posting, Refused
+from gateway.core import guards
 from gateway.core.ids import Ids
 from gateway.core.tables.money import posting
 from tests.affairs.people import NOW
@@ -138,3 +139,32 @@ def test_the_database_checks_the_sum_and_the_currency(
     with pytest.raises(DBAPIError, match=says):
         conn.execute(text("UPDATE txn SET state = 'posted' WHERE id = 2"))
     conn.rollback()
+
+
+_EMPTIED = {
+    "postgresql": tuple(f"TRUNCATE {table} CASCADE" for table in guards.FOREVER),
+    "sqlite": (
+        "INSERT OR REPLACE INTO txn SELECT * FROM txn",
+        "INSERT OR REPLACE INTO posting SELECT txn_id, number, account, amount + 1 FROM posting",
+        "UPDATE OR REPLACE txn SET kind = 'gift'",
+    ),
+}
+
+
+def test_what_goes_round_the_ordinary_way_is_refused_too(conn: Connection, ids: Ids) -> None:
+    ledger.post(conn, ids, entry(), NOW)
+    conn.commit()
+    for statement in _EMPTIED[conn.dialect.name]:
+        with pytest.raises(DBAPIError):
+            conn.execute(text(statement))
+        conn.rollback()
+    assert holds(conn, CASH) == Balance(900)
+
+
+def test_an_account_is_not_begun_anew(conn: Connection, ids: Ids) -> None:
+    ledger.post(conn, ids, entry(), NOW)
+    again = "INSERT INTO account (name, kind, owner, currency) SELECT name, kind, owner, currency FROM account"
+    if conn.dialect.name == "sqlite":
+        conn.execute(text(again.replace("INSERT", "REPLACE", 1)))
+    conn.execute(text(f"{again} WHERE true ON CONFLICT DO NOTHING"))
+    assert holds(conn, CASH) == Balance(900)

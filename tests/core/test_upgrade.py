@@ -11,7 +11,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import text, update
 
-from gateway.core import upgrade
+from gateway.core import guards, upgrade
 from gateway.core.engines import DatabaseProblem, engine
 from gateway.core.keys import Keys
 from gateway.core.tables.everything import METADATA
@@ -37,6 +37,37 @@ def test_the_migrations_make_what_the_tables_say(empty: str, keys: Keys) -> None
         differences: Any = compare_metadata(context, METADATA)
     made.dispose()
     assert differences == []
+
+
+def test_an_upgrade_guards_the_ledger_as_new_tables_do(empty: str, keys: Keys) -> None:
+    made = engine(empty, create=True)
+    METADATA.create_all(made)
+    with made.begin() as conn:
+        new = guards.installed(conn)
+        METADATA.drop_all(conn)
+        guards.remove(conn)
+    assert len(new) > 20
+    for _ in range(2):
+        upgrade.upgrade(empty, keys)
+        with made.begin() as conn:
+            assert guards.installed(conn) == new
+            assert guards.missing(conn) == []
+    made.dispose()
+
+
+def test_a_guard_that_is_another_is_found(empty: str, keys: Keys) -> None:
+    upgrade.upgrade(empty, keys)
+    made = engine(empty)
+    with made.begin() as conn:
+        if conn.dialect.name == "postgresql":
+            conn.execute(text("ALTER TABLE txn DISABLE TRIGGER guard_txn_update"))
+        else:
+            conn.execute(text("DROP TRIGGER guard_txn_update"))
+            conn.execute(text("CREATE TRIGGER guard_txn_update BEFORE UPDATE ON txn BEGIN SELECT 1; END"))
+        assert guards.missing(conn) == ["guard_txn_update"]
+        with pytest.raises(DatabaseProblem, match="muster verify"):
+            upgrade.check(conn, keys)
+    made.dispose()
 
 
 def test_an_upgrade_twice_changes_nothing(empty: str, keys: Keys) -> None:
