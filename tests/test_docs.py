@@ -198,6 +198,15 @@ def test_every_case_of_bad_luck_has_a_test_that_exists() -> None:
     assert shown == {case for first, last in ranges for case in range(first, last + 1)}
 
 
+def test_every_test_that_the_security_checklist_names_exists() -> None:
+    page = (DOCS / "asvs.md").read_text("utf-8")
+    named = re.findall(r"`(tests/[\w/]+\.py)::([\w:]+)`", page)
+    assert len(named) > 80
+    assert [f"{file}::{test}" for file, test in named if test not in _tests(ROOT / file)] == []
+    items = re.findall(r"^\| (\d+\.[\d.*]+) \| (met|partly|not met|n/a) \|", page, re.MULTILINE)
+    assert len(items) == len({item for item, _ in items}) > 200
+
+
 def test_what_plays_bad_luck_is_documented() -> None:
     page = (DOCS / "reliability.md").read_text("utf-8")
     for path in (ROOT / "tests" / "live").glob("test_*.py"):

@@ -141,7 +141,7 @@ def _existing(at: Opened, name: str) -> int:
 
 
 def _hash(password: str, name: str) -> str:
-    match common_passwords.problem(password, name):
+    match common_passwords.problem(password, name, "muster"):
         case "short":
             raise Problem(f"a password has {LEAST} to {MOST} characters")
         case "name":

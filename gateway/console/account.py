@@ -61,7 +61,7 @@ def _look(conn: Connection, visit: Visit) -> tuple[second_factor.State, tuple[se
 async def change_password(visit: Visit) -> Answer:
     """The old one is asked for, so that a browser left open does not give the account away."""
     console, new = visit.console, visit.form.text("new")
-    if (problem := common_passwords.problem(new, visit.who.name)) is not None:
+    if (problem := common_passwords.problem(new, visit.who.name, console.organisation.name, "muster")) is not None:
         return await _page(visit, problem=problem)
     if not await _knows_password(visit, visit.form.text("password")):
         return await _page(visit, problem="password")

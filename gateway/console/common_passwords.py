@@ -13,12 +13,12 @@ from gateway.console.passwords import LEAST, MOST
 _LIST = Path(__file__).with_suffix(".txt")
 
 
-def problem(password: str, name: str) -> str | None:
-    """ "short", "name" or "common"; None when it may be used."""
+def problem(password: str, *names: str) -> str | None:
+    """ "short", "name" or "common"; None when it may be used. `names` are the account's, the organisation's, ours."""
     if not LEAST <= len(password) <= MOST:
         return "short"
     folded = password.casefold()
-    if len(name) >= 3 and name.casefold() in folded:
+    if any(len(name) >= 3 and name.casefold() in folded for name in names):
         return "name"
     if folded in _common() or len(set(folded)) < 4:
         return "common"

@@ -71,7 +71,7 @@ class Front:
         prefix = "__Host-" if self._secure else ""
         self.session_cookie = f"{prefix}muster"
         self._form_cookie = f"{prefix}muster-form"
-        self.language_cookie = "muster-language"
+        self.language_cookie = f"{prefix}muster-language"
 
     def add(self, route: Route) -> None:
         method = "POST" if route.post else "GET"
@@ -86,7 +86,7 @@ class Front:
         return _Checked(self._klein.resource(), self._headers())
 
     def _headers(self) -> Mapping[str, str]:
-        return _HEADERS | ({"Strict-Transport-Security": "max-age=31536000"} if self._secure else {})
+        return _HEADERS | ({"Strict-Transport-Security": "max-age=31536000; includeSubDomains"} if self._secure else {})
 
     # --- one request ------------------------------------------------------------------------------------------
 
@@ -110,6 +110,14 @@ class Front:
         except CancelledError:
             raise  # the browser has gone
         except Refused as refused:
+            if refused.status == HTTPStatus.FORBIDDEN:
+                who = visit.staff.name if visit is not None and visit.staff is not None else "nobody signed in"
+                self.log.info(
+                    "{method} {rule} refused to {who}",
+                    method=request.method.decode("latin-1"),
+                    rule=route.rule,
+                    who=who,
+                )
             return self._send_error(request, visit, refused.status, refused.reason)
         except Exception:
             reference = secrets.token_hex(4)

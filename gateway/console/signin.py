@@ -139,6 +139,7 @@ async def sign_out(visit: Visit) -> Answer:
     console = visit.console
     if visit.session is not None:
         await console.database.run(sessions.end, console.ids, visit.session, visit.who, visit.now)
+    visit.request.setHeader("clear-site-data", '"cache", "storage"')
     return Redirect("/sign-in", {console.session_cookie: None})
 
 

@@ -215,6 +215,8 @@ def test_new_recovery_codes_and_removal_want_a_code(world: World) -> None:
         (PASSWORD, "1234567890"),
         (PASSWORD, "aaaaaaaaaaaa"),
         (PASSWORD, "mr zhao is here"),
+        (PASSWORD, "for 安河县组织部 only"),
+        (PASSWORD, "i like Muster a lot"),
         (PASSWORD, "x" * 257),
     ],
 )
@@ -363,3 +365,32 @@ def test_an_administrator_of_a_branch_takes_over_no_account_of_the_whole(world: 
     town.get("/settings/limits.same")
     assert town.post("/settings/limits.same", {"value": "7"}).status == 403
     assert town.post("/settings/accept", {"proposal": "1"}).status == 403
+
+
+def test_signing_out_clears_what_the_browser_kept(world: World) -> None:
+    browser = world.browser("li")
+    browser.get("/account")
+    answer = browser.post("/sign-out", {})
+    assert '"storage"' in (answer.headers["Clear-Site-Data"] or "")
+    assert browser.get("/account").status == 303
+
+
+def test_others_cannot_be_made_by_further_fields(world: World) -> None:
+    """What a form does not ask for is not written, however it is called."""
+    root = world.browser("root")
+    root.get("/staff")
+    root.post(
+        "/staff", {"name": "chen", "password_hash": "x", "disabled": "1", "totp": "x", "id": "7", "role": "admin"}
+    )
+
+    def row(conn: Connection) -> tuple[object, ...]:
+        return tuple(
+            conn.execute(
+                select(accounts.c.password_hash, accounts.c.disabled, accounts.c.totp).where(accounts.c.name == "chen")
+            ).one()
+        )
+
+    assert world.run(row) == (None, False, None)
+    chen = world.run(lambda conn: staff.find(conn, "chen"))
+    assert chen is not None
+    assert world.run(lambda conn: roles.in_force(conn, staff_id=chen.id, today=datetime.now(UTC).date())) == ()
