@@ -19,6 +19,7 @@ from gateway.core.keys import Keys
 
 _PAGE = 5000
 _END = (1 << 63) - 1  # behind every id
+_MANY = 500  # ids in a question
 _MOST = 100  # findings that are told; who finds so many knows enough
 Progress = Callable[[int, int], None]  # done, all
 
@@ -65,6 +66,7 @@ def verify(conn: Connection, keys: Keys, progress: Progress = lambda done, total
         for name in guards.missing(conn):
             found.add(name, "this trigger of the database is missing; run `muster upgrade`")
         books.ledger()
+        books.strays()
         books.balances()
         books.obligations()
         books.audit()
@@ -127,6 +129,7 @@ class _Books:
         )
         self._posted: defaultdict[str, int] = defaultdict(int)
         self._pending: defaultdict[str, int] = defaultdict(int)
+        self._seen = dict.fromkeys(("posting", "covered", "receipt", "settlement"), 0)
         self._done = self._transactions = self._receipts = self._accounts = self._obligations = self._audited = 0
 
     def proof(self) -> Proof:
@@ -166,19 +169,25 @@ class _Books:
         postings = self._by_txn("txn_id, account, amount FROM posting", "number", first, last)
         covered = self._by_txn("txn_id, month, member_id, amount FROM covered", "month", first, last)
         given = self._by_txn(f"txn_id, digest, {', '.join(STORED)} FROM receipt", "kind", first, last)
-        settled = {row[0]: row[1] for row in self._settled(first, last)}
+        settled = {row[0]: row[1:] for row in self._settled(first, last)}
+        reversed_ = self._reversed([row[8] for row in page if row[8] is not None])
         for row in page:
             txn_id, state = row[0], row[9]
             parts = postings.get(txn_id, [])
             months = covered.get(txn_id, [])
+            self._seen["posting"] += len(parts)
+            self._seen["covered"] += len(months)
+            self._seen["receipt"] += len(given.get(txn_id, ()))
+            self._seen["settlement"] += txn_id in settled
             made = digest(
                 *row[:3], bool(row[3]), time(row[4]), time(row[5]), *row[6:9],
                 [part[1:] for part in parts], [month[1:] for month in months],
             )  # fmt: skip
             self._check_txn(row, made, parts, settled.get(txn_id))
             digests = [self._check_receipt(each, row, parts, months) for each in given.get(txn_id, ())]
-            if row[2] == "dues" and not digests:
-                self._found.add(f"txn {txn_id}", "a payment without a receipt")
+            self._check_receipts(row, parts, given.get(txn_id, ()))
+            if row[8] is not None and reversed_.get(row[8]) != sorted((part[1], -part[2]) for part in parts):
+                self._found.add(f"txn {txn_id}", f"it is not the reverse of txn {row[8]}")
             self._ledger.add(txn_id, [made, *digests])
             sums = self._posted if state == "posted" else self._pending if state == "pending" else None
             if sums is not None:
@@ -188,7 +197,7 @@ class _Books:
         self._step(len(page))
 
     def _check_txn(
-        self, row: tuple[Any, ...], made: bytes, parts: Sequence[tuple[Any, ...]], settled: str | None
+        self, row: tuple[Any, ...], made: bytes, parts: Sequence[tuple[Any, ...]], settled: tuple[str, int] | None
     ) -> None:
         where, state = f"txn {row[0]}", row[9]
         if state == "open":
@@ -201,8 +210,23 @@ class _Books:
             self._found.add(where, "it has fewer than two postings")
         if any(not part[1].endswith(f":{row[7]}") for part in parts):
             self._found.add(where, "an account is of another currency")
-        if state != "open" and state != (settled or ("pending" if row[3] else "posted")):
+        outcome, by = settled or ("pending" if row[3] else "posted", None)
+        if by is not None and not row[3]:
+            self._found.add(where, f"it was never pending, and settlement {by} says {outcome}")
+        elif state not in ("open", outcome):
             self._found.add(where, f"it is {state}, which nothing says")
+
+    def _check_receipts(
+        self, txn: tuple[Any, ...], parts: Sequence[tuple[Any, ...]], given: Sequence[tuple[Any, ...]]
+    ) -> None:
+        """Together they are what came in, for dues, and there are none for anything else."""
+        amount = STORED.index("amount") + 2
+        came = sum(part[2] for part in parts if part[2] > 0) if txn[2] == "dues" else 0
+        receipts = sum(each[amount] for each in given)
+        if came and not given:
+            self._found.add(f"txn {txn[0]}", "a payment without a receipt")
+        elif receipts != came:
+            self._found.add(f"txn {txn[0]}", f"its receipts are of {receipts} and {came} came in")
 
     def _check_receipt(
         self,
@@ -237,14 +261,27 @@ class _Books:
         return found
 
     def _settled(self, first: int, last: int) -> Sequence[tuple[Any, ...]]:
-        return ask(self._conn, "SELECT txn_id, outcome FROM settlement WHERE txn_id >= ? AND txn_id <= ?", first, last)
+        query = "SELECT txn_id, outcome, id FROM settlement WHERE txn_id >= ? AND txn_id <= ?"
+        return ask(self._conn, query, first, last)
+
+    def _reversed(self, ids: Sequence[int]) -> dict[int, list[tuple[str, int]]]:
+        """The postings of these, to be compared with those of their reversals."""
+        found: dict[int, list[tuple[str, int]]] = {}
+        for start in range(0, len(ids), _MANY):
+            query = "SELECT txn_id, account, amount FROM posting WHERE txn_id IN (?) ORDER BY account, amount"
+            for txn_id, account, amount in ask(self._conn, query, ids[start : start + _MANY]):
+                found.setdefault(txn_id, []).append((account, amount))
+        return {txn_id: sorted(parts) for txn_id, parts in found.items()}
 
     # --- what follows from them -----------------------------------------------------------------------------------
 
     def balances(self) -> None:
         known = set()
-        for name, balance, pending in ask(self._conn, "SELECT name, balance, pending FROM account ORDER BY name"):
+        columns = "name, balance, pending, kind, owner, currency"
+        for name, balance, pending, *said in ask(self._conn, f"SELECT {columns} FROM account ORDER BY name"):  # noqa: S608
             known.add(name)
+            if name != ":".join(said):
+                self._found.add(f"account {name}", f"it says that it is {':'.join(said)}")
             for says, kept, real in (
                 ("balance", balance, self._posted.get(name, 0)),
                 ("pending sum", pending, self._pending.get(name, 0)),
@@ -254,6 +291,12 @@ class _Books:
         for name in sorted({*self._posted, *self._pending} - known):
             self._found.add(f"account {name}", "it is not there")
         self._accounts = len(known)
+
+    def strays(self) -> None:
+        """Rows that no transaction led to."""
+        for table, seen in self._seen.items():
+            if strays := ask(self._conn, f"SELECT count(*) FROM {table}")[0][0] - seen:  # noqa: S608  # a name of ours
+                self._found.add(table, f"{strays} rows are of no transaction")
 
     def obligations(self) -> None:
         ((self._obligations,),) = ask(self._conn, "SELECT count(*) FROM obligation")

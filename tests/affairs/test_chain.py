@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from gateway.affairs import chain, ledger, payments, verifying
+from gateway.affairs import chain, ledger, payments, receipts, verifying
 from gateway.affairs.books import Books
 from gateway.affairs.chain import Name
+from gateway.affairs.ledger import Account, AccountKind, Entry, Posting
+from gateway.affairs.payments import Surplus
+from gateway.affairs.receipts import Kind
 from gateway.core import audit, guards
+from gateway.core.digests import digest
+from gateway.core.driver import ask, insert
 from gateway.core.ids import Ids
 from gateway.core.keys import Keys
 from tests.affairs.people import NOW, branch, owes, person
@@ -147,6 +153,10 @@ def unguarded(conn: Connection, statement: str) -> None:
         ("DELETE FROM audit", "audit of 2026-11-24: 1 rows were there"),
         ("UPDATE chain SET day = '2026-11-20' WHERE name = 'ledger'", "ledger of .*does not fit"),
         ("DROP TRIGGER guard_receipt_insert", "guard_receipt_insert: .*missing"),
+        (
+            "UPDATE account SET owner = '5399' WHERE kind = 'cash'",
+            "account cash:5301:CNY: it says that it is cash:5399",
+        ),
     ],
 )
 def test_the_proof_names_the_first_wrong_row(
@@ -162,6 +172,79 @@ def test_the_proof_names_the_first_wrong_row(
     found = proved(conn, house.keys)
     assert found
     assert re.match(first, found[0]), found
+
+
+def test_what_was_never_pending_cannot_be_called_off(conn: Connection, house: Books, clock: Clock) -> None:
+    """A forged settlement: the transaction is in a closed link, which does not cover what became of it."""
+    busy(conn, house, clock)
+    close(conn, house, clock.now + timedelta(days=1))
+    clock.now += timedelta(days=2)
+    ((txn_id,),) = ask(conn, "SELECT id FROM txn WHERE key = 'p1'")
+    row = (clock(), txn_id, "voided", clock.now, "system")
+    guards.remove(conn)
+    insert(conn, "settlement", ("id", "txn_id", "outcome", "at", "actor", "digest"), [(*row, digest(*row))])
+    for statement in (
+        "UPDATE txn SET state = 'voided' WHERE key = 'p1'",
+        "UPDATE account SET balance = balance - 500 WHERE kind = 'cash'",
+        "UPDATE account SET balance = balance + 500 WHERE kind = 'income'",
+        "UPDATE obligation SET paid = 0",
+    ):
+        conn.execute(text(statement))
+    guards.install(conn)
+    assert proved(conn, house.keys)[0] == f"txn {txn_id}: it was never pending, and settlement {row[0]} says voided"
+
+
+def test_a_receipt_of_today_for_money_that_did_not_come(conn: Connection, house: Books, clock: Clock) -> None:
+    """No link covers it yet, and the fingerprint of a receipt anybody can make."""
+    zhang = busy(conn, house, clock)
+    first = payments.receive(conn, house, payment(zhang, 300, "p3"), clock.now)
+    forged = replace(
+        first, id=clock(), number=receipts.take_numbers(conn, house.keys)[0], kind=Kind.VOLUNTARY, credit=0, extra=300
+    )
+    row = receipts.rows([forged])
+    insert(conn, *row)
+    assert f"txn {first.txn_id}: its receipts are of 600 and 300 came in" in proved(conn, house.keys)
+
+
+def test_a_receipt_of_today_that_is_gone(conn: Connection, house: Books, clock: Clock) -> None:
+    zhang = busy(conn, house, clock)
+    much = replace(payment(zhang, 2_000_000, "p3"), surplus=Surplus.VOLUNTARY)
+    one, other = payments.receive_all(conn, house, much, clock.now)
+    unguarded(conn, f"DELETE FROM receipt WHERE id = {other.id}")  # noqa: S608
+    assert proved(conn, house.keys) == [f"txn {one.txn_id}: its receipts are of {one.amount} and 2000000 came in"]
+
+
+def test_a_reversal_that_gives_back_something_else(conn: Connection, house: Books, clock: Clock) -> None:
+    zhang = busy(conn, house, clock)
+    paid = payments.receive(conn, house, payment(zhang, 300, "p3"), clock.now)
+    to, back = Account(AccountKind.VOLUNTARY, "5301"), Account(AccountKind.CASH, "5301")
+    entry = Entry(
+        key="r3", kind="reversal", postings=(Posting(to, 200), Posting(back, -200)), effective=clock.now,
+        actor="staff:x", currency="CNY", reverses=paid.txn_id,
+    )  # fmt: skip
+    made = ledger.post(conn, clock, entry, clock.now)
+    assert proved(conn, house.keys) == [f"txn {made.id}: it is not the reverse of txn {paid.txn_id}"]
+
+
+@pytest.mark.parametrize("table", ["posting", "covered", "receipt", "settlement"])
+def test_rows_of_no_transaction(conn: Connection, house: Books, clock: Clock, table: str) -> None:
+    busy(conn, house, clock)
+    nobody = clock()
+    conn.commit()
+    if conn.dialect.name == "postgresql":
+        conn.exec_driver_sql("SET session_replication_role = replica")
+    else:
+        conn.connection.cursor().execute("PRAGMA foreign_keys = OFF")  # within a transaction it does nothing
+    names = {"posting": "number, account, amount", "covered": "month, member_id, amount"}
+    if table in names:
+        statement = f"INSERT INTO {table} (txn_id, {names[table]}) SELECT {nobody}, {names[table]} FROM {table} LIMIT 1"  # noqa: S608
+    else:
+        statement = f"UPDATE {table} SET txn_id = {nobody} WHERE id = (SELECT min(id) FROM {table})"  # noqa: S608
+    unguarded(conn, statement)
+    found = proved(conn, house.keys)
+    if conn.dialect.name == "postgresql":
+        conn.exec_driver_sql("SET session_replication_role = DEFAULT")
+    assert any(re.fullmatch(rf"{table}: \d rows are of no transaction", each) for each in found), found
 
 
 def test_a_whole_forgery_does_not_have_the_key(conn: Connection, house: Books, clock: Clock) -> None:
