@@ -100,11 +100,13 @@ def make(
         return Refused(No.NO_CONSENT)
     if (at := closed(conn, treasurer.id, cash.day(books, now))) is not None:
         return Refused(No.CLOSED, at=at)
-    for known in _same(conn, member.id, amount):
+    same = _same(conn, member.id, amount)
+    for known in same:
+        if known.treasurer_id != treasurer.id and known.state != UNCONFIRMED:
+            return Refused(No.ELSEWHERE, known)
+    for known in same:
         if known.treasurer_id == treasurer.id:
             return _again(conn, books, known, now)
-        if known.state != UNCONFIRMED:
-            return Refused(No.ELSEWHERE, known)
     if (refused := _refused(conn, books, treasurer, member, amount, now, code)) is not None:
         return refused
     return _new(conn, books, treasurer, member, amount, now, code, slip)
@@ -112,13 +114,15 @@ def make(
 
 def second(conn: Connection, books: Books, claim_id: int, now: datetime) -> Asked | None:
     """The second officer has agreed: now the member is asked. None when it no longer waits for that."""
+    known = find(conn, claim_id)
+    today = now.astimezone(books.zone).date()
+    whom = None if known is None else cash.phone(conn, known.member_id, today)
+    if whom is None:
+        return None  # the member has no phone any more; who else should be asked is the treasurer's to say
     moved = update(cash_claim).where(cash_claim.c.id == claim_id, cash_claim.c.state == SECOND)
     if not conn.execute(moved.values(state=OPEN, expires=now + LIFE)).rowcount:
         return None
-    claim = find(conn, claim_id)
-    today = now.astimezone(books.zone).date()
-    whom = None if claim is None else cash.phone(conn, claim.member_id, today)
-    return Asked(claim, whom) if claim is not None and whom is not None else None
+    return Asked(_existing(conn, claim_id), whom)
 
 
 def confirm(conn: Connection, books: Books, claim_id: int, *, actor: str, now: datetime) -> Receipt | None:
@@ -157,8 +161,8 @@ def deny(conn: Connection, claim_id: int, case_no: str, now: datetime) -> Claim 
 def decide(conn: Connection, books: Books, claim_id: int, *, paid: bool, by: str, now: datetime) -> Receipt | None:
     """Finance ends a claim that was denied or never confirmed: it was paid, or the treasurer does not hold it."""
     open_ones = cash_claim.c.state.in_((DENIED, UNCONFIRMED)), cash_claim.c.receipt_no.is_(None)
-    claim = find(conn, claim_id)
-    if claim is None or _first(conn, cash_claim.c.id == claim_id, *open_ones) is None:
+    claim = _first(conn, cash_claim.c.id == claim_id, *open_ones, lock=True)
+    if claim is None:
         return None
     if paid:
         conn.execute(update(cash_claim).where(cash_claim.c.id == claim_id).values(state=UNCONFIRMED))
@@ -182,7 +186,7 @@ def _end_dispute(conn: Connection, books: Books, claim: Claim, reason: str, now:
 def lapse(conn: Connection, books: Books, now: datetime, limit: int = 100) -> tuple[Claim, ...]:
     """Nobody has answered for a day: from now on these are unconfirmed, their money in suspense."""
     due = select(*_COLUMNS).where(_WAITS, cash_claim.c.expires <= now).order_by(cash_claim.c.expires).limit(limit)
-    found = tuple(Claim(*row) for row in conn.execute(due))
+    found = tuple(Claim(*row) for row in conn.execute(due.with_for_update()))  # a Y at this moment comes first
     for claim in found:
         _carry(conn, books, claim, now)
         conn.execute(update(cash_claim).where(cash_claim.c.id == claim.id).values(state=UNCONFIRMED))
@@ -192,7 +196,7 @@ def lapse(conn: Connection, books: Books, now: datetime, limit: int = 100) -> tu
 def carry(conn: Connection, books: Books, treasurer_id: int, now: datetime) -> None:
     """Put what still waits into suspense: the day is closed, and the money lies in the box."""
     query = select(*_COLUMNS).where(cash_claim.c.treasurer_id == treasurer_id, _WAITS, ~cash_claim.c.suspended)
-    for claim in [Claim(*row) for row in conn.execute(query)]:
+    for claim in [Claim(*row) for row in conn.execute(query.with_for_update())]:
         _carry(conn, books, claim, now)
 
 
@@ -298,16 +302,16 @@ def _again(conn: Connection, books: Books, claim: Claim, now: datetime) -> Asked
     if claim.state != UNCONFIRMED and now < claim.expires - LIFE + REPEAT:
         return Asked(claim, None)
     today = now.astimezone(books.zone).date()
-    officer = claim.state == SECOND or claim.slip is not None
+    waits = OPEN if claim.second_id is None or claim.slip is not None else SECOND
+    state = waits if claim.state == UNCONFIRMED else claim.state  # whether the officer had agreed is not known
+    officer = state == SECOND or claim.slip is not None
     if officer and claim.second_id is not None:
         whom = cash.phone(conn, claim.second_id, today)
     else:
         whom = cash.phone(conn, claim.member_id, today)
     if whom is None:
         return Refused(No.NO_SECOND)
-    values: dict[str, Any] = {"number": whom.number, "expires": now + LIFE}
-    if claim.state == UNCONFIRMED:
-        values["state"] = OPEN
+    values: dict[str, Any] = {"number": whom.number, "expires": now + LIFE, "state": state}
     conn.execute(update(cash_claim).where(cash_claim.c.id == claim.id).values(values))
     return Asked(claim._replace(**values), whom)
 
@@ -329,8 +333,9 @@ def _same(conn: Connection, member_id: int, amount: int) -> list[Claim]:
     return [Claim(*row) for row in conn.execute(query.order_by(cash_claim.c.id))]
 
 
-def _first(conn: Connection, *where: ColumnElement[bool]) -> Claim | None:
-    row = conn.execute(select(*_COLUMNS).where(*where).order_by(cash_claim.c.id.desc()).limit(1)).first()
+def _first(conn: Connection, *where: ColumnElement[bool], lock: bool = False) -> Claim | None:
+    query = select(*_COLUMNS).where(*where).order_by(cash_claim.c.id.desc()).limit(1)
+    row = conn.execute(query.with_for_update() if lock else query).first()
     return Claim(*row) if row is not None else None
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import re
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from queue import Queue
 from typing import Any
 
 import pytest
@@ -16,7 +18,7 @@ from gateway.console import case_query
 from gateway.console.permissions import Grant, Staff
 from gateway.core.tables.cash import cash_claim
 from gateway.core.tables.money import posting, txn
-from gateway.core.tables.organisation import role_grant
+from gateway.core.tables.organisation import number, role_grant
 from tests.commands.people import IDS
 from tests.commands.village import (
     AUDITOR,
@@ -364,6 +366,78 @@ def test_four_eyes_above_a_limit(village: Village) -> None:
     assert _entries(village) == 0
     assert village.says(CHEN, f"Y {code(village.heard(CHEN))}").startswith("收据")
     assert village.balance(CASH, TREASURER) == 20100
+
+
+def test_time_does_not_stand_in_for_the_second_officer(village: Village) -> None:
+    """Asked for again once it was never confirmed, it needs both of them as before."""
+    village.says(TREASURER, "收 4107 201")
+    village.heard(SECRETARY)
+    village.waits(hours=25)
+    assert len(claims.lapse(village.conn, village.office.books, village.now)) == 1
+    assert village.says(TREASURER, "收 4107 201").startswith("尾4107现金201.00元已请支部另一人确认")
+    assert village.heard(CHEN) == []
+    assert village.says(SECRETARY, f"Y {code(village.heard(SECRETARY))}") == "谢谢，已确认。接下来由本人确认"
+    assert village.says(CHEN, f"Y {code(village.heard(CHEN))}").startswith("收据")
+    assert (village.balance(CASH, TREASURER), village.balance(SUSPENSE, TREASURER)) == (20100, 0)
+
+
+def test_a_member_who_gave_up_the_phone_is_not_asked_in_vain(village: Village) -> None:
+    village.says(TREASURER, "收 4107 201")
+    village.conn.execute(number.delete().where(number.c.member_id == CHEN))
+    assert village.says(SECRETARY, f"Y {code(village.heard(SECRETARY))}") == "这笔已办结或已过期"
+    (claim,) = claims.listing(village.conn)
+    assert claim.state == claims.SECOND
+
+
+def test_what_waits_with_a_colleague_is_not_asked_for_twice(village: Village) -> None:
+    """The first treasurer's was never confirmed, the second's waits: both at once would be one payment twice."""
+    village.says(TREASURER, "收 4107 9")
+    village.waits(hours=25)
+    claims.lapse(village.conn, village.office.books, village.now)
+    village.says(SECOND_TREASURER, "收 4107 9")
+    answer = f"Y {code(village.heard(CHEN))}"
+    refused = village.says(TREASURER, "收 4107 9")
+    assert refused == village.says(TREASURER, "收 4107 9")
+    assert village.heard(CHEN) == []
+    assert village.says(CHEN, answer).startswith("收据")
+    assert (village.balance(CASH, SECOND_TREASURER), village.balance(INCOME, ANHE_CODE)) == (900, -900)
+
+
+@pytest.mark.parametrize("late", ["lapse", "carry", "not"])
+def test_a_yes_at_the_moment_when_time_runs_out(village: Village, late: str) -> None:
+    """Another process, which has seen the claim wait, comes second: it finds that it is booked."""
+    conn, books = village.conn, village.office.books
+    if conn.dialect.name != "postgresql":
+        pytest.skip("SQLite has one writer at a time")
+    village.says(TREASURER, "收 4107 9")
+    (claim,) = claims.listing(conn)
+    if late == "not":
+        claims.lapse(conn, books, village.now + timedelta(hours=25))
+    conn.commit()
+    works: dict[str, Any] = {
+        "lapse": lambda other: claims.lapse(other, books, village.now + timedelta(hours=25)),
+        "carry": lambda other: claims.carry(other, books, TREASURER, village.now),
+        "not": lambda other: claims.decide(other, books, claim.id, paid=False, by="staff:钱", now=village.now),
+    }
+
+    def second() -> Any:
+        with conn.engine.begin() as other:
+            pid.put(other.exec_driver_sql("SELECT pg_backend_pid()").scalar_one())
+            return works[late](other)
+
+    pid: Queue[int] = Queue()
+    claims.confirm(conn, books, claim.id, actor="member:11", now=village.now)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(second)
+        blocked, query = pid.get(), "SELECT cardinality(pg_blocking_pids(%s))"
+        while not conn.exec_driver_sql(query, (blocked,)).scalar_one() and not waiting.done():
+            pass
+        conn.commit()
+        waiting.result()
+    (claim,) = claims.listing(conn)
+    assert claim.state == claims.CONFIRMED
+    assert (village.balance(CASH, TREASURER), village.balance(SUSPENSE, TREASURER)) == (900, 0)
+    assert village.balance(INCOME, ANHE_CODE) == -900
 
 
 def test_the_second_officer_says_no(village: Village) -> None:
