@@ -74,8 +74,7 @@ from gateway.core.keys import Keys
 from gateway.core.tasks import Tasks
 from gateway.links import Board
 
-TOPICS = ("messages", "cases", "links", "exports", "notices")
-TOPICS = ("messages", "cases", "links", "exports", "alarms")
+TOPICS = ("messages", "cases", "links", "exports", "notices", "alarms")
 _ROUTES = (
     *signin.ROUTES,
     *account.ROUTES,

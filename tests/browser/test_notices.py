@@ -95,12 +95,13 @@ def test_the_progress_follows(opened: Opened, served: Served, member: Member) ->
     page.wait_for_url("**/bulk/101")
     expect(page.locator(".live")).to_have_attribute("data-state", "on")
     page.click("button.main")
+    expect(page.locator(".head .state").first).to_contain_text("待审批")
     expect(page.locator(".live")).to_have_attribute("data-state", "on")
     other = opened("pi")
     other.goto("/bulk/101")
     other.click("button.main")
-    served.order("wake notices")
-    expect(page.locator("progress")).to_be_visible()
+    expect(other.locator(".head .state").first).to_contain_text("已排定")
+    expect(page.locator("progress")).to_be_visible(timeout=15_000)
 
 
 def test_it_fits_a_narrow_screen(opened: Opened, served: Served, member: Member) -> None:
