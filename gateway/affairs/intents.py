@@ -422,8 +422,8 @@ def nudge(conn: Connection, id_: str, claims: Mapping[str, Any], now: datetime) 
     if intent is None or intent.state in (Step.SUCCEEDED, Step.RECONCILED):
         return False
     values: dict[str, Any] = {"due": now, "nudged": True}
-    if claims and not intent.claims:
-        values["claimed"] = json.dumps(claims, sort_keys=True)
+    if claims.keys() - intent.claims.keys():  # what was said first stands
+        values["claimed"] = json.dumps({**claims, **intent.claims}, sort_keys=True)
     note(conn, id_, **values)
     wake(conn, TOPIC)
     return True

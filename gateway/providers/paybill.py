@@ -64,7 +64,7 @@ def announced(conn: Connection, office: Office, provider: str, paid: PaidIn, now
     """Keep a confirmation; said again it finds what it opened. A push announces itself here too, by its reference."""
     pushed = intents.by_reference(conn, paid.account.upper())
     if pushed is not None and pushed.provider == provider and pushed.kind is Kind.PUSH:
-        if pushed.is_open:
+        if pushed.is_open and pushed.claims.get("MpesaReceiptNumber", paid.transaction) == paid.transaction:
             intents.nudge(conn, pushed.id, {"MpesaReceiptNumber": paid.transaction, "Amount": paid.amount / 100}, now)
             return pushed
         if pushed.provider_txn in (paid.transaction, pushed.remote):

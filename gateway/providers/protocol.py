@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -59,6 +60,9 @@ class Notice:
     evidence: Seen | None = None
 
 
+_AMOUNT = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,6})?")
+
+
 class Unreadable(ValueError):
     """A callback that is none of this provider's."""
 
@@ -98,11 +102,10 @@ def written(amount: int, currency: str) -> str:
 
 def minor(text: Any, currency: str) -> int | None:
     """ "9.00" as 900; None when it is no amount of this currency."""
-    try:
-        amount = Decimal(str(text)).scaleb(decimals(currency))
-        return int(amount) if amount == amount.to_integral_value() and abs(amount) < 10**15 else None
-    except (InvalidOperation, ValueError, OverflowError):
-        return None
+    if isinstance(text, bool) or not _AMOUNT.fullmatch(str(text)):
+        return None  # Decimal reads 1e999999, 1_000 and the digits of every script
+    amount = Decimal(str(text)).scaleb(decimals(currency))
+    return int(amount) if amount == amount.to_integral_value() else None
 
 
 def same_number(one: str, other: str) -> bool:

@@ -24,7 +24,7 @@ from gateway.affairs.members import Sender
 from gateway.affairs.movements import Movement
 from gateway.affairs.payments import Method, Payment, Surplus
 from gateway.affairs.receipts import Receipt
-from gateway.providers.protocol import Outcome, Reason, Seen, same_number
+from gateway.providers.protocol import Outcome, Reason, Seen, minor, same_number
 
 ACTOR = "system:providers"
 PLAN = (timedelta(seconds=75), timedelta(minutes=3), timedelta(minutes=10), timedelta(hours=1))  # since it was opened
@@ -216,8 +216,32 @@ def _failed(conn: Connection, place: Place, intent: Intent, reason: Reason, deta
         return Event.PROBLEM
     if not intents.move(conn, intent.id, step, now, reason=said):
         return Event.NOTHING
+    _paid_by_hand(conn, place, intent, now)
     _tell(conn, place, intent, f"push.{reason}", now)
     return Event.FAILED
+
+
+def _paid_by_hand(conn: Connection, place: Place, intent: Intent, now: datetime) -> None:
+    """The push has failed, and yet a transaction under its reference was announced: somebody has typed the reference
+    into the wallet's own menu. It is asked about like any payment to the pay bill."""
+    transaction, amount = intent.claims.get("MpesaReceiptNumber"), minor(intent.claims.get("Amount"), intent.currency)
+    if not isinstance(transaction, str) or not amount or amount < 0:
+        return
+    if intents.by_transaction(conn, intent.provider, transaction) is not None:
+        return
+    intents.paid_in(
+        conn,
+        place.office.new_id,
+        provider=intent.provider,
+        transaction=transaction,
+        amount=amount,
+        currency=intent.currency,
+        number="",
+        account=intent.reference,
+        member_id=intent.member_id,
+        language=intent.language,
+        now=now,
+    )
 
 
 def _given_back(conn: Connection, place: Place, intent: Intent, transaction: str, now: datetime) -> Event:

@@ -9,7 +9,7 @@ from gateway.affairs import intents
 from gateway.affairs.intents import Kind, Step
 from gateway.affairs.ledger import AccountKind
 from gateway.providers.daraja import Daraja
-from gateway.providers.simulator import Ending
+from gateway.providers.simulator import Ending, Prompt
 from tests.providers.house import GRACE, PIN, House, until
 
 
@@ -113,6 +113,36 @@ def test_a_push_announces_itself_there_too_and_counts_once(announced: House) -> 
     until(lambda: len(house.daraja.called) >= 2)
     assert house.entries() == 1
     assert [each.id for each in rows(house)] == [id_]
+
+
+def test_what_is_paid_by_hand_while_the_push_waits_is_not_lost(announced: House) -> None:
+    """The pop-up names the reference; a member may type it into the wallet's own menu and let the pop-up go."""
+    house = announced
+    prompts: list[Prompt] = []
+    house.daraja_phones.answer = prompts.append
+    id_ = house.open("mpesa")
+    until(lambda: prompts and house.waits(id_))
+    assert pays(house, house.intent(id_).reference, 600) is Ending.PAID
+    until(lambda: house.intent(id_).claims)
+    house.running.call(prompts[0].cancel)
+    until(lambda: not house.intent(id_).is_open, say=lambda: str((house.intent(id_), house.now())))
+    assert house.is_(id_, Step.FAILED)
+    until(lambda: house.paid(house.grace) == 600)
+    assert [each.kind for each in rows(house)] == [Kind.PAYBILL]
+    assert house.entries() == 1
+
+
+def test_both_ways_at_once_are_two_payments(announced: House) -> None:
+    house = announced
+    prompts: list[Prompt] = []
+    house.daraja_phones.answer = prompts.append
+    id_ = house.open("mpesa", amount=300)
+    until(lambda: prompts and house.waits(id_))
+    for _ in range(2):
+        assert pays(house, house.intent(id_).reference, 300) is Ending.PAID
+    house.running.call(lambda: prompts[0].answer(PIN))
+    until(lambda: house.balance(AccountKind.WALLET, "mpesa") == 900, say=lambda: str(house.intent(id_)))
+    assert house.entries() == 3
 
 
 @pytest.mark.parametrize("change", [{"BusinessShortCode": "700000"}, {"TransAmount": "0"}, {"TransID": "../.."}])
