@@ -74,6 +74,8 @@ class Bookkeeping:
             closed += await self._database.run(
                 chain.append, books.keys, plan, rows, content, self._now(), queue=Queue.BACKGROUND
             )
+            for link in (await self._database.read(chain.links, name))[plan.number - 1 :]:
+                self.log.info("the {name} of {day} is closed: {link}", name=name, day=link.day, link=link.hash)
         return closed
 
     async def warn(self) -> int:

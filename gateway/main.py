@@ -521,15 +521,17 @@ def dues_assess(config: Path, year: int, file: Path | None, dry_run: bool, repor
 
 @main.command(short_help="Prove the books: every transaction, receipt, balance and closed day.")
 @_CONFIG
-def verify(config: Path) -> None:
+@click.option("--link", "links", metavar="LINK", multiple=True, help="One that was written down: is it there still?")
+def verify(config: Path, links: tuple[str, ...]) -> None:
     """Prove the books: every transaction, receipt, balance, obligation and closed day, and the audit.
 
     Prints what is wrong, the first wrong row first, with exit status 1. Write the last link of the ledger down
-    somewhere else now and then: it cannot be exchanged later without the link changing.
+    somewhere else now and then, and give it back with --link: nothing before it can be exchanged without the link
+    being gone.
     """
     from gateway.cli import verifying
 
-    if not verifying.verify(config):
+    if not verifying.verify(config, links):
         sys.exit(1)
 
 

@@ -58,13 +58,17 @@ class _Found:
             raise _Stop
 
 
-def verify(conn: Connection, keys: Keys, progress: Progress = lambda done, total: None) -> Proof:
-    """Look at everything, on a connection that sees one moment."""
+def verify(
+    conn: Connection, keys: Keys, progress: Progress = lambda done, total: None, *, written_down: Sequence[str] = ()
+) -> Proof:
+    """Look at everything, on a connection that sees one moment. Links that somebody has `written_down` elsewhere must
+    still be there: a link that is taken away is made anew by the gateway, from the rows as they are then."""
     found = _Found()
     books = _Books(conn, keys, found, progress)
     try:
         for name in guards.missing(conn):
             found.add(name, "this trigger of the database is missing; run `muster upgrade`")
+        books.still_there(written_down)
         books.ledger()
         books.strays()
         books.balances()
@@ -137,6 +141,12 @@ class _Books:
             self._transactions, self._receipts, self._accounts, self._obligations, self._audited,
             len(self._ledger.links) + len(self._audit.links), self._ledger.before, tuple(self._found.all),
         )  # fmt: skip
+
+    def still_there(self, written_down: Sequence[str]) -> None:
+        there = {link.hash for link in (*self._ledger.links, *self._audit.links)}
+        for link in written_down:
+            if link not in there:
+                self._found.add(f"link {link}", "it is in no chain: days were closed anew")
 
     # --- transactions ---------------------------------------------------------------------------------------------
 

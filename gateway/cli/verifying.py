@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -15,7 +16,7 @@ from gateway.core import upgrade
 from gateway.core.keys import Keys
 
 
-def verify(config: Path) -> bool:
+def verify(config: Path, links: Sequence[str] = ()) -> bool:
     """Print what was looked at and what is wrong; whether all is right. A gateway may run meanwhile."""
     gateway = load(config)
     keys = Keys.load(gateway.security.key_file)
@@ -30,7 +31,7 @@ def verify(config: Path) -> bool:
                 bar.total = total
                 bar.update(done - bar.n)
 
-            proof = verifying.verify(conn, keys, progress)
+            proof = verifying.verify(conn, keys, progress, written_down=links)
         conn.rollback()
     for line in verifying.lines(proof):
         click.echo(line)

@@ -253,6 +253,25 @@ def test_a_whole_forgery_does_not_have_the_key(conn: Connection, house: Books, c
     assert all("does not fit" in found for found in proved(conn, Keys(bytes(32))))
 
 
+def test_a_link_that_was_written_down_shows_that_a_day_was_closed_anew(
+    conn: Connection, house: Books, clock: Clock
+) -> None:
+    busy(conn, house, clock)
+    close(conn, house, clock.now + timedelta(days=1))
+    (head,) = (link.hash for link in chain.links(conn, Name.LEDGER))
+    assert verifying.verify(conn, house.keys, written_down=[head]).findings == ()
+    unguarded(conn, "DELETE FROM chain WHERE name = 'ledger'")
+    receipt = receipts.by_key(conn, "p1")[0]
+    row = receipts.rows([replace(receipt, method="bank")]).rows[0]
+    guards.remove(conn)
+    ask(conn, "UPDATE receipt SET method = 'bank', digest = ? WHERE id = ?", row[-1], receipt.id)
+    guards.install(conn)
+    close(conn, house, clock.now + timedelta(days=1))
+    assert proved(conn, house.keys) == []
+    (finding,) = verifying.verify(conn, house.keys, written_down=[head]).findings
+    assert finding == (f"link {head}", "it is in no chain: days were closed anew")
+
+
 def test_an_old_audit_is_erased_by_whole_links_and_still_proves(conn: Connection, house: Books, clock: Clock) -> None:
     busy(conn, house, clock)
     close(conn, house, clock.now + timedelta(days=1))

@@ -123,6 +123,8 @@ def test_the_books_are_proved(house: Path) -> None:
     said = told("verify", house)
     assert "1 transactions, 1 receipts, 3 accounts" in said
     assert "all is as it was written" in said
+    ran = muster("verify", "--link", "0123abcd", house)
+    assert (ran.exit_code, "link 0123abcd: it is in no chain" in ran.output) == (1, True)
     with opened(house) as at:
         guards.remove(at.conn)
         at.conn.execute(text("UPDATE receipt SET amount = 800"))
