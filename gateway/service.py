@@ -6,7 +6,7 @@ import gc
 import random
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -18,36 +18,26 @@ from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 from twisted.logger import Logger
 
-from commands import chosen, collect, voice
+from commands import chosen, voice
 from commands.office import Office
 from config import receipt_rules
 from config.model import Gateway
-from gateway import receipting, telling, wire
+from gateway import wire
 from gateway.affairs import (
     chain,
-    challenges,
-    claims,
-    invitations,
-    paycodes,
-    reconciliation,
-    refunds,
-    retention,
-    vouchers,
 )
 from gateway.affairs import settings as decisions
-from gateway.affairs.books import Books
-from gateway.affairs.ledger import Account
 from gateway.affairs.settings import Snapshot
 from gateway.affairs.wallet_texts import OnSim
 from gateway.alarms import Alarms
 from gateway.api import intake
-from gateway.bookkeeping import Bookkeeping, has_run, have_run
+from gateway.bookkeeping import Bookkeeping
 from gateway.console.app import Console
 from gateway.console.importer import Importer
 from gateway.console.importer import forget as forget_imports
 from gateway.console.web import Extra
-from gateway.core import dialogs, messages, outcomes, parts, phone, recovery, search, upgrade
-from gateway.core.database import Database, Queue
+from gateway.core import messages, outcomes, phone, recovery, upgrade
+from gateway.core.database import Database
 from gateway.core.ids import Ids
 from gateway.core.keys import Keys
 from gateway.core.model import Address, Part
@@ -57,12 +47,14 @@ from gateway.inbound import Desk
 from gateway.limits import Limits
 from gateway.links import Board, Link
 from gateway.mail import Mailer
+from gateway.moneywork import Moneywork
 from gateway.notices import Notices
 from gateway.outbox import Outbox
 from gateway.providers.settling import Place
 from gateway.providers.worker import Wallets, clients, wallets
 from gateway.routing import choose
-from gateway.timetable import Job, Timetable
+from gateway.timetable import Job, Timetable, background
+from gateway.upkeep import Upkeep
 from gateway.wire import Wire
 from gateway.workplace import Workplace
 from menus.engine import Engine
@@ -76,9 +68,6 @@ from smpp.link import SmppLink
 PARTS = frozenset({"links", "console", "api"})  # what `--only` may name
 GRACE = 10.0  # seconds for what is on its way, when the gateway stops
 _KEPT = timedelta(days=1)  # what is over, before it is erased
-_RECLAIMED_AFTER = timedelta(minutes=20)  # longer than any answer of an operator is waited for
-_COMPARED_FROM = 4  # o'clock: by then the night's statements have come
-_MOVES_AFTER = timedelta(seconds=30)  # a reply waits that long for the link of its question
 
 
 class Muster:
@@ -155,9 +144,11 @@ class Muster:
             payments=lambda: self.wallets.problems,
             now=now,
         )
-        self._read_again = False
-        self._askable = tuple(settings.providers)
         self._bookkeeping = Bookkeeping(self.database, lambda: self.office, self._route, now)
+        self._moneywork = Moneywork(
+            self.database, lambda: self.place, self._route, now, askable=tuple(settings.providers)
+        )
+        self._upkeep = Upkeep(self.database, self.desk, lambda: self.office, reactor, now)
         self._mailer = Mailer(reactor, self.database, settings.alarms, now)
         self._deskwork = Deskwork(self.database, lambda: self.office, self._alarms, now, counted=self._figures_changed)
         self._timetable = Timetable(reactor, self._jobs(), self._busy)
@@ -328,78 +319,21 @@ class Muster:
     # --- by the clock -----------------------------------------------------------------------------------------
 
     def _jobs(self) -> list[Job]:
-        def background(name: str, every: float, work: Callable[..., int], *args: Any) -> Job:
-            async def run() -> int:
-                return await self.database.run(
-                    work, *(arg() if callable(arg) else arg for arg in args), queue=Queue.BACKGROUND
-                )
-
-            return Job(name, every, run)
-
         return [
-            background("due", 1.0, recovery.due, self.now),
-            background("resend", 10.0, recovery.resend_unknown, self.now),
-            background("forget reports", 3600.0, outcomes.forget_early_reports, self.now),
-            background("forget dialogues", 600.0, dialogs.forget, lambda: self.now() - _KEPT),
-            background("forget challenges", 600.0, challenges.forget, lambda: self.now() - _KEPT),
-            background("forget invitations", 3600.0, invitations.forget, lambda: self.now() - _KEPT),
-            background("forget wrong vouchers", 3600.0, vouchers.forget, lambda: self.now() - _KEPT),
-            background("forget requests", 3600.0, intake.forget, lambda: self.now() - _KEPT),
-            background("expire pay codes", 600.0, paycodes.expire, self.now),
-            Job("unconfirmed cash", 60.0, self._unconfirmed),
-            background("index", 2.0, search.index),
-            Job("receipts", 2.0, self._receipts),
-            Job("settings", 1.0, self._decide),
-            Job("retention", 3600.0, self._retain),
-            background("forget imports", 600.0, forget_imports, self.now),
-            Job("old imports", 3600.0, self._sweep_imports),
-            Job("move", 5.0, self._move),
-            Job("reclaim", 300.0, self._reclaim),
-            Job("parts", 600.0, self._overdue_parts),
+            *self._upkeep.jobs(),
             *self._bookkeeping.jobs(),
-            background("send refunds", 10.0, refunds.send, lambda: self.office.books, lambda: self._askable, self.now),
-            background("follow refunds", 10.0, refunds.follow, lambda: self.office.books, self.now),
-            Job("reconcile", 600.0, self._reconcile),
+            *self._moneywork.jobs(),
+            *self._deskwork.jobs(),
+            background(self.database, "forget requests", 3600.0, intake.forget, lambda: self.now() - _KEPT),
+            background(self.database, "forget imports", 600.0, forget_imports, self.now),
+            Job("old imports", 3600.0, self._sweep_imports),
+            Job("settings", 1.0, self._decide),
             Job("alarms", 10.0, self._alarms.look),
             Job("mail", 10.0, self._mailer.look),
-            *self._deskwork.jobs(),
         ]
-
-    async def _reconcile(self) -> int:
-        """Yesterday of every source, once, when the night's statements are there; and what is open of the week."""
-        now = self.now()
-        local = now.astimezone(self.office.zone)
-        day = local.date() - timedelta(days=1)
-        if local.hour < _COMPARED_FROM or await self.database.read(has_run, "reconcile", str(day)):
-            return 0
-        books = self.office.books
-        due = await self.database.read(_to_be_compared, books, day)
-        for account, of in due:
-            await self.database.run(reconciliation.run, books, account, of, self.now(), queue=Queue.BACKGROUND)
-        await self.database.run(have_run, "reconcile", str(day), now, queue=Queue.BACKGROUND)
-        return 0
-
-    async def _receipts(self) -> int:
-        """Tell members of what was booked beside the gateway; once, read what the rules of before could not."""
-        if not self._read_again:
-            await self.database.run(receipting.read_again, self.place, self.now(), queue=Queue.BACKGROUND)
-            self._read_again = True
-        return await self.database.run(
-            receipting.catch_up, self.office, self._route, self.now(), queue=Queue.BACKGROUND
-        )
 
     async def _sweep_imports(self) -> int:
         return await deferToThread(self.importer.sweep)
-
-    async def _retain(self) -> int:
-        """One step of what is no longer kept; called again while there is more."""
-        now = self.now()
-        found = await self.database.read(retention.due, now)
-        if found is None:
-            return 0
-        name, ids = found
-        doing = retention.Doing(new_id=self.ids, now=now, zone=self.office.zone)
-        return await self.database.run(retention.erase, name, ids, doing, queue=Queue.BACKGROUND)
 
     async def _decide(self) -> int:
         """Let what was decided since, here or by another process, take effect; what is dated ahead as well."""
@@ -419,11 +353,6 @@ class Muster:
             self.log.info("commands, words and texts are as the organisation has them now")
         return 0
 
-    async def _unconfirmed(self) -> int:
-        """Cash that no member has confirmed for a day goes into suspense, and its treasurer is told."""
-        office, now = self.place.office, self.now()
-        return await self.database.run(_unconfirmed, office, self._route, now, queue=Queue.BACKGROUND)
-
     def _route(self, number: str, prefer: str | None) -> str | None:
         """The link for somebody who is told; asked in the database's thread, which only reads the board."""
         return choose(tuple(self.board), number) or prefer
@@ -439,37 +368,6 @@ class Muster:
 
     def _busy(self) -> bool:
         return self.desk.waiting > 0 or any(outbox.inflight for outbox in self.desk.outboxes.values())
-
-    async def _move(self) -> int:
-        """What waits for a link that is away goes by another, if there is one that takes its number."""
-        moved = 0
-        now = self.now()
-        for entry in self.board:
-            if entry.away is None or self.reactor.seconds() - entry.away < _MOVES_AFTER.total_seconds():
-                continue
-            for number in await self.database.read(recovery.waiting_numbers, entry.name, now - _MOVES_AFTER):
-                others = [other for other in self.board if other.ready]
-                name = choose(others, number)
-                if name is not None:
-                    moved += await self.database.run(
-                        recovery.move, entry.name, name, number, now - _MOVES_AFTER, queue=Queue.BACKGROUND
-                    )
-        return moved
-
-    async def _reclaim(self) -> int:
-        before = self.now() - _RECLAIMED_AFTER
-        for name, outbox in self.desk.outboxes.items():
-            found = await self.database.run(recovery.reclaim, name, before, outbox.holds, queue=Queue.BACKGROUND)
-            if found:
-                self.log.warn("{link}: {found} messages had been lost sight of", link=name, found=found)
-        return 0
-
-    async def _overdue_parts(self) -> int:
-        found = await self.database.run(parts.overdue, self.keys, self.now(), queue=Queue.BACKGROUND)
-        for overdue, ids in found:
-            await self.desk.accept(overdue)
-            await self.database.run(parts.forget, ids, queue=Queue.BACKGROUND)
-        return len(found)
 
     def _figures_changed(self) -> None:
         if self.console is not None:
@@ -517,18 +415,6 @@ def _names(office: Office) -> dict[str, dict[str, str]]:
         command.code: {language: command.word(language) for language in office.texts.languages}
         for command in office.registry
     }
-
-
-def _unconfirmed(conn: Connection, office: Office, route: telling.Route, now: datetime) -> int:
-    found = claims.lapse(conn, office.books, now)
-    for claim in found:
-        telling.tell(conn, office, route, collect.lapsed(conn, office, claim, now), now, command=collect.CODE)
-    return len(found)
-
-
-def _to_be_compared(conn: Connection, books: Books, day: date) -> list[tuple[Account, date]]:
-    sources = [(account, day) for account in reconciliation.sources(conn, books, day)]
-    return list(dict.fromkeys([*sources, *reconciliation.due(conn, day + timedelta(days=1))]))
 
 
 def _newest(conn: Connection) -> int:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
+from gateway.core.database import Queue, Runs
 from gateway.core.tasks import Tasks
 
 _PAUSE = 0.005  # seconds: a job must not starve the reactor
@@ -21,6 +23,15 @@ class Job:
     name: str
     every: float  # seconds
     run: Callable[[], Awaitable[int]]
+
+
+def background(database: Runs, name: str, every: float, work: Callable[..., int], *args: Any) -> Job:
+    """A job that is one work in the background of the database; an argument that can be called is, each time."""
+
+    async def run() -> int:
+        return await database.run(work, *(arg() if callable(arg) else arg for arg in args), queue=Queue.BACKGROUND)
+
+    return Job(name, every, run)
 
 
 class Timetable:
