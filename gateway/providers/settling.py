@@ -313,8 +313,15 @@ def _still(conn: Connection, intent: Intent) -> Event:
 
 
 def _tell_paid(conn: Connection, place: Place, intent: Intent, receipt: Receipt, now: datetime) -> None:
-    office = place.office
-    language = _reader(conn, place, intent, now).language or intent.language
+    office, reader = place.office, _reader(conn, place, intent, now)
+    if intent.kind is Kind.PAYBILL and (reader.member is None or reader.member.id != receipt.member_id):
+        # Paid by somebody else for a member without a phone: what that member owes is not for them to read.
+        found = members.by_id(conn, receipt.member_id, office.today(now))
+        if reader.member is not None and found is not None:
+            tail = shown.tail(found.member_no)
+            _tell(conn, place, intent, "wallet.paid_for", now, tail=tail, receipt=receipt.number)
+        return
+    language = reader.language or intent.language
     paid_to = "" if receipt.paid_to is None else shown.month(receipt.paid_to, language, office.month(now))
     _tell(conn, place, intent, "push.paid", now, paid_to=paid_to, receipt=receipt.number)
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import delete
 from twisted.internet.defer import Deferred
 
 from gateway.affairs import intents
 from gateway.affairs.intents import Kind, Step
 from gateway.affairs.ledger import AccountKind
+from gateway.core.tables.organisation import number
 from gateway.providers.daraja import Daraja
 from gateway.providers.simulator import Ending, Prompt
 from tests.providers.house import GRACE, PIN, House, until
@@ -113,6 +115,23 @@ def test_a_push_announces_itself_there_too_and_counts_once(announced: House) -> 
     until(lambda: len(house.daraja.called) >= 2)
     assert house.entries() == 1
     assert [each.id for each in rows(house)] == [id_]
+
+
+def test_who_pays_for_a_neighbour_without_a_phone_reads_nothing_of_them(announced: House) -> None:
+    house = announced
+    house.work(lambda conn: conn.execute(delete(number).where(number.c.member_id == house.li)).rowcount)
+    house.fault(callbacks="lost")
+    assert pays(house, "A0001") is Ending.PAID
+    (transfer,) = house.daraja_bank.transfers.values()
+    path = house.muster.wallets.pay_bill("mpesa", "confirmation").removeprefix(house.settings.callbacks.public_url)
+    house.fault(callbacks="once")
+    said_by = house.daraja._c2b(transfer.reference, GRACE, 600, "A0001") | {"MSISDN": GRACE.removeprefix("+")}
+    assert house.call(path, said_by)[0] == 200
+    until(lambda: house.texts(GRACE))
+    (said,) = house.texts(GRACE)
+    assert "Received for the member no ending 0001: 6.00 CNY. Receipt" in said
+    assert "Dues paid to" not in said
+    assert "dues paid to" not in said
 
 
 def test_what_is_paid_by_hand_while_the_push_waits_is_not_lost(announced: House) -> None:
