@@ -9,7 +9,9 @@ from sqlalchemy import Connection
 from commands import privacy, receipt
 from commands.office import office
 from commands.registry import Command, Confirm, Kind, Parameter, Question
-from gateway.affairs import cash, refund_requests
+from gateway.affairs import cash, refund_sources, refunds
+from gateway.affairs.cases import Case
+from gateway.affairs.receipts import Receipt
 from gateway.core.model import LogClass, Reply, Request
 
 _MOST = 300  # characters
@@ -21,7 +23,7 @@ def check(conn: Connection, request: Request) -> Question | Reply:
     found = receipt.own(conn, member, request.arguments["receipt"])
     if found is None or found.reversed:
         return at.error(request, "E04")
-    if (case := refund_requests.of_receipt(conn, found.id)) is not None:
+    if (case := _case(conn, found)) is not None:
         return at.reply(request, "refund.already", receipt=found.number, case_no=case.case_no, case=case.id)
     text = privacy.blank(request.arguments.get("text") or "")
     values = {"receipt": found.number, "amount": at.money(found.amount, request.language)}
@@ -35,10 +37,9 @@ def ask(conn: Connection, request: Request) -> Reply:
     found = receipt.own(conn, member, request.arguments["receipt"])
     if found is None or found.reversed:
         return at.error(request, "E04")
-    case = refund_requests.of_receipt(conn, found.id)
-    if case is not None:
+    if (case := _case(conn, found)) is not None:
         return at.reply(request, "refund.already", receipt=found.number, case_no=case.case_no, case=case.id)
-    case = refund_requests.ask(
+    case = refunds.ask(
         conn,
         at.books,
         member=member,
@@ -49,11 +50,17 @@ def ask(conn: Connection, request: Request) -> Reply:
         message_id=request.message or None,
         now=request.now,
     )
-    without = [each for each in (refund_requests.collector(conn, found), member.id) if each is not None]
+    without = [each for each in (refund_sources.collector(conn, found), member.id) if each is not None]
     finance = cash.officers(conn, member.branch_path, (cash.FINANCE,), at.today(request.now), without=without)
     told = tuple(at.tell(each, "refund.finance", case_no=case.case_no, case=case.id) for each in finance)
     reply = at.reply(request, "refund.opened", receipt=found.number, case_no=case.case_no, case=case.id)
     return replace(reply, told=told)
+
+
+def _case(conn: Connection, found: Receipt) -> Case | None:
+    """The case about this receipt that is under way."""
+    refund = refunds.of_receipt(conn, found.id)
+    return refunds.case_of(conn, refund) if refund is not None else None
 
 
 REFUND = Command(

@@ -10,9 +10,8 @@ from commands import shown
 from commands.office import office
 from commands.registry import Command
 from gateway.affairs import cases, cash
+from gateway.affairs.waivers import KIND
 from gateway.core.model import LogClass, Reply, Request
-
-KIND = "waiver"
 
 
 def ask(conn: Connection, request: Request) -> Reply:

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, delete, select
 from commands import shown
 from commands.office import Office
 from gateway import telling
-from gateway.affairs import members, receipts, wallet_rows, wallet_texts
+from gateway.affairs import members, receipts, waivers, wallet_rows, wallet_texts
 from gateway.affairs.receipts import Receipt
 from gateway.core.model import Member, Told
 from gateway.core.tables.reconciling import refund, untold
@@ -31,12 +31,12 @@ def of_payment(conn: Connection, office: Office, receipt: Receipt, payer: str | 
     member = members.by_id(conn, receipt.member_id, today)
     if member is None:
         return []
-    told = _to_member(conn, office, member, "paid", receipt, now)
+    told = _to_member(conn, office, member, "wallet.paid", receipt, now)
     if payer is not None and payer not in {each.number for each in told}:
         sender = members.by_number(conn, payer, today)
         if sender.member is not None:
             language = sender.language or office.organisation.language
-            key = "paid" if sender.member.id == member.id else "paid_for"
+            key = "wallet.paid" if sender.member.id == member.id else "wallet.paid_for"
             values = _values(office, receipt, language, now) | {"tail": member.member_no[-4:]}
             told.append(_told(office, payer, sender.member, language, key, values))
     return told
@@ -45,7 +45,7 @@ def of_payment(conn: Connection, office: Office, receipt: Receipt, payer: str | 
 def of_reversal(conn: Connection, office: Office, receipt: Receipt, now: datetime) -> list[Told]:
     """The provider took the money back: its months are owed again."""
     member = members.by_id(conn, receipt.member_id, office.today(now))
-    return [] if member is None else _to_member(conn, office, member, "taken_back", receipt, now)
+    return [] if member is None else _to_member(conn, office, member, "wallet.taken_back", receipt, now)
 
 
 def catch_up(conn: Connection, office: Office, route: Route, now: datetime) -> int:
@@ -59,7 +59,9 @@ def catch_up(conn: Connection, office: Office, route: Route, now: datetime) -> i
         elif row.text == "wallet.taken_back" and receipt is not None:
             told += of_reversal(conn, office, receipt, now)
         elif row.refund_id is not None:
-            told += _of_refund(conn, office, row.refund_id, row.text.partition(".")[2], now)
+            told += _of_refund(conn, office, row.refund_id, row.member_id, row.text, now)
+        elif row.member_id is not None:
+            told += _of_waiver(conn, office, row.member_id, row.waiver_id, row.text, now)
     telling.tell(conn, office, route, told, now, actor=ACTOR)
     conn.execute(delete(untold).where(untold.c.id.in_([row.id for row in rows])))
     return len(rows)
@@ -78,30 +80,60 @@ def read_again(conn: Connection, place: Workplace, now: datetime) -> int:
     return found
 
 
-def _of_refund(conn: Connection, office: Office, refund_id: int, key: str, now: datetime) -> list[Told]:
+def _of_refund(
+    conn: Connection, office: Office, refund_id: int, treasurer_id: int | None, key: str, now: datetime
+) -> list[Told]:
+    """To the member; `treasurer_id` is who is to give the cash back."""
     row = conn.execute(select(refund).where(refund.c.id == refund_id)).one()
-    member = members.by_id(conn, row.member_id, office.today(now)) if row.member_id is not None else None
+    whom = treasurer_id if treasurer_id is not None else row.member_id
+    member = members.by_id(conn, whom, office.today(now)) if whom is not None else None
     receipt = receipts.by_id(conn, row.receipt_id) if row.receipt_id is not None else None
     if member is None or receipt is None:
         return []
     return _to_member(conn, office, member, key, receipt, now)
 
 
+def _of_waiver(
+    conn: Connection, office: Office, member_id: int, waiver_id: int | None, key: str, now: datetime
+) -> list[Told]:
+    """What was decided, and never why."""
+    member = members.by_id(conn, member_id, office.today(now))
+    found = waivers.by_id(conn, waiver_id) if waiver_id is not None else None
+    if member is None or (reached := _phone(conn, office, member, now)) is None:
+        return []
+    number, language = reached
+    months = {}
+    if found is not None:
+        first, last = (shown.month(month, language, office.month(now)) for month in (found.first, found.last))
+        months = {"first": first, "last": last}
+        months["amount"] = office.money(found.amount, language) if found.amount is not None else ""
+    return [_told(office, number, member, language, key, months)]
+
+
 def _to_member(
     conn: Connection, office: Office, member: Member, key: str, receipt: Receipt, now: datetime
 ) -> list[Told]:
     """To the member's main phone; one who has none hears of it from the branch."""
+    if (reached := _phone(conn, office, member, now)) is None:
+        return []
+    number, language = reached
+    return [_told(office, number, member, language, key, _values(office, receipt, language, now))]
+
+
+def _phone(conn: Connection, office: Office, member: Member, now: datetime) -> tuple[str, str] | None:
+    """The member's main number, and the language for it."""
     numbers = members.numbers_of(conn, member.id)
     if not numbers:
-        return []
+        return None
     sender = members.by_number(conn, numbers[0].number, office.today(now))
     language = sender.language or member.language
-    return [_told(office, numbers[0].number, member, language, key, _values(office, receipt, language, now))]
+    known = language if language in office.texts.languages else office.organisation.language
+    return numbers[0].number, known
 
 
 def _told(office: Office, number: str, member: Member, language: str, key: str, values: dict[str, Any]) -> Told:
     language = language if language in office.texts.languages else office.organisation.language
-    text = office.say(f"wallet.{key}", language, member, **values)
+    text = office.say(key, language, member, **values)
     return Told(number=number, text=text, language=language, member=member)
 
 

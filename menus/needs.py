@@ -22,6 +22,8 @@ class Parameter(Protocol):
     def required(self) -> bool: ...
     @property
     def sealed(self) -> bool: ...
+    @property
+    def least(self) -> int: ...
 
 
 class Command(Protocol):
@@ -63,6 +65,11 @@ class Conduct(Protocol):
 
     def challenge(self, conn: Connection, command: Any, request: Request) -> Reply:
         """The SMS with the code that confirms it, or the error that there can be none."""
+
+
+def takes_zero(parameter: Parameter) -> bool:
+    """Nothing at all is an answer, as to how much is left in the box: the way back is by `00` alone."""
+    return bool(parameter.kind.value == "amount") and parameter.least == 0
 
 
 def is_text(parameter: Parameter) -> bool:

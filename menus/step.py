@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from gateway.core import text as phone_text
 from gateway.core.model import Ask, Channel, LogClass, Reply, Request, Told
-from menus.needs import Command, Parameter, is_sealed, is_text, wants_code
+from menus.needs import Command, Parameter, is_sealed, is_text, takes_zero, wants_code
 from menus.pages import MOST, Page, pages
 from menus.sessions import Answer, Choice, Confirmation, Languages, Menu, Place, Question, Resume, Session
 from menus.tree import ROOT, Item, Option, Prompt
@@ -148,7 +148,7 @@ class Step:
         place = self.stack[-1]
         if token == HOME:
             self._go([Menu(node=ROOT)])
-        elif token == BACK:
+        elif token == BACK and not self._zero_answers(place):
             self._back()
         elif token == MORE:
             return self._more()
@@ -157,6 +157,9 @@ class Step:
         else:
             return self._choose(place, token, dialled=dialled)
         return True
+
+    def _zero_answers(self, place: Place) -> bool:
+        return isinstance(place, Question) and takes_zero(self._joined.parameter(place))
 
     def _choose(self, place: Place, token: str, *, dialled: bool) -> bool:
         match place:
@@ -266,7 +269,7 @@ class Step:
         command = self._joined.registry.get(place.command)
         if command is None:
             return False
-        parameter = next(each for each in command.parameters if each.name == place.parameter)
+        parameter = self._joined.parameter(place)
         prompt = self._tree.prompts[place.command, place.parameter]
         option = _option(prompt, token)
         if option is None and prompt.options:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from gateway.core import text as phone_text
 from gateway.core.model import Channel, LogClass, Reply, Request
-from menus.needs import Conduct, Registry
+from menus.needs import Conduct, Parameter, Registry, takes_zero
 from menus.sessions import Answer, Confirmation, Languages, Menu, Place, Question, Resume
 from menus.tree import ROOT, Item, Node, Tree, item_line, rows
 from menus.vendors import Profile
@@ -24,6 +24,12 @@ class Joined:
     registry: Registry
     conduct: Conduct
     language: str  # of whoever has chosen none
+
+    def parameter(self, place: Question) -> Parameter:
+        """What a screen asks for."""
+        command = self.registry.get(place.command)
+        assert command is not None, "a session does not outlive its commands"
+        return next(each for each in command.parameters if each.name == place.parameter)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +60,8 @@ class View:
                     return Content(body=body or self.text("nothing"), foot=f"{other} {self.text('leave')}".strip())
                 return Content(body=body or self.text("nothing"), foot=back)
             case Question(command=code, parameter=name):
+                if takes_zero(self._joined.parameter(place)):
+                    back = self.text("home")
                 prompt = self._joined.tree.prompts[code, name]
                 options = rows(item_line(option, self.language) for option in prompt.options)
                 return Content(body="\n".join(filter(None, (prompt.text[self.language], options))), foot=back)

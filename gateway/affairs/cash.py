@@ -100,7 +100,7 @@ def account(treasurer_id: int) -> Account:
 
 def suspense(treasurer_id: int) -> Account:
     """What of it no member has confirmed."""
-    return Account(AccountKind.SUSPENSE, str(treasurer_id))
+    return Account(AccountKind.SUSPENSE, f"{AccountKind.CASH}:{treasurer_id}")  # as `suspense.account` names it
 
 
 def booked(conn: Connection, books: Books, treasurer_id: int) -> int:

@@ -24,18 +24,19 @@ _MOST_KNOWN = 50_000  # accounts that a connection remembers
 
 
 class AccountKind(StrEnum):
-    CASH = "cash"  # in the hands of a branch's treasurer; owner: branch code
+    """What is accounted for; `docs/money.md` says whose each account is."""
+
+    CASH = "cash"  # in the hands of a treasurer
     WALLET = "wallet"  # at a provider
     BANK = "bank"
     VOUCHERS = "vouchers"  # sold and not redeemed
     SUSPENSE = "suspense"  # came in, nobody knows for whom
     TRANSIT = "transit"  # handed over, not yet received
-    INCOME = "income"  # dues; owner: the member's branch
+    INCOME = "income"  # dues
     VOLUNTARY = "voluntary"  # given beyond the dues
-    PREPAID = "prepaid"  # owner: member id
+    PREPAID = "prepaid"
     FEES = "fees"
     OVER_SHORT = "over_short"  # what a day close found
-    REFUNDS = "refunds"
 
 
 class Account(NamedTuple):

@@ -122,7 +122,7 @@ def reverse(
     pending: bool = False,
 ) -> Posted:
     """Take a payment back, by the way it came: its months are owed again. When `pending`, they are once
-    `ledger.settle_pending` says that the money went back, and not when `ledger.void` says that it did not."""
+    `settle_reversal` says that the money went back; after `cancel_reversal` all is as it was."""
     receipt = receipts.by_id(conn, receipt_id)
     if receipt is None:
         raise Refused("there is no such receipt")
@@ -132,15 +132,40 @@ def reverse(
         return ledger.post(conn, books.new_id, entry, now)  # finds it, or says that the key is another's
     if _reversed(conn, receipt.txn_id):
         raise Refused(f"receipt {receipt.number} has been reversed")
-    if credit := sum(amount for account, amount in entry.postings if account.kind is AccountKind.PREPAID):
-        _take_out(conn, books, receipt.member_id, credit, now)
-    return ledger.post(conn, books.new_id, entry, now)
+    posted = ledger.post(conn, books.new_id, entry, now)
+    if not pending:
+        _take_out(conn, books, receipt.member_id, now)
+    return posted
 
 
-def _take_out(conn: Connection, books: Books, member_id: int, credit: int, now: datetime) -> None:
-    """What had been put by and has gone into months since is taken out of them again, the last months first."""
+def settle_reversal(conn: Connection, books: Books, txn_id: int, *, actor: str, now: datetime) -> bool:
+    """The money went back; False when that was known already."""
+    for member_id in _whose(conn, txn_id):
+        _lock(conn, member_id)
+        _take_out(conn, books, member_id, now)
+    return ledger.settle_pending(conn, books.new_id, txn_id, actor=actor, now=now)
+
+
+def cancel_reversal(conn: Connection, books: Books, txn_id: int, *, actor: str, now: datetime) -> bool:
+    """The money did not go back; False when that was known already."""
+    return ledger.void(conn, books.new_id, txn_id, actor=actor, now=now)
+
+
+def _whose(conn: Connection, txn_id: int) -> list[int]:
+    """The member whose money put by a reversal takes back, if it takes any."""
+    rows = ask(
+        conn,
+        "SELECT a.owner FROM posting p JOIN account a ON a.name = p.account WHERE p.txn_id = ? AND a.kind = 'prepaid'",
+        txn_id,
+    )
+    return [int(owner) for (owner,) in rows]
+
+
+def _take_out(conn: Connection, books: Books, member_id: int, now: datetime) -> None:
+    """What had been put by, has gone into months since and goes back is taken out of them again, the last months
+    first."""
     account = Account(AccountKind.PREPAID, str(member_id))
-    while -sum(ledger.balance(conn, account, books.currency)) < credit:
+    while sum(ledger.balance(conn, account, books.currency)) > 0:
         rows = ask(
             conn,
             "SELECT t.id FROM txn t WHERE t.kind = 'prepaid' AND t.state = 'posted' AND t.id IN"

@@ -1,10 +1,11 @@
 """Money that goes back the way it came, to the instrument that it came from and nowhere else.
 
-requested > approved > pending > done, or refused, or failed. Two persons decide, neither of whom collected the money:
-one asks (a member by 16, or finance), another approves. From then on the payment is reversed in the ledger, pending. A
-provider that can be asked carries it out by itself (`pending`); else a person does it,
-with the provider's own menu, at the bank or in cash, and says so (`approved`). It is done when the provider, finance,
-or for cash the member confirms it, and then the months are owed again; when it fails, all is as it was.
+asked > requested > approved > pending > done, or refused, or failed. A member asks by 16, which is a case of finance;
+one of finance requests it, or refuses; another approves it. Neither of the two collected the money or gets it. From
+then on the payment is reversed in the ledger, pending. A provider that can be asked carries it out by itself
+(`pending`); else a person does it, with the provider's own menu, at the bank or in cash, and says so (`approved`). A
+voucher is worth its money again at once. It is done when the provider, finance, or for cash the member confirms it,
+and then the months are owed again; when it fails, all is as it was. The member hears of each of these.
 """
 
 from __future__ import annotations
@@ -15,26 +16,29 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, insert, select, update
 
-from gateway.affairs import intents, ledger, members, payments, receipts, refund_requests, suspense
+from gateway.affairs import branches, cases, intents, ledger, members, payments, receipts, refund_sources, suspense
+from gateway.affairs import vouchers as voucher_affairs
 from gateway.affairs.books import Books
+from gateway.affairs.cases import Case
 from gateway.affairs.intents import Step
 from gateway.affairs.ledger import Account, AccountKind, Entry, Posting, Refused
 from gateway.affairs.receipts import Receipt
 from gateway.core import audit
-from gateway.core.tables.cash import refund_request
+from gateway.core.model import Member
 from gateway.core.tables.intents import payment_intent
-from gateway.core.tables.money import account as accounts
-from gateway.core.tables.money import posting, txn
+from gateway.core.tables.money import txn
+from gateway.core.tables.organisation import branch, member
 from gateway.core.tables.reconciling import refund as table
 from gateway.core.tables.reconciling import suspense as suspense_table
 
 ACTOR = "system:refunds"
-_WAYS = (AccountKind.WALLET, AccountKind.BANK, AccountKind.CASH)  # that money can go back by
+KIND = "refund"  # of the case
 
 
 class State(StrEnum):
+    ASKED = "asked"  # by the member
     REQUESTED = "requested"
     APPROVED = "approved"  # a person is to carry it out
     PENDING = "pending"  # a provider carries it out
@@ -43,7 +47,8 @@ class State(StrEnum):
     REFUSED = "refused"
 
 
-OPEN = (State.REQUESTED, State.APPROVED, State.PENDING)
+OPEN = (State.ASKED, State.REQUESTED, State.APPROVED, State.PENDING)
+UNDECIDED = (State.ASKED, State.REQUESTED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +64,7 @@ class Refund:
     source: Account
     instrument: str
     state: State
+    case_id: int | None  # in which the member asked for it
     requested_by: str
     requested: datetime
     reason: str
@@ -75,34 +81,76 @@ class Refund:
 # --- asked for ------------------------------------------------------------------------------------------------
 
 
+def ask(
+    conn: Connection,
+    books: Books,
+    *,
+    member: Member,
+    receipt: Receipt,
+    number: str,
+    language: str,
+    text: str,
+    message_id: int | None,
+    now: datetime,
+) -> Case:
+    """A case of finance about this receipt, and what they are to decide. Asked again it is the same case."""
+    known = _alive(conn, table.c.receipt_id == receipt.id)
+    if known is not None and (case := case_of(conn, known)) is not None:
+        return case
+    case = cases.open(
+        conn, books.new_id, books.keys, number=number, member=member, language=language, text=text,
+        message_id=message_id, now=now, kind=KIND, digit=1,
+    )  # fmt: skip
+    if known is None:
+        known = _of_receipt(conn, books, receipt, State.ASKED, f"member:{member.id}", "16", now)
+    conn.execute(update(table).where(table.c.id == known.id).values(case_id=case.id))
+    return case
+
+
 def request(conn: Connection, books: Books, receipt_id: int, *, actor: str, reason: str, now: datetime) -> Refund:
-    """Somebody of finance holds that the money of this receipt should go back. Asked again it is the same refund."""
+    """Somebody of finance holds that the money of this receipt should go back. Said again it is the same refund."""
     receipt = receipts.by_id(conn, receipt_id)
     if receipt is None:
         raise Refused("there is no such receipt")
-    if (known := _open_one(conn, table.c.receipt_id == receipt_id)) is not None:
+    known = _alive(conn, table.c.receipt_id == receipt_id)
+    if known is not None and known.state is not State.ASKED:
         return known
     if receipt.reversed:
         raise Refused("this payment was reversed already")
-    _not_the_collector(conn, receipt, actor)
-    source = _source(conn, receipt)
-    asked = _asked(conn, receipt_id)
-    if asked is not None and asked.state == refund_requests.ASKED:
-        refund_requests.propose(conn, asked.id, by=actor, now=now)
-    instrument = _instrument(conn, receipt, source)
-    made = {"receipt_id": receipt.id, "member_id": receipt.member_id, "amount": _amount(conn, receipt)}
+    refund_sources.may_decide(conn, receipt, actor)
+    if known is None:
+        return _of_receipt(conn, books, receipt, State.REQUESTED, actor, _said(reason), now)
+    asked = {"requested_by": actor, "requested": now, "reason": _said(reason)}
+    _move(conn, known, (State.ASKED,), State.REQUESTED, **asked)
+    _audit(conn, books, "request refund", known.id, actor, reason, now)
+    return by_id(conn, known.id)
+
+
+def _of_receipt(
+    conn: Connection, books: Books, receipt: Receipt, state: State, actor: str, reason: str, now: datetime
+) -> Refund:
+    source = refund_sources.source(conn, receipt)
+    amount = refund_sources.amount(conn, receipt)
+    instrument = refund_sources.instrument(conn, receipt, source)
+    made = {"receipt_id": receipt.id, "member_id": receipt.member_id, "amount": amount, "state": state.value}
     return _insert(conn, books, made, source, instrument, actor, reason, now)
+
+
+def _said(reason: str) -> str:
+    if not reason.strip():
+        raise Refused("say why it should go back; the second person has to know")
+    return reason.strip()
 
 
 def return_money(conn: Connection, books: Books, item_id: int, *, actor: str, reason: str, now: datetime) -> Refund:
     """Money in suspense that should go back to who paid it."""
-    if (known := _open_one(conn, table.c.suspense_id == item_id)) is not None:
+    if (known := _alive(conn, table.c.suspense_id == item_id)) is not None:
         return known
     item = suspense.lock(conn, item_id)
     if item.state is not suspense.State.OPEN:
         raise Refused(f"this money is {item.state} already")
     made = {"suspense_id": item.id, "amount": item.amount}
-    return _insert(conn, books, made, item.source, item.payer or item.reference, actor, reason, now)
+    return _insert(conn, books, made, item.source, item.payer or item.reference, actor, _said(reason), now)
 
 
 def _insert(
@@ -115,13 +163,11 @@ def _insert(
     reason: str,
     now: datetime,
 ) -> Refund:
-    if not reason.strip():
-        raise Refused("say why it should go back; the second person has to know")
     id_ = books.new_id()
     values = {
         "id": id_, "key": f"refund:{id_}", "currency": books.currency, "kind": source.kind.value, "owner": source.owner,
         "instrument": instrument, "state": State.REQUESTED.value, "requested_by": actor, "requested": now,
-        "reason": reason.strip(),
+        "reason": reason,
     }  # fmt: skip
     conn.execute(insert(table), {**values, **made})
     _audit(conn, books, "request refund", id_, actor, reason, now)
@@ -146,25 +192,42 @@ def approve(
     else:
         txn_id = _return(conn, books, found, actor, now)
     _move(conn, found, (State.REQUESTED,), State.APPROVED, approved_by=actor, approved=now, txn_id=txn_id)
-    _send(conn, books, by_id(conn, id_), providers, now)
     _audit(conn, books, "approve refund", id_, actor, found.reason, now)
+    if found.source.kind is AccountKind.VOUCHERS:
+        return _worth_again(conn, books, by_id(conn, id_), now)
+    _tell(conn, books, found, "refund.agreed", now)
+    if (treasurer := _treasurer(conn, found, now)) is not None:
+        suspense.later(conn, books.new_id, "payback.agreed", now, refund_id=found.id, member_id=treasurer)
+    _send(conn, books, by_id(conn, id_), providers, now)
     return by_id(conn, id_)
 
 
 def _reverse(conn: Connection, books: Books, found: Refund, receipt_id: int, actor: str, now: datetime) -> int:
+    """The transaction by which the money leaves the account that it came to."""
     receipt = receipts.by_id(conn, receipt_id)
     assert receipt is not None
-    _not_the_collector(conn, receipt, actor)
-    asked = _asked(conn, receipt_id)
-    if asked is not None and asked.state == refund_requests.PROPOSED:
-        txn_id = refund_requests.approve(conn, books, asked.id, by=actor, now=now).txn_id
-        assert txn_id is not None
-    else:
-        key = f"refund:{found.id}"
-        txn_id = payments.reverse(conn, books, receipt_id, key=key, actor=actor, now=now, pending=True).id
-    if (item := _matched(conn, receipt)) is not None:
-        _out(conn, books, found, item, f"refund:{found.id}:out", actor, now)  # the reversal puts it into suspense
-    return txn_id
+    refund_sources.may_decide(conn, receipt, actor)
+    key = f"refund:{found.id}"
+    reversal = payments.reverse(conn, books, receipt_id, key=key, actor=actor, now=now, pending=True).id
+    if refund_sources.came_to(conn, receipt) == found.source:
+        return reversal
+    return _out(conn, books, found, f"{key}:out", actor, now)  # the reversal puts it into suspense
+
+
+def _treasurer(conn: Connection, found: Refund, now: datetime) -> int | None:
+    """Who is to give cash back."""
+    owner = found.source.owner
+    if found.source.kind is not AccountKind.CASH or not owner.isdecimal():
+        return None
+    known = members.by_id(conn, int(owner), now.date())
+    return known.id if known is not None else None
+
+
+def _worth_again(conn: Connection, books: Books, found: Refund, now: datetime) -> Refund:
+    """The voucher that the money was can be redeemed again."""
+    if not voucher_affairs.restore(conn, found.instrument, now):
+        raise Refused("there is no such voucher that was redeemed")
+    return confirm(conn, books, found.id, actor=ACTOR, reference=found.instrument, now=now)
 
 
 def _ask_provider(conn: Connection, books: Books, found: Refund, now: datetime) -> str | None:
@@ -199,17 +262,15 @@ def _return(conn: Connection, books: Books, found: Refund, actor: str, now: date
         raise Refused(f"this money is {item.state} already")
     row = update(suspense_table).where(suspense_table.c.id == item.id)
     conn.execute(row.values(state=suspense.State.RETURNING.value))
-    return _out(conn, books, found, item, f"refund:{found.id}", actor, now)
+    return _out(conn, books, found, f"refund:{found.id}", actor, now)
 
 
-def _out(
-    conn: Connection, books: Books, found: Refund, item: suspense.Item, key: str, actor: str, now: datetime
-) -> int:
+def _out(conn: Connection, books: Books, found: Refund, key: str, actor: str, now: datetime) -> int:
     """Dr suspense, Cr the account it came to, pending."""
     entry = Entry(
         key=key,
         kind="refund",
-        postings=(Posting(suspense.account(item.source), item.amount), Posting(item.source, -item.amount)),
+        postings=(Posting(suspense.account(found.source), found.amount), Posting(found.source, -found.amount)),
         effective=now,
         actor=actor,
         currency=found.currency,
@@ -219,12 +280,13 @@ def _out(
 
 
 def refuse(conn: Connection, books: Books, id_: int, *, actor: str, reason: str, now: datetime) -> None:
-    """It does not go back."""
+    """It does not go back: finance finds the receipt right."""
     found = _lock(conn, id_)
-    _move(conn, found, (State.REQUESTED,), State.REFUSED, closed=now, closed_by=actor, problem=reason)
-    asked = _asked(conn, found.receipt_id) if found.receipt_id is not None else None
-    if asked is not None and asked.state in (refund_requests.ASKED, refund_requests.PROPOSED):
-        refund_requests.refuse(conn, asked.id, by=actor, now=now)
+    if found.receipt_id is not None and (receipt := receipts.by_id(conn, found.receipt_id)) is not None:
+        refund_sources.may_decide(conn, receipt, actor)
+    _move(conn, found, UNDECIDED, State.REFUSED, closed=now, closed_by=actor, problem=reason)
+    _end_case(conn, books, found, f"refused by {actor}", now)
+    _tell(conn, books, found, "refund.refused", now)
     _audit(conn, books, "refuse refund", id_, actor, reason, now)
 
 
@@ -246,41 +308,34 @@ def confirm(
         raise Refused("cash is confirmed by the member who got it")
     done = {"closed": now, "closed_by": actor, "reference": reference.strip()}
     _move(conn, found, (State.APPROVED, State.PENDING), State.DONE, **done)
-    asked = _asked(conn, found.receipt_id) if found.receipt_id is not None else None
-    if asked is not None and asked.state == refund_requests.PENDING and asked.txn_id == found.txn_id:
-        refund_requests.done(conn, books, asked.id, actor=actor, now=now)
-    else:
-        ledger.settle_pending(conn, books.new_id, found.txn_id, actor=actor, now=now)
-    if (out := _second(conn, found)) is not None:
-        ledger.settle_pending(conn, books.new_id, out, actor=actor, now=now)
+    for txn_id in _txns(conn, found):
+        payments.settle_reversal(conn, books, txn_id, actor=actor, now=now)
     if found.suspense_id is not None:
         suspense.close(conn, found.suspense_id, suspense.State.RETURNED, actor, now, found.reason)
+    _end_case(conn, books, found, f"given back, {reference.strip()}", now)
     if not told:
-        _tell(conn, books, found, "wallet.refunded", now)
+        _tell(conn, books, found, "refund.voucher" if found.source.kind is AccountKind.VOUCHERS else "refund.done", now)
     _audit(conn, books, "confirm refund", id_, actor, reference, now)
     return by_id(conn, id_)
 
 
 def failed(conn: Connection, books: Books, id_: int, *, actor: str, reason: str, now: datetime) -> Refund:
-    """The money did not go back: all is as it was, and it may be asked for again."""
+    """The money did not go back: all is as it was, what the member asked waits again, and finance may request it."""
     found = _lock(conn, id_)
     if found.state is State.FAILED:
         return found
     if found.state not in (State.APPROVED, State.PENDING) or found.txn_id is None:
         raise Refused(f"this refund is {found.state}")
     _move(conn, found, (State.APPROVED, State.PENDING), State.FAILED, closed=now, closed_by=actor, problem=reason)
-    for txn_id in (found.txn_id, _second(conn, found)):
-        if txn_id is not None:
-            ledger.void(conn, books.new_id, txn_id, actor=actor, now=now)
-    if found.receipt_id is not None:
-        gone = update(refund_request).where(
-            refund_request.c.receipt_id == found.receipt_id, refund_request.c.state == refund_requests.PENDING
-        )
-        conn.execute(gone.values(state=refund_requests.FAILED, settled=now))
-    else:
-        assert found.suspense_id is not None
+    for txn_id in _txns(conn, found):
+        payments.cancel_reversal(conn, books, txn_id, actor=actor, now=now)
+    if found.suspense_id is not None:
         suspense.reopen(conn, found.suspense_id)
-    _tell(conn, books, found, "wallet.refund_failed", now)
+    receipt = receipts.by_id(conn, found.receipt_id) if found.receipt_id is not None else None
+    if receipt is not None and found.case_id is not None:
+        again = _of_receipt(conn, books, receipt, State.ASKED, f"member:{receipt.member_id}", "16", now)
+        conn.execute(update(table).where(table.c.id == again.id).values(case_id=found.case_id))
+    _tell(conn, books, found, "refund.failed", now)
     _audit(conn, books, "cancel refund", id_, actor, reason, now)
     return by_id(conn, id_)
 
@@ -335,12 +390,21 @@ def by_id(conn: Connection, id_: int) -> Refund:
 
 def of_receipt(conn: Connection, receipt_id: int) -> Refund | None:
     """The refund of this receipt that was neither refused nor failed."""
-    return _open_one(conn, table.c.receipt_id == receipt_id)
+    return _alive(conn, table.c.receipt_id == receipt_id)
 
 
-def listing(conn: Connection, *, states: tuple[State, ...] = OPEN, limit: int = 200) -> tuple[Refund, ...]:
-    """The oldest first."""
+def case_of(conn: Connection, found: Refund) -> Case | None:
+    """The case in which the member asked for it."""
+    return cases.by_id(conn, found.case_id) if found.case_id is not None else None
+
+
+def listing(
+    conn: Connection, *, states: tuple[State, ...] = OPEN, path: str = "", limit: int = 200
+) -> tuple[Refund, ...]:
+    """The oldest first, of a subtree; what came from suspense is of the whole."""
     query = select(table).where(table.c.state.in_([state.value for state in states])).order_by(table.c.id)
+    if path:
+        query = query.join(member, member.c.id == table.c.member_id).join(branch).where(branches.below(path))
     return tuple(_refund(row) for row in conn.execute(query.limit(limit)).mappings())
 
 
@@ -351,7 +415,7 @@ def _lock(conn: Connection, id_: int) -> Refund:
     return _refund(row)
 
 
-def _open_one(conn: Connection, condition: Any) -> Refund | None:
+def _alive(conn: Connection, condition: Any) -> Refund | None:
     alive = table.c.state.not_in([State.FAILED.value, State.REFUSED.value])
     row = conn.execute(select(table).where(condition, alive)).mappings().first()
     return None if row is None else _refund(row)
@@ -369,71 +433,20 @@ def _move(conn: Connection, found: Refund, before: tuple[State, ...], after: Sta
         raise Refused(f"this refund is {found.state}")
 
 
-def _asked(conn: Connection, receipt_id: int) -> refund_requests.Request | None:
-    """What the member has asked by 16, if it is not over."""
-    over = (refund_requests.REFUSED, refund_requests.FAILED, refund_requests.DONE)
-    id_ = conn.scalar(
-        select(refund_request.c.id).where(
-            refund_request.c.receipt_id == receipt_id, refund_request.c.state.not_in(over)
-        )
-    )
-    return refund_requests.find(conn, id_) if id_ is not None else None
+def _txns(conn: Connection, found: Refund) -> tuple[int, ...]:
+    """What is pending of it in the ledger: the reversal, and what then leaves suspense."""
+    key = f"refund:{found.id}"
+    return tuple(conn.scalars(select(txn.c.id).where(txn.c.key.in_((key, f"{key}:out"))).order_by(txn.c.id)))
 
 
-def _not_the_collector(conn: Connection, receipt: Receipt, actor: str) -> None:
-    refund_requests.not_the_collector(conn, receipt, actor)
-    if receipt.actor == actor:
-        raise Refused("whoever booked the money cannot decide about giving it back")
-
-
-def _source(conn: Connection, receipt: Receipt) -> Account:
-    """The account that the money came to; what was matched from suspense goes back from where that money is."""
-    rows = conn.execute(
-        select(accounts.c.kind, accounts.c.owner)
-        .join(posting, posting.c.account == accounts.c.name)
-        .where(posting.c.txn_id == receipt.txn_id, posting.c.amount > 0)
-    ).all()
-    kind, owner = rows[0] if len(rows) == 1 else ("", "")
-    if kind == AccountKind.SUSPENSE and (item := _matched(conn, receipt)) is not None:
-        return item.source
-    if kind not in _WAYS:
-        raise Refused("money paid so cannot go back the same way")
-    return Account(AccountKind(kind), owner)
-
-
-def _matched(conn: Connection, receipt: Receipt) -> suspense.Item | None:
-    """The money in suspense that became this receipt."""
-    id_ = conn.scalar(select(suspense_table.c.id).where(suspense_table.c.receipt_id == receipt.id))
-    return suspense.by_id(conn, id_) if id_ is not None else None
-
-
-def _amount(conn: Connection, receipt: Receipt) -> int:
-    """All that came by this transaction; a reversal takes back the whole of it."""
-    found = select(func.sum(posting.c.amount)).where(posting.c.txn_id == receipt.txn_id, posting.c.amount > 0)
-    return int(conn.scalar(found) or 0)
-
-
-def _instrument(conn: Connection, receipt: Receipt, source: Account) -> str:
-    """Where it came from: the wallet's number, the bank's own reference, the treasurer's box."""
-    if source.kind is AccountKind.WALLET:
-        paid = intents.by_receipt(conn, receipt.number)
-        if paid is not None and paid.number:
-            return paid.number
-    if source.kind is AccountKind.CASH:
-        return source.owner
-    if (item := _matched(conn, receipt)) is not None and item.payer:
-        return item.payer
-    return receipt.note or receipt.number
-
-
-def _second(conn: Connection, found: Refund) -> int | None:
-    """The transaction by which money that was matched from suspense leaves it again."""
-    return conn.scalar(select(txn.c.id).where(txn.c.key == f"refund:{found.id}:out"))
+def _end_case(conn: Connection, books: Books, found: Refund, reason: str, now: datetime) -> None:
+    case = case_of(conn, found)
+    if case is not None and case.state != cases.CLOSED:
+        cases.close(conn, books.new_id, case.id, staff_id=case.claimed_by, reason=reason, now=now)
 
 
 def _tell(conn: Connection, books: Books, found: Refund, text: str, now: datetime) -> None:
-    told = found.intent_id is not None and text == "wallet.refunded"  # by whoever asked the provider
-    if found.receipt_id is not None and not told:
+    if found.receipt_id is not None:
         suspense.later(conn, books.new_id, text, now, receipt_id=found.receipt_id, refund_id=found.id)
 
 

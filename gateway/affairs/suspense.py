@@ -196,10 +196,15 @@ def later(
     *,
     receipt_id: int | None = None,
     refund_id: int | None = None,
+    member_id: int | None = None,
+    waiver_id: int | None = None,
     number: str | None = None,
 ) -> None:
     """Let the member hear of it from the gateway, wherever this is done."""
-    row = {"id": new_id(), "text": text, "receipt_id": receipt_id, "refund_id": refund_id, "number": number, "at": now}
+    row = {
+        "id": new_id(), "text": text, "receipt_id": receipt_id, "refund_id": refund_id, "member_id": member_id,
+        "waiver_id": waiver_id, "number": number, "at": now,
+    }  # fmt: skip
     conn.execute(insert(untold), row)
 
 

@@ -22,6 +22,7 @@ from gateway.affairs.receipts import Receipt
 from gateway.affairs.voucher_codes import draw, hashed, is_code
 from gateway.core import audit
 from gateway.core.keys import Keys
+from gateway.core.tables.money import txn
 from gateway.core.tables.organisation import branch
 from gateway.core.tables.vouchers import voucher, voucher_batch, wrong_voucher
 
@@ -201,12 +202,10 @@ def sell(
     key: str,
     actor: str,
     now: datetime,
-    source: Account | None = None,
+    source: Account,
 ) -> None:
-    """The branch has been paid for `count` vouchers of the batch: Dr Cash Cr Vouchers. Under one key it counts once.
-
-    With `source` the money has come there, to a bank, instead of the branch's cash box.
-    """
+    """`count` vouchers of the batch were paid for, to `source`: the box of the treasurer who sold them, or a bank.
+    Under one key it counts once."""
     found = conn.execute(
         select(voucher_batch, branch.c.code)
         .join(branch, branch.c.id == voucher_batch.c.branch_id)
@@ -221,7 +220,7 @@ def sell(
         key=f"vouchers sold:{key}",
         kind="voucher sale",
         postings=(
-            Posting(source or Account(AccountKind.CASH, found.code), amount),
+            Posting(source, amount),
             Posting(Account(AccountKind.VOUCHERS, found.code), -amount),
         ),
         effective=now,
@@ -269,6 +268,16 @@ def redeem(
     conn.execute(wrong_voucher.insert().values(id=books.new_id(), number=number, at=now))
     left = WRONG_A_DAY - tries[0] - 1
     return Wrong(left, alarm=not left)
+
+
+def restore(conn: Connection, serial: str, now: datetime) -> bool:
+    """Its payment was taken back: the voucher "260001-0003" is worth its money again, unless its batch is void."""
+    number, _, position = serial.rpartition("-")
+    batch = select(voucher_batch.c.id).where(voucher_batch.c.number == number, voucher_batch.c.voided.is_(None))
+    again = update(voucher).where(
+        voucher.c.batch_id == batch.scalar_subquery(), voucher.c.serial == int(position), voucher.c.state == REDEEMED
+    )
+    return bool(conn.execute(again.values(state=ACTIVATED, at=now)).rowcount)
 
 
 def batches(
@@ -329,8 +338,11 @@ def _paid(conn: Connection, books: Books, reference: str, member_id: int, now: d
         .join(branch, branch.c.id == voucher_batch.c.branch_id)
         .where(voucher.c.code_hash == reference)
     ).one()
+    key = f"voucher:{reference}"
+    before = select(func.count()).where(or_(txn.c.key == key, txn.c.key.startswith(f"{key}:")))
+    times = conn.scalar(before)  # it was redeemed and taken back
     payment = payments.Payment(
-        key=f"voucher:{reference}",
+        key=f"{key}:{times}" if times else key,
         member_id=member_id,
         amount=batch.value,
         method=payments.Method.VOUCHER,

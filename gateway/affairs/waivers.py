@@ -1,5 +1,7 @@
 """Dues that need not be paid: proposed by the branch, approved by another person, taken off what is owed.
 
+A member asks by 17, which is a case of the branch; what is decided ends it, and the member hears it without the reason.
+
 A waiver is about obligations; the money ledger knows nothing of it. Why is not asked in a text message and stands here
 only as the note that whoever decides wants to keep.
 """
@@ -12,12 +14,15 @@ from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, and_, case, func, insert, select, update
 
-from gateway.affairs import branches
+from gateway.affairs import branches, cases, suspense
+from gateway.affairs.cases import Case
 from gateway.core.lookup import Lookup
 from gateway.core.tables.dues import waiver
 from gateway.core.tables.organisation import branch, member, obligation
+from gateway.core.tables.staff import hotline_case
 
 APPROVED, PROPOSED, REFUSED = "approved", "proposed", "refused"
+KIND = "waiver"  # of the case
 MOST_MONTHS = 24
 
 
@@ -67,15 +72,63 @@ def propose(
     return made
 
 
-def approve(conn: Connection, waiver_id: int, *, actor: str, now: datetime, reach: str = "") -> Waiver:
+def approve(
+    conn: Connection, new_id: Callable[[], int], waiver_id: int, *, actor: str, now: datetime, reach: str = ""
+) -> Waiver:
     """Another person agrees, who decides for the member's branch: `reach` is the path of their subtree."""
     found = _decide(conn, waiver_id, APPROVED, actor, reach, now)
     _reduce(conn, and_(obligation.c.member_id == found.member_id), found)
+    _answer(conn, new_id, found.member_id, APPROVED, actor, now, waiver_id)
     return found
 
 
-def refuse(conn: Connection, waiver_id: int, *, actor: str, now: datetime, reach: str = "") -> Waiver:
-    return _decide(conn, waiver_id, REFUSED, actor, reach, now)
+def refuse(
+    conn: Connection, new_id: Callable[[], int], waiver_id: int, *, actor: str, now: datetime, reach: str = ""
+) -> Waiver:
+    found = _decide(conn, waiver_id, REFUSED, actor, reach, now)
+    _answer(conn, new_id, found.member_id, REFUSED, actor, now, waiver_id)
+    return found
+
+
+def asked(conn: Connection, path: str = "", limit: int = 200) -> tuple[Case, ...]:
+    """What members of a subtree have asked by 17 and nobody has proposed, the oldest first."""
+    under_way = select(waiver.c.id).where(waiver.c.member_id == hotline_case.c.member_id, waiver.c.state == PROPOSED)
+    query = (
+        select(*(hotline_case.c[name] for name in Case._fields))
+        .where(
+            hotline_case.c.kind == KIND, hotline_case.c.state != cases.CLOSED, ~under_way.exists(),
+            branches.below(path, hotline_case.c.branch_path),
+        )
+        .order_by(hotline_case.c.id)
+        .limit(limit)
+    )  # fmt: skip
+    return tuple(Case(*row) for row in conn.execute(query))
+
+
+def decline(conn: Connection, new_id: Callable[[], int], case_id: int, *, actor: str, now: datetime) -> None:
+    """The branch has talked with the member and proposes nothing."""
+    case = cases.by_id(conn, case_id)
+    if case is None or case.kind != KIND or case.member_id is None or case.state == cases.CLOSED:
+        raise Refused("there is no such request")
+    if actor == f"member:{case.member_id}":
+        raise Refused("a waiver is approved by another person than who proposed it or has it")
+    _answer(conn, new_id, case.member_id, REFUSED, actor, now)
+
+
+def _answer(
+    conn: Connection,
+    new_id: Callable[[], int],
+    member_id: int,
+    outcome: str,
+    actor: str,
+    now: datetime,
+    waiver_id: int | None = None,
+) -> None:
+    """What the member has asked is answered; who has asked nothing hears of it too."""
+    case = cases.open_of(conn, member_id, KIND)
+    if case is not None:
+        cases.close(conn, new_id, case.id, staff_id=case.claimed_by, reason=f"{outcome} by {actor}", now=now)
+    suspense.later(conn, new_id, f"waiver.{outcome}", now, member_id=member_id, waiver_id=waiver_id)
 
 
 def by_id(conn: Connection, waiver_id: int) -> Waiver | None:

@@ -106,7 +106,7 @@ def confirm(conn: Connection, books: Books, id_: int, *, actor: str, reason: str
         return
     if row.state is not State.OPEN or row.txn_id is None or row.reversed is None or row.reason is not None:
         raise Refused("this text is no reversal that waits to be confirmed")
-    ledger.settle_pending(conn, books.new_id, row.txn_id, actor=actor, now=now)
+    payments.settle_reversal(conn, books, row.txn_id, actor=actor, now=now)
     if row.suspense_id is not None:
         suspense.close(conn, row.suspense_id, suspense.State.RETURNED, actor, now, reason)
     if row.receipt_id is not None:

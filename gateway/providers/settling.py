@@ -247,8 +247,7 @@ def _paid_by_hand(conn: Connection, place: Place, intent: Intent, now: datetime)
 def _given_back(conn: Connection, place: Place, intent: Intent, transaction: str, now: datetime) -> Event:
     if not intents.move(conn, intent.id, Step.SUCCEEDED, now, provider_txn=transaction, reason=None):
         return _problem(conn, place, intent, f"given back after it was {intent.state}", now)
-    _tell(conn, place, intent, "push.refunded", now)
-    return Event.REFUNDED
+    return Event.REFUNDED  # `affairs.refunds` goes on from here, and tells the member
 
 
 # --- not yet ------------------------------------------------------------------------------------------------------

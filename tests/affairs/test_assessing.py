@@ -111,17 +111,24 @@ def test_what_was_put_by_pays_the_next_months(conn: Connection, ids: Ids, books:
     assert ledger.balance(conn, Account(AccountKind.INCOME, "530102"), "CNY") == Balance(-1000)
 
 
-def test_a_reversal_takes_out_again_what_was_put_by(conn: Connection, ids: Ids, books: Books) -> None:
+@pytest.mark.parametrize("confirmed", [True, False])
+def test_a_reversal_takes_out_again_what_was_put_by(
+    conn: Connection, ids: Ids, books: Books, *, confirmed: bool
+) -> None:
     zhang = person(conn, ids, "1", branch(conn, ids), dues_from=202611)
     assess_all(conn, books, 202611)
     receipt = payments.receive(conn, books, payment(zhang, 1000), NOW)
     assess_all(conn, books, 202612, JANUARY)
     done = payments.reverse(conn, books, receipt.id, key="r", actor="staff:x", now=JANUARY, pending=True)
     assert prepaid.credit(conn, books, zhang) == 0
-    assert paid(conn, zhang) == {202611: 300, 202612: 0}
     assess_all(conn, books, 202612, JANUARY)
-    assert paid(conn, zhang) == {202611: 300, 202612: 0}
-    assert ledger.settle_pending(conn, ids, done.id, actor="system", now=JANUARY)
+    assert paid(conn, zhang) == {202611: 300, 202612: 300}
+    if not confirmed:
+        assert payments.cancel_reversal(conn, books, done.id, actor="system", now=JANUARY)
+        assert (paid(conn, zhang), prepaid.credit(conn, books, zhang)) == ({202611: 300, 202612: 300}, 400)
+        return
+    assert payments.settle_reversal(conn, books, done.id, actor="system", now=JANUARY)
+    assert not payments.settle_reversal(conn, books, done.id, actor="system", now=JANUARY)
     assert paid(conn, zhang) == {202611: 0, 202612: 0}
     for account in (AccountKind.CASH, AccountKind.INCOME):
         assert ledger.balance(conn, Account(account, "530102"), "CNY") == Balance()
@@ -137,10 +144,10 @@ def test_a_waiver_is_approved_by_another_person_and_stays_out_of_the_money(
     made = waivers.propose(conn, ids, zhang, first=202610, last=202612, actor="staff:a", now=NOW)
     assert waivers.proposed(conn) == (made,)
     with pytest.raises(waivers.Refused, match="another person"):
-        waivers.approve(conn, made.id, actor="staff:a", now=NOW)
+        waivers.approve(conn, ids, made.id, actor="staff:a", now=NOW)
     with pytest.raises(waivers.Refused, match="no such"):
-        waivers.approve(conn, made.id, actor="staff:b", now=NOW, reach="/elsewhere/")
-    waivers.approve(conn, made.id, actor="staff:b", now=NOW)
+        waivers.approve(conn, ids, made.id, actor="staff:b", now=NOW, reach="/elsewhere/")
+    waivers.approve(conn, ids, made.id, actor="staff:b", now=NOW)
     assert owed(conn, zhang) == {202610: 100, 202611: 0}
     assess_all(conn, books, 202612)
     assess_all(conn, books, 202612)
@@ -148,7 +155,7 @@ def test_a_waiver_is_approved_by_another_person_and_stays_out_of_the_money(
     assert waivers.waived(conn, zhang) == 800
     assert dues.owed(conn, [zhang], 202612)[zhang] == dues.Owed(paid_to=202612)
     with pytest.raises(waivers.Refused, match="already"):
-        waivers.refuse(conn, made.id, actor="staff:b", now=NOW)
+        waivers.refuse(conn, ids, made.id, actor="staff:b", now=NOW)
 
 
 def test_back_payment_reaches_so_many_months(conn: Connection, ids: Ids, books: Books) -> None:

@@ -134,10 +134,10 @@ class BooksMachine(RuleBasedStateMachine):
 
     @rule(refund=consumes(refunds), confirmed=st.booleans(), twice=st.booleans())
     def settle(self, refund: tuple[int, int], confirmed: bool, twice: bool) -> None:
-        settle = ledger.settle_pending if confirmed else ledger.void
+        settle = payments.settle_reversal if confirmed else payments.cancel_reversal
         for _ in range(2 if twice else 1):
             with self.conn.begin():
-                settle(self.conn, self.ids, refund[0], actor="system", now=self.now)
+                settle(self.conn, self.books, refund[0], actor="system", now=self.now)
         if confirmed:
             self.back[refund[1]] = "posted"
         else:
@@ -162,7 +162,7 @@ class BooksMachine(RuleBasedStateMachine):
                 actor="staff:a",
                 now=self.now,
             )
-            waivers.approve(conn, made.id, actor="staff:b", now=self.now)
+            waivers.approve(conn, self.ids, made.id, actor="staff:b", now=self.now)
 
     @rule(who=st.integers(0, MEMBERS - 1), amount=st.integers(0, 900), back=st.integers(0, 3), crash=st.booleans())
     def assess(self, who: int, amount: int, back: int, crash: bool) -> None:

@@ -7,14 +7,16 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import Connection, delete
+from sqlalchemy import Connection, delete, select
 
 from commands.office import Office
 from commands.standard import registry
-from gateway.affairs import cases, intents, paycodes, receipts, refund_requests, settings
-from gateway.affairs.ledger import Account, AccountKind
+from gateway import receipting
+from gateway.affairs import cases, intents, paycodes, receipts, refunds, settings, waivers
+from gateway.affairs.ledger import Account, AccountKind, Refused
 from gateway.affairs.payments import Method, Payment, receive
 from gateway.affairs.wallets import Wallet
+from gateway.core.tables.messages import message
 from gateway.core.tables.organisation import role_grant
 from gateway.core.tables.staff import staff
 from tests.commands.people import IDS, NOW
@@ -296,24 +298,36 @@ def test_a_refund_takes_two_of_finance_and_never_the_collector(village: Village)
     conn, books = village.conn, village.office.books
     number = _cash(village)
     village.says(CHEN, f"Y {code(village.says(CHEN, f'16 {number}'))}")
-    (request,) = refund_requests.listing(conn)
-    for name, phone in (("会计", phone_of(TREASURER)), ("钱一", None), ("钱二", None)):
+    (asked,) = refunds.listing(conn)
+    for name, phone in (("会计", phone_of(TREASURER)), ("成员", phone_of(CHEN)), ("钱一", None), ("钱二", None)):
         conn.execute(staff.insert().values(id=IDS(), name=name, phone=phone, created=NOW))
-    for by in ("staff:会计", f"member:{TREASURER}"):
-        with pytest.raises(refund_requests.Refused, match="collected"):
-            refund_requests.propose(conn, request.id, by=by, now=village.now)
-    with pytest.raises(refund_requests.Refused):
-        refund_requests.approve(conn, books, request.id, by="staff:钱一", now=village.now)
-    refund_requests.propose(conn, request.id, by="staff:钱一", now=village.now)
-    with pytest.raises(refund_requests.Refused, match="somebody else"):
-        refund_requests.approve(conn, books, request.id, by="staff:钱一", now=village.now)
-    pending = refund_requests.approve(conn, books, request.id, by="staff:钱二", now=village.now)
-    assert pending.state == "pending"
+
+    def request(by: str) -> refunds.Refund:
+        return refunds.request(conn, books, asked.receipt_id or 0, actor=by, reason="x", now=village.now)
+
+    def approve(by: str) -> refunds.Refund:
+        return refunds.approve(conn, books, asked.id, actor=by, now=village.now)
+
+    for by, why in (("会计", "collected"), ("成员", "would get")):
+        with pytest.raises(Refused, match=why):
+            request(f"staff:{by}")
+        with pytest.raises(Refused, match=why):
+            refunds.refuse(conn, books, asked.id, actor=f"staff:{by}", reason="x", now=village.now)
+    with pytest.raises(Refused, match="is asked"):
+        approve("staff:钱一")
+    assert request("staff:钱一").id == asked.id
+    for by, why in (("钱一", "somebody else"), ("会计", "collected"), ("成员", "would get")):
+        with pytest.raises(Refused, match=why):
+            approve(f"staff:{by}")
+    assert approve("staff:钱二").state is refunds.State.APPROVED
     assert village.balance(AccountKind.CASH, TREASURER) == 900  # until it has gone back
-    assert refund_requests.done(conn, books, request.id, actor="test", now=village.now)
-    assert not refund_requests.done(conn, books, request.id, actor="test", now=village.now)
+    village.says(TREASURER, f"退现 {number}")
+    village.says(CHEN, f"Y {code(village.heard(CHEN))}")
     assert village.balance(AccountKind.CASH, TREASURER) == 0
     assert village.says(CHEN, f"13 {number}").endswith("已撤销，不再有效")
+    case = refunds.case_of(conn, refunds.by_id(conn, asked.id))
+    assert case is not None
+    assert case.state == cases.CLOSED
 
 
 def test_a_waiver_is_one_case_of_the_branch_without_a_reason(village: Village) -> None:
@@ -324,6 +338,32 @@ def test_a_waiver_is_one_case_of_the_branch_without_a_reason(village: Village) -
     assert village.says(CHEN, "减免") == text
     assert village.heard(SECRETARY) == []
     assert [case.kind for case in cases.of_number(village.conn, phone_of(CHEN))] == ["waiver"]
+
+
+@pytest.mark.parametrize("outcome", ["approved", "refused", "declined"])
+def test_what_is_decided_about_a_waiver_ends_the_case_and_is_told(village: Village, outcome: str) -> None:
+    conn, ids = village.conn, village.office.new_id
+    village.owe(CHEN, 202609)
+    village.says(CHEN, "17")
+    (case,) = waivers.asked(conn, "/5301/")
+    assert waivers.asked(conn, "/elsewhere/") == ()
+    if outcome == "declined":
+        waivers.decline(conn, ids, case.id, actor="staff:b", now=village.now)
+    else:
+        made = waivers.propose(conn, ids, CHEN, first=202609, last=202609, actor="staff:a", now=village.now, note="ill")
+        assert waivers.asked(conn) == ()
+        decide = waivers.approve if outcome == "approved" else waivers.refuse
+        decide(conn, ids, made.id, actor="staff:b", now=village.now)
+    after = cases.by_id(conn, case.id)
+    assert after is not None
+    assert after.state == cases.CLOSED
+    receipting.catch_up(conn, village.office, lambda number, link: "test", village.now)
+    texts = conn.scalars(
+        select(message.c.text).where(message.c.direction == "out", message.c.number == phone_of(CHEN))
+    ).all()
+    wanted = "已同意减免您9月至9月的会费" if outcome == "approved" else "会费减免未获同意，会费照常"
+    assert [wanted in text for text in texts] == [True], texts
+    assert "ill" not in texts[0]
 
 
 def test_what_is_switched_off_is_not_spoken_of(village: Village) -> None:

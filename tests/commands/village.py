@@ -86,7 +86,8 @@ class Village:
         self.now += timedelta(**time)
 
     def balance(self, kind: AccountKind, owner: int | str) -> int:
-        return ledger.balance(self.conn, Account(kind, str(owner)), "CNY").posted
+        name = f"cash:{owner}" if kind is AccountKind.SUSPENSE and isinstance(owner, int) else str(owner)
+        return ledger.balance(self.conn, Account(kind, name), "CNY").posted
 
     @property
     def error(self) -> str | None:

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, select
 
 from config.model import Organisation
-from gateway.affairs import branches, ledger, payments, refund_requests, remittances, statements, suspense
+from gateway.affairs import branches, ledger, payments, refunds, remittances, statements, suspense
 from gateway.affairs.books import Books
 from gateway.affairs.ledger import Account, AccountKind, Entry, Posting
 from gateway.affairs.movements import Movement
@@ -18,7 +18,7 @@ from gateway.affairs.receipts import Receipt
 from gateway.affairs.statement_lines import Line
 from gateway.core.ids import Ids
 from gateway.core.model import Member
-from gateway.core.tables.cash import cash_claim, refund_request
+from gateway.core.tables.cash import cash_claim
 from gateway.core.tables.cash import cash_day as cash_day_table
 from gateway.core.tables.organisation import member, obligation, role_grant
 from tests.console.serve import KEYS
@@ -143,14 +143,15 @@ def cash_day(conn: Connection, ids: Callable[[], int], who: Member) -> CashDay:
 
 
 def doubted(conn: Connection, ids: Callable[[], int], who: Member, receipt: Receipt) -> int:
-    """A member asks for a receipt to be looked at; the request's id."""
+    """A member asks for a receipt to be looked at; the refund's id."""
     now = datetime.now(UTC)
-    case = refund_requests.ask(
+    case = refunds.ask(
         conn, books(ids), member=who, receipt=receipt, number=PHONE, language="zh", text="16", message_id=None, now=now
     )
-    found = conn.scalar(select(refund_request.c.id).where(refund_request.c.case_id == case.id))
+    found = refunds.of_receipt(conn, receipt.id)
     assert found is not None
-    return int(found)
+    assert found.case_id == case.id
+    return found.id
 
 
 def statement(conn: Connection, ids: Callable[[], int]) -> str:

@@ -155,13 +155,23 @@ def test_where_the_operator_vouches_a_screen_confirms(village: Village) -> None:
     assert len(cashdays.of_treasurer(village.conn, TREASURER)) == 1
 
 
+def test_an_empty_box_is_counted_as_nothing(village: Village) -> None:
+    phone = Dialled(village, TREASURER, trusted=True)
+    phone.dial("*123*1*9#")
+    assert phone.types("2").text == "输入实点的现金，没有输0\n00主页"
+    assert phone.types("0").text == "账面和实点都是0.00元，日结？\n1确认\n0返回 00主页"
+    assert phone.types("0").text == "输入实点的现金，没有输0\n00主页"
+    phone.types("0")
+    assert phone.types("1").text.startswith("已日结，实点0.00元，差0.00元")
+    assert [day.counted for day in cashdays.of_treasurer(village.conn, TREASURER)] == [0]
+
+
 def test_elsewhere_the_session_ends_and_a_code_comes_by_sms(village: Village) -> None:
     phone = Dialled(village, TREASURER)
     phone.dial("*123*1*9#")
     phone.types("2")
-    last = phone.types("0")
-    assert last.more  # 0 is the way back
-    phone.types("2")
+    assert phone.types("00").more
+    phone.dial("*123*1*9*2#")
     last = phone.types("1")
     assert (last.text, last.more) == ("确认码已发短信，请按短信回复", False)
     assert last.follow_up is not None

@@ -2,38 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from http import HTTPStatus
 from typing import NamedTuple
 
 from sqlalchemy import Connection, select
 
-from gateway.affairs import receipts, refund_requests, refunds
-from gateway.affairs.ledger import Refused as NotInLedger
+from gateway.affairs import receipts, refunds
+from gateway.affairs.ledger import Refused as NotSo
 from gateway.affairs.receipts import Receipt
-from gateway.affairs.refund_requests import Refused as NotSo
-from gateway.affairs.refund_requests import Request
 from gateway.affairs.refunds import Refund, State
-from gateway.console.dues.common import books, page, paths, whole
+from gateway.console.dues.common import books, page, whole
 from gateway.console.dues.said import refusal
 from gateway.console.forms import form_id, sent
 from gateway.console.web import Answer, Redirect, Refused, Route, Visit, identifier
 from gateway.core.tables.organisation import branch, member
-from gateway.core.tables.staff import hotline_case
 
 _OVER = (State.DONE, State.REFUSED, State.FAILED)
-_REFUSALS = (NotSo, NotInLedger)
-
-
-class Asked(NamedTuple):
-    """What a member has asked by SMS, and nobody has looked at."""
-
-    request: Request
-    receipt: Receipt
-    member_no: str
-    name: str
-    branch_path: str
-    case_no: str
 
 
 class Line(NamedTuple):
@@ -44,6 +28,7 @@ class Line(NamedTuple):
     member_no: str
     name: str
     branch_path: str | None
+    case_no: str | None  # in which the member asked for it
 
 
 async def listing(visit: Visit) -> Answer:
@@ -52,13 +37,13 @@ async def listing(visit: Visit) -> Answer:
 
 async def _page(visit: Visit, problem: str = "") -> Answer:
     over = visit.query("show") == "all"
-    asked, lines = await visit.console.database.read(_read, visit, over)
+    lines = await visit.console.database.read(_read, visit, over)
     return page(
         visit,
         "dues/refunds.html",
         {
-            "asked": asked,
-            "lines": lines,
+            "asked": [line for line in lines if line.refund.state is State.ASKED],
+            "lines": [line for line in lines if line.refund.state is not State.ASKED],
             "over": over,
             "may_act": lambda line: _reaches(visit, line.branch_path),
             "form_id": form_id(visit, "refunds"),
@@ -72,39 +57,25 @@ def _reaches(visit: Visit, path: str | None) -> bool:
     return whole(visit, "dues finance") if path is None else visit.who.reaches("dues finance", path)
 
 
-def _read(conn: Connection, visit: Visit, over: bool) -> tuple[tuple[Asked, ...], tuple[Line, ...]]:
+def _read(conn: Connection, visit: Visit, over: bool) -> tuple[Line, ...]:
     lines = [_line(conn, each) for each in refunds.listing(conn, states=_OVER if over else refunds.OPEN)]
-    seen = [
+    return tuple(
         line
         for line in lines
         if (visit.who.reaches("dues detail", line.branch_path) if line.branch_path else whole(visit, "dues detail"))
-    ]
-    asked = () if over else _waiting(conn, paths(visit, "dues detail"))
-    return asked, tuple(seen)
-
-
-def _waiting(conn: Connection, reach: Sequence[str]) -> tuple[Asked, ...]:
-    found = []
-    for path in reach:
-        for request in refund_requests.listing(conn, path=path, states=(refund_requests.ASKED,)):
-            row = conn.execute(
-                select(member.c.member_no, member.c.name, branch.c.path, hotline_case.c.case_no)
-                .join(branch, branch.c.id == member.c.branch_id)
-                .join(hotline_case, hotline_case.c.id == request.case_id)
-                .where(member.c.id == request.member_id)
-            ).one()
-            found.append(Asked(request, refund_requests.receipt_of(conn, request), *row))
-    return tuple(found)
+    )
 
 
 def _line(conn: Connection, refund: Refund) -> Line:
     receipt = receipts.by_id(conn, refund.receipt_id) if refund.receipt_id is not None else None
+    case = refunds.case_of(conn, refund)
     row = conn.execute(
         select(member.c.member_no, member.c.name, branch.c.path)
         .join(branch, branch.c.id == member.c.branch_id)
         .where(member.c.id == refund.member_id)
     ).first()
-    return Line(refund, receipt, *row) if row is not None else Line(refund, receipt, "", refund.instrument, None)
+    member_no, name, path = row if row is not None else ("", refund.instrument, None)
+    return Line(refund, receipt, member_no, name, path, case.case_no if case is not None else None)
 
 
 async def request(visit: Visit) -> Answer:
@@ -116,7 +87,7 @@ async def request(visit: Visit) -> Answer:
         raise Refused(HTTPStatus.NOT_FOUND)
     try:
         await visit.console.database.run(_request, visit, number, item or 0)
-    except _REFUSALS as refused:
+    except NotSo as refused:
         return await _page(visit, refusal(visit, refused))
     return Redirect("/dues/refunds?done=request")
 
@@ -150,7 +121,7 @@ async def act(visit: Visit) -> Answer:
         if not _reaches(visit, line.branch_path):
             raise Refused(HTTPStatus.NOT_FOUND)
         await visit.console.database.run(_act, visit, verb, id_)
-    except _REFUSALS as refused:
+    except NotSo as refused:
         return await _page(visit, refusal(visit, refused))
     return Redirect(f"/dues/refunds?done={verb}")
 

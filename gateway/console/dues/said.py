@@ -16,7 +16,7 @@ SENTENCES = (
     N_("only vouchers of an active batch are sold, one at least"),
     N_("batch %(number)s has %(left)s left to sell"),
     N_("the second person must be somebody else"),
-    N_("whoever collected the money cannot decide about giving it back"),
+    N_("whoever collected or booked the money cannot decide about giving it back"),
     N_("a waiver is approved by another person than who proposed it or has it"),
     N_("a waiver is of more than nothing"),
     N_("who proposed it cannot decide it"),
@@ -31,7 +31,7 @@ SENTENCES = (
     N_("cash is confirmed by the member who got it"),
     N_("there is no such receipt"),
     N_("this payment was reversed already"),
-    N_("whoever booked the money cannot decide about giving it back"),
+    N_("whoever would get the money cannot decide about giving it back"),
     N_("there is no such open row"),
     N_("this day was not compared yet"),
 )

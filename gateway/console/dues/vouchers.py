@@ -9,8 +9,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, select
 
-from gateway.affairs import vouchers
-from gateway.affairs.ledger import Account, AccountKind
+from gateway.affairs import cash, vouchers
 from gateway.affairs.vouchers import Printed
 from gateway.affairs.vouchers import Refused as NotSo
 from gateway.console.dues import pieces
@@ -184,15 +183,14 @@ def _sell(conn: Connection, visit: Visit, number: str, count: int, key: int) -> 
     today = visit.now.astimezone(visit.console.zone).date()
     holders = {str(holder.member_id): holder for holder in pieces.treasurers(conn, path, today)}
     holder = holders.get(visit.form("holder"))
-    if holder is None and holders:
+    if holder is None:
         raise NotSo(visit.gettext("Choose the treasurer who has the money."))
-    owner = str(holder.member_id) if holder else path.rstrip("/").rpartition("/")[2]
     vouchers.sell(
         conn,
         visit.console.ids,
         number,
         count,
-        source=Account(AccountKind.CASH, owner),
+        source=cash.account(holder.member_id),
         key=str(key),
         actor=visit.who.actor,
         now=visit.now,

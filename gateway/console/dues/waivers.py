@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, select
 
-from gateway.affairs import assessing, waivers
+from gateway.affairs import assessing, cases, waivers
 from gateway.affairs.assessing import Proposed
+from gateway.affairs.cases import Case
 from gateway.affairs.waivers import Waiver
 from gateway.console.dues import pieces
 from gateway.console.dues.common import amount, books, month, page, paths
@@ -20,6 +21,15 @@ from gateway.core import audit
 from gateway.core.tables.organisation import branch, member
 
 _REFUSALS = (waivers.Refused, assessing.Refused)
+
+
+class Asked(NamedTuple):
+    """What a member has asked by 17 and nobody has proposed yet."""
+
+    case: Case
+    member_no: str
+    name: str
+    branch: str
 
 
 class Line(NamedTuple):
@@ -35,11 +45,12 @@ async def listing(visit: Visit) -> Answer:
 
 
 async def _page(visit: Visit, problem: str = "") -> Answer:
-    lines, hardship = await visit.console.database.read(_read, paths(visit, "dues waivers"))
+    asked, lines, hardship = await visit.console.database.read(_read, paths(visit, "dues waivers"))
     return page(
         visit,
         "dues/waivers.html",
         {
+            "asked": asked,
             "lines": lines,
             "hardship": hardship,
             "may_propose": visit.who.may("dues waive"),
@@ -51,19 +62,25 @@ async def _page(visit: Visit, problem: str = "") -> Answer:
     )
 
 
-def _read(conn: Connection, reach: Sequence[str]) -> tuple[tuple[Line, ...], tuple[Proposed, ...]]:
+def _read(conn: Connection, reach: Sequence[str]) -> tuple[tuple[Asked, ...], tuple[Line, ...], tuple[Proposed, ...]]:
+    asked: list[Asked] = []
     lines: list[Line] = []
     hardship: list[Proposed] = []
     for path in reach:
-        for each in waivers.proposed(conn, path, limit=200):
-            row = conn.execute(
-                select(member.c.member_no, member.c.name, branch.c.name, branch.c.path)
-                .join(branch, branch.c.id == member.c.branch_id)
-                .where(member.c.id == each.member_id)
-            ).one()
-            lines.append(Line(each, *row))
+        for case in waivers.asked(conn, path):
+            assert case.member_id is not None, "17 is for members"
+            member_no, name, place, _ = _whose(conn, case.member_id)
+            asked.append(Asked(case, member_no, name, place))
+        lines += [Line(each, *_whose(conn, each.member_id)) for each in waivers.proposed(conn, path, limit=200)]
         hardship += assessing.proposed(conn, path, limit=200)
-    return tuple(lines), tuple(hardship)
+    return tuple(asked), tuple(lines), tuple(hardship)
+
+
+def _whose(conn: Connection, member_id: int) -> tuple[str, str, str, str]:
+    """A member's number and name, and the name and path of the branch."""
+    query = select(member.c.member_no, member.c.name, branch.c.name, branch.c.path)
+    row = conn.execute(query.join(branch, branch.c.id == member.c.branch_id).where(member.c.id == member_id)).one()
+    return row[0], row[1], row[2], row[3]
 
 
 async def propose(visit: Visit) -> Answer:
@@ -105,6 +122,25 @@ def _propose(conn: Connection, visit: Visit, member_id: int, first: int, last: i
     _audited(conn, visit, "waiver proposed", f"waiver:{made.id}")
 
 
+async def decline(visit: Visit) -> Answer:
+    """The branch has talked with the member and proposes nothing."""
+    sent(visit, "waivers")
+    case_id = identifier(visit.path["id"]) or 0
+    case = await visit.console.database.read(cases.by_id, case_id)
+    if case is None or case.branch_path is None or not visit.who.reaches("dues waive", case.branch_path):
+        raise Refused(HTTPStatus.NOT_FOUND)
+    try:
+        await visit.console.database.run(_decline, visit, case_id)
+    except _REFUSALS as refused:
+        return await _page(visit, refusal(visit, refused))
+    return Redirect("/dues/waivers?done=declined")
+
+
+def _decline(conn: Connection, visit: Visit, case_id: int) -> None:
+    waivers.decline(conn, visit.console.ids, case_id, actor=visit.who.actor, now=visit.now)
+    _audited(conn, visit, "waiver declined", f"case:{case_id}")
+
+
 async def decide(visit: Visit) -> Answer:
     """The affairs see to it that it is another person, and one above the branch."""
     sent(visit, "waivers")
@@ -126,7 +162,7 @@ def _decide(conn: Connection, visit: Visit, what: str, verb: str, id_: int, reac
     by, now = visit.who.actor, visit.now
     if what == "waiver":
         decide_waiver = waivers.approve if verb == "approve" else waivers.refuse
-        decide_waiver(conn, id_, actor=by, now=now, reach=reach)
+        decide_waiver(conn, visit.console.ids, id_, actor=by, now=now, reach=reach)
     elif verb == "approve":
         assessing.approve(conn, books(visit), id_, actor=by, reach=reach, now=now)
     else:
@@ -143,5 +179,6 @@ def _audited(conn: Connection, visit: Visit, action: str, what: str) -> None:
 ROUTES = (
     Route(rule="/dues/waivers", handler=listing, may="dues waivers"),
     Route(rule="/dues/waivers/propose", handler=propose, post=True, may="dues waive"),
+    Route(rule="/dues/waivers/asked/<id>/decline", handler=decline, post=True, may="dues waive"),
     Route(rule="/dues/waivers/<what>/<id>/<verb>", handler=decide, post=True, may="dues waive"),
 )

@@ -103,26 +103,3 @@ remittance = Table(
         postgresql_where=text("state = 'transit'"),
     ),
 )
-
-# A member asks for a receipt to be looked at; money goes back when two people of finance have agreed.
-refund_request = Table(
-    "refund_request",
-    METADATA,
-    Column("id", Id, primary_key=True, autoincrement=False),
-    Column("case_id", ForeignKey("hotline_case.id"), nullable=False, unique=True),
-    Column("receipt_id", BigInteger, nullable=False),
-    Column("member_id", ForeignKey("member.id"), nullable=False),
-    Column("state", Text, nullable=False),  # asked | proposed | pending | done | refused | failed
-    Column("txn_id", BigInteger),  # the reversal
-    Column("proposed_by", Text),  # staff:NAME
-    Column("approved_by", Text),
-    Column("asked", Time, nullable=False),
-    Column("settled", Time),
-    Index(
-        "uq_refund_request_open",
-        "receipt_id",
-        unique=True,
-        sqlite_where=text("state IN ('asked', 'proposed', 'pending', 'done')"),
-        postgresql_where=text("state IN ('asked', 'proposed', 'pending', 'done')"),
-    ),
-)

@@ -201,8 +201,9 @@ refund = Table(
     Column("kind", Text, nullable=False),  # of the account it goes back from: wallet | bank | cash
     Column("owner", Text, nullable=False),
     Column("instrument", Text, nullable=False),  # the number, name or branch that it came from
-    # requested | approved | pending | done | failed | refused
+    # asked | requested | approved | pending | done | failed | refused
     Column("state", Text, nullable=False),
+    Column("case_id", ForeignKey("hotline_case.id")),  # in which the member asked for it
     Column("requested_by", Text, nullable=False),
     Column("requested", Time, nullable=False),
     Column("reason", Text, nullable=False),
@@ -214,7 +215,9 @@ refund = Table(
     Column("closed", Time),
     Column("closed_by", Text),
     Column("problem", Text),  # why it was refused or failed
-    CheckConstraint("state IN ('requested', 'approved', 'pending', 'done', 'failed', 'refused')", name="state"),
+    CheckConstraint(
+        "state IN ('asked', 'requested', 'approved', 'pending', 'done', 'failed', 'refused')", name="state"
+    ),
     CheckConstraint("amount > 0", name="amount"),
     CheckConstraint("(receipt_id IS NULL) <> (suspense_id IS NULL)", name="one"),
     Index(
@@ -229,11 +232,11 @@ refund = Table(
         unique=True,
         **_where("suspense_id IS NOT NULL AND state NOT IN ('failed', 'refused')"),
     ),
-    Index("ix_refund_open", "state", "id", **_where("state IN ('requested', 'approved', 'pending')")),
+    Index("ix_refund_open", "state", "id", **_where("state IN ('asked', 'requested', 'approved', 'pending')")),
     Index("ix_refund_intent_id", "intent_id", **_where("intent_id IS NOT NULL")),
 )
 
-# Who is still to hear of what was booked or given back: a command line beside the gateway sends nothing itself.
+# Who is still to hear of what was booked, given back or decided: neither a command line nor a page sends anything.
 untold = Table(
     "untold",
     METADATA,
@@ -241,6 +244,8 @@ untold = Table(
     Column("text", Text, nullable=False),  # its key in config/texts
     Column("receipt_id", ForeignKey("receipt.id")),
     Column("refund_id", ForeignKey("refund.id")),
+    Column("member_id", ForeignKey("member.id")),  # of what no receipt is about
+    Column("waiver_id", ForeignKey("waiver.id")),
     Column("number", Text),  # to hear of it beside the member
     Column("at", Time, nullable=False),
 )

@@ -1,0 +1,61 @@
+"""One way to give money back"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0014"
+down_revision = "0013"
+branch_labels = None
+depends_on = None
+
+_OPEN = "state IN ('requested', 'approved', 'pending')"
+_OPEN_NOW = "state IN ('asked', 'requested', 'approved', 'pending')"
+_STATES_NOW = "state IN ('asked', 'requested', 'approved', 'pending', 'done', 'failed', 'refused')"
+
+
+def _id() -> sa.types.TypeEngine[int]:
+    return sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+
+def upgrade() -> None:
+    with op.batch_alter_table("refund") as batch_op:
+        batch_op.drop_index("ix_refund_open", sqlite_where=sa.text(_OPEN), postgresql_where=sa.text(_OPEN))
+        batch_op.drop_constraint(batch_op.f("ck_refund_state"), type_="check")
+        batch_op.create_check_constraint(batch_op.f("ck_refund_state"), _STATES_NOW)
+        batch_op.add_column(sa.Column("case_id", _id(), nullable=True))
+        batch_op.create_foreign_key(batch_op.f("fk_refund_case_id_hotline_case"), "hotline_case", ["case_id"], ["id"])
+        batch_op.create_index(
+            "ix_refund_open", ["state", "id"], sqlite_where=sa.text(_OPEN_NOW), postgresql_where=sa.text(_OPEN_NOW)
+        )
+    with op.batch_alter_table("untold") as batch_op:
+        batch_op.add_column(sa.Column("member_id", _id(), nullable=True))
+        batch_op.add_column(sa.Column("waiver_id", _id(), nullable=True))
+        batch_op.create_foreign_key(batch_op.f("fk_untold_member_id_member"), "member", ["member_id"], ["id"])
+        batch_op.create_foreign_key(batch_op.f("fk_untold_waiver_id_waiver"), "waiver", ["waiver_id"], ["id"])
+    _keep_what_was_asked()
+    op.drop_table("refund_request")
+
+
+def _keep_what_was_asked() -> None:
+    """Where the money came from is looked at again when finance requests it."""
+    op.execute(
+        "UPDATE refund SET case_id = (SELECT r.case_id FROM refund_request r WHERE r.receipt_id = refund.receipt_id"
+        " AND r.state IN ('asked', 'proposed', 'pending', 'done'))"
+        " WHERE receipt_id IS NOT NULL AND state NOT IN ('failed', 'refused')"
+    )
+    op.execute(
+        "INSERT INTO refund (id, key, receipt_id, member_id, amount, currency, kind, owner, instrument, state, case_id,"
+        " requested_by, requested, reason)"
+        " SELECT r.id, 'refund:' || r.id, r.receipt_id, r.member_id, p.amount, a.currency, a.kind, a.owner, a.owner,"
+        " 'asked', r.case_id, 'member:' || r.member_id, r.asked, '16'"
+        " FROM refund_request r JOIN receipt c ON c.id = r.receipt_id"
+        " JOIN posting p ON p.txn_id = c.txn_id AND p.amount > 0 JOIN account a ON a.name = p.account"
+        " WHERE r.state IN ('asked', 'proposed') AND NOT EXISTS (SELECT 1 FROM refund f"
+        " WHERE f.receipt_id = r.receipt_id AND f.state NOT IN ('failed', 'refused'))"
+    )
+
+
+def downgrade() -> None:
+    raise NotImplementedError("what members asked is in one table now")
