@@ -12,8 +12,9 @@ from typing import Any
 from sqlalchemy import Connection
 from twisted.internet.threads import deferToThread
 
+from gateway.affairs.notices.drafts import Refused as NoNotice
 from gateway.affairs.sheets import SheetProblem, guessed, titles_of
-from gateway.console import importer
+from gateway.console import importer, welcome
 from gateway.console.importer import COLUMNS, Importer, Job
 from gateway.console.web import Answer, Content, Page, Redirect, Refused, Route, Visit, identifier
 from gateway.core import audit
@@ -172,6 +173,17 @@ def _undoing(conn: Connection, job_id: int, now: datetime) -> bool:
     return True
 
 
+async def greet(visit: Visit) -> Answer:
+    """Put a welcome notice before an approver."""
+    _importer(visit)
+    job = await _job(visit)
+    try:
+        await welcome.prepare(visit, job.id)
+    except (welcome.Refused, NoNotice) as refused:
+        return await _one(visit, str(refused))
+    return Redirect(f"/import/{job.id}")
+
+
 async def report(visit: Visit) -> Answer:
     files, job = _importer(visit), await _job(visit)
     path = files.report(job.id)
@@ -229,6 +241,7 @@ ROUTES = (
     Route(rule="/import/<id>/check", handler=check, post=True, may="import"),
     Route(rule="/import/<id>/apply", handler=apply, post=True, may="import"),
     Route(rule="/import/<id>/undo", handler=undo, post=True, may="import"),
+    Route(rule="/import/<id>/welcome", handler=greet, post=True, may="import"),
     Route(rule="/import/<id>/report", handler=report, may="import"),
     Route(rule="/import/<id>/letters", handler=letters, post=True, may="import"),
 )

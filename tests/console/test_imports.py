@@ -6,11 +6,14 @@ import http.client
 import re
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select
 
+from gateway.affairs import settings
+from gateway.affairs.notices import drafts
 from gateway.console.front import LARGEST_UPLOAD
 from gateway.core.tables.organisation import branch, member
 from tests.console.served import Browser, Response, staff_member
@@ -171,3 +174,24 @@ def test_the_page_shows_cells_inertly(world: World) -> None:
     body = root.get(path).body
     assert "<script>alert" not in body
     assert re.search("&lt;script&gt;alert", body)
+
+
+def test_those_who_were_linked_are_greeted_once_somebody_agrees(world: World) -> None:
+    world.run(lambda conn: settings.change(conn, world.ids, "approval.solo_limit", 0, actor="x", now=datetime.now(UTC)))
+    root = world.browser("root")
+    path = uploaded(root, "members", TITLES + "M1,13800000101,5302,甲,zh,a,3\nM2,13800000102,5302,乙,en,a,3\n")
+    root.get(path)
+    assert root.post(f"{path}/welcome", {}).status == 400
+    root.post(f"{path}/check", {})
+    ended(root, path)
+    root.post(f"{path}/apply", {})
+    ended(root, path)
+    for _ in range(2):
+        root.get(path)
+        assert root.post(f"{path}/welcome", {}).status == 303
+    assert "提交审批" in root.get(path).text
+    (made,) = world.run(drafts.listing)
+    assert (made.state, made.author, made.funnel.left) == ("waiting", "staff:root", 2)
+    assert "回错" in made.texts["zh"]
+    assert "WRONG" in made.texts["en"]
+    assert "TD" in made.texts["zh"]
