@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, time
 from http import HTTPStatus
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from sqlalchemy import Connection
 
@@ -16,6 +16,7 @@ from gateway.console.settings_query import Line
 from gateway.console.web import Answer, Page, Redirect, Refused, Route, Visit, identifier
 
 _MOST_REASON = 200
+_PAGE = 80  # lines of a family
 
 
 def _organisation(visit: Visit) -> Organisation:
@@ -34,6 +35,10 @@ async def _listing(visit: Visit, problem: str = "") -> Answer:
     lines, waiting = await visit.console.database.read(_look, visit, group)
     sought = visit.query("q").casefold()
     found = [line for line in lines if sought in f"{line.name} {line.shown}".casefold()]
+    names = [line.name for line in found]
+    first = names.index(visit.query("after")) + 1 if visit.query("after") in names else 0
+    found, more = found[first : first + _PAGE], len(found) > first + _PAGE
+    here = {"group": group} | ({"q": visit.query("q")} if sought else {})
     values = {
         "subjects": groups,
         "group": group,
@@ -44,6 +49,8 @@ async def _listing(visit: Visit, problem: str = "") -> Answer:
         "shown": _shown,
         "shipped": {line.name: settings_query.shipped(_organisation(visit), line.name) for line in found},
         "may_set": visit.who.may("set"),
+        "newest": f"/settings?{urlencode(here)}" if first else "",
+        "more": f"/settings?{urlencode(here | {'after': found[-1].name})}" if more else "",
     }
     return Page("settings.html", values, _status(problem))
 

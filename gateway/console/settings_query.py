@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection
 
 from commands import chosen, standard
+from commands.registry import Registry
 from commands.texts import Texts
 from config.model import LANGUAGES, Organisation
 from gateway.affairs import settings
@@ -111,13 +113,24 @@ def shipped(organisation: Organisation, name: str) -> str:
     group, _, rest = name.partition(".")
     language, _, key = rest.partition(".")
     if group == "texts":
-        texts = Texts.load()
+        texts = _shipped_texts()
         return texts.template(key, language).source if texts.has(key) else ""
     if group == "words":
-        command = standard.registry(organisation).get(key)
+        command = _shipped_registry(organisation.currency).get(key)
         return ", ".join(command.words.get(language, ())) if command is not None else ""
     declaration = settings.declared(name)
     return settings.shown(declaration, declaration.default)
+
+
+@lru_cache(maxsize=1)
+def _shipped_texts() -> Texts:
+    """Read once: a page shows hundreds of them."""
+    return Texts.load()
+
+
+@lru_cache(maxsize=1)
+def _shipped_registry(currency: str) -> Registry:
+    return standard.registry(Organisation(name="", currency=currency))
 
 
 def _judge(conn: Connection, organisation: Organisation, name: str, value: Any, moment: datetime) -> None:
@@ -143,9 +156,9 @@ def _members(organisation: Organisation, family: Setting, taken: Snapshot, now: 
     prefix = family.name[:-1]
     known: list[str] = []
     if prefix == "texts.":
-        texts = Texts.load()
+        texts = _shipped_texts()
         known = [f"{prefix}{language}.{key}" for language in texts.languages for key in texts.keys(language)]
     elif prefix == "words.":
-        codes = [command.code for command in standard.registry(organisation)]
+        codes = [command.code for command in _shipped_registry(organisation.currency)]
         known = [f"{prefix}{language}.{code}" for code in codes for language in LANGUAGES]
     yield from dict.fromkeys([*known, *(prefix + name for name in taken.family(prefix, now))])
