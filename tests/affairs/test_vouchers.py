@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Connection, select, update
 
 from config.model import Organisation
-from gateway.affairs import ledger, vouchers
+from gateway.affairs import dues, ledger, refunds, verifying, vouchers
 from gateway.affairs.books import Books
 from gateway.affairs.ledger import Account, AccountKind
 from gateway.affairs.receipts import Receipt
@@ -202,3 +202,24 @@ def test_of_many_at_the_same_time_one_wins(database_url: str, keys: Keys) -> Non
         assert sum(left) == -500, "nobody owed anything: the winner has credit"
         assert conn.execute(select(obligation)).all() == []
     made.dispose()
+
+
+def test_money_back_is_the_voucher_again(conn: Connection, books: Books) -> None:
+    place = branch(conn, books.new_id)
+    zhang = person(conn, books.new_id, "1001", place)
+    owes(conn, zhang, 202610)
+    code = active(conn, books, place).codes[0]
+    numbers = []
+    for _ in range(3):
+        receipt = vouchers.redeem(conn, books, ZHANG, zhang, code, NOW)
+        assert isinstance(receipt, Receipt)
+        numbers.append(receipt.number)
+        assert (balance(conn, AccountKind.VOUCHERS), dues.owed(conn, [zhang], 202610)[zhang].amount) == (500, 0)
+        asked = refunds.request(conn, books, receipt.id, actor="staff:a", reason="not mine", now=NOW)
+        assert refunds.approve(conn, books, asked.id, actor="staff:b", now=NOW).state is refunds.State.DONE
+        assert (balance(conn, AccountKind.VOUCHERS), balance(conn, AccountKind.INCOME)) == (0, 0)
+        assert dues.owed(conn, [zhang], 202610)[zhang].amount > 0
+        with pytest.raises(ledger.Refused, match="is done"):
+            refunds.approve(conn, books, asked.id, actor="staff:b", now=NOW)
+    assert len(set(numbers)) == 3
+    assert verifying.verify(conn, books.keys).findings == ()

@@ -84,3 +84,17 @@ def test_only_what_finance_agreed_to_and_only_from_one_s_own_box(village: Villag
     village.says(LI, f"退现 {number(village)}")
     assert village.error == "E04"
     assert village.heard(CHEN) == []
+
+
+def test_cash_that_was_confirmed_after_the_close_goes_back_too(conn: Connection) -> None:
+    village = Village(conn)
+    village.owe(CHEN, 202606, 202607, 202608)
+    village.says(TREASURER, "收 4107 9")
+    late = f"Y {code(village.heard(CHEN))}"
+    village.says(TREASURER, f"Y {code(village.says(TREASURER, '日结 9'))}")
+    village.says(CHEN, late)
+    approved(village)
+    village.says(TREASURER, f"退现 {number(village)}")
+    village.says(CHEN, f"Y {code(village.heard(CHEN))}")
+    assert (village.balance(CASH, TREASURER), village.balance(AccountKind.SUSPENSE, TREASURER)) == (0, 0)
+    assert owed(village) == 900
