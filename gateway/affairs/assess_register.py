@@ -23,6 +23,7 @@ from gateway.affairs.books import Books
 from gateway.affairs.dues import month_of
 from gateway.affairs.importing_rows import CHUNK, Counts, Outcome, Result, Tally, chunks
 from gateway.affairs.rates import Rates, Unfit
+from gateway.affairs.refusal import Refusal
 from gateway.affairs.sheets import Column, Report, Row, Sheet
 from gateway.core import audit
 from gateway.core.lookup import Lookup
@@ -61,7 +62,7 @@ class _Known(NamedTuple):
     amount: int
 
 
-class Refused(Exception):
+class Refused(Refusal):
     """This year cannot be assessed; the sentence says why."""
 
 
@@ -73,7 +74,8 @@ def run(conn: Connection, job: Job, *, now: datetime, progress: Progress = lambd
         table = rate_files.current(conn, job.books.currency, date(job.year, 1, 1))
     if not table.classes:
         raise Refused(
-            f"there are no rates in {job.books.currency}; bring some with `muster dues rates CONFIG import FILE`"
+            "there are no rates in %(currency)s; bring some with `muster dues rates CONFIG import FILE`",
+            currency=job.books.currency,
         )
     reader = _Reader(job, table)
     report = Report(job.report, REPORT_TITLES) if job.report is not None else None
@@ -107,7 +109,12 @@ def check_year(job: Job, now: datetime) -> None:
     """Only this year and the next one are assessed."""
     this_year = now.astimezone(job.books.zone).year
     if not this_year <= job.year <= this_year + 1:
-        raise Refused(f"{job.year} cannot be assessed now; {this_year} and {this_year + 1} can")
+        raise Refused(
+            "%(year)s cannot be assessed now; %(this)s and %(next)s can",
+            year=job.year,
+            this=this_year,
+            next=this_year + 1,
+        )
 
 
 def some_of_register(

@@ -29,6 +29,7 @@ from gateway.affairs import branches, prepaid, waivers
 from gateway.affairs.books import Books
 from gateway.affairs.dues import months
 from gateway.affairs.importing_rows import Outcome
+from gateway.affairs.refusal import Refusal
 from gateway.core.engines import upsert
 from gateway.core.lookup import Lookup
 from gateway.core.tables.dues import assessment
@@ -61,7 +62,7 @@ class Proposed(NamedTuple):
     at: datetime
 
 
-class Refused(Exception):
+class Refused(Refusal):
     """This assessment cannot be decided so; the sentence says why."""
 
 

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
+from gateway.affairs.refusal import Refusal
 from gateway.core.digests import digest
 from gateway.core.driver import Rows, ask, insert, insert_all
 from gateway.core.engines import remembered
@@ -91,7 +92,7 @@ class KeyReused(Exception):
     """Another transaction has this key already; nothing was entered."""
 
 
-class Refused(Exception):
+class Refused(Refusal):
     """The ledger does not take this; the sentence says why."""
 
 
@@ -185,7 +186,7 @@ def _settle(conn: Connection, new_id: Callable[[], int], txn_id: int, outcome: s
     if state == outcome:
         return False
     if state != "pending":
-        raise Refused(f"the transaction was {state} already")
+        raise Refused("the transaction was %(state)s already", state=state)
     row = (new_id(), txn_id, outcome, now, actor)
     insert(conn, "settlement", ("id", "txn_id", "outcome", "at", "actor", "digest"), [(*row, digest(*row))])
     ask(conn, "UPDATE txn SET state = ? WHERE id = ?", outcome, txn_id)

@@ -131,7 +131,7 @@ def reverse(
     if ask(conn, "SELECT 1 FROM txn WHERE key = ?", key):
         return ledger.post(conn, books.new_id, entry, now)  # finds it, or says that the key is another's
     if _reversed(conn, receipt.txn_id):
-        raise Refused(f"receipt {receipt.number} has been reversed")
+        raise Refused("receipt %(number)s has been reversed", number=receipt.number)
     posted = ledger.post(conn, books.new_id, entry, now)
     if not pending:
         _take_out(conn, books, receipt.member_id, now)

@@ -53,10 +53,14 @@ def read(path: Path, currency: str) -> Rates:
     except UnicodeDecodeError:
         raise Refused(f"{path}: not in UTF-8; save it as CSV (UTF-8)") from None
     try:
-        rates = _from_csv(text, currency) if path.suffix.lower() == ".csv" else _from_toml(text, currency)
-        return check(rates)
+        return check(_from_csv(text, currency)) if path.suffix.lower() == ".csv" else parsed(text, currency)
     except Refused as error:
         raise Refused(f"{path}: {error}") from None
+
+
+def parsed(text: str, currency: str) -> Rates:
+    """The table in the text of a TOML file."""
+    return check(_from_toml(text, currency))
 
 
 def write(rates: Rates, path_suffix: str, currency: str) -> str:
@@ -71,10 +75,14 @@ def _from_toml(text: str, currency: str) -> Rates:
     try:
         found = tomllib.loads(text, parse_float=Decimal)
     except tomllib.TOMLDecodeError as error:
-        raise Refused(f"not TOML: {error}") from None
+        raise Refused("not TOML: %(error)s", error=error) from None
     _only(found, ("valid_from", "currency", "class"), "the table")
     if found.get("currency", currency) != currency:
-        raise Refused(f"the rates are in {found['currency']}, the organisation's currency is {currency}")
+        raise Refused(
+            "the rates are in %(found)s, the organisation's currency is %(currency)s",
+            found=found["currency"],
+            currency=currency,
+        )
     classes = found.get("class", [])
     if not isinstance(classes, list) or not all(isinstance(each, dict) for each in classes):
         raise Refused("classes are written [[class]]")
@@ -91,11 +99,11 @@ def _class(found: Mapping[str, Any], currency: str) -> DuesClass:
     _only(found, ("name", "labels", "steps", "least", "most", "approval"), name)
     labels, steps, approval = found.get("labels", {}), found.get("steps", []), found.get("approval", False)
     if not isinstance(labels, dict) or not all(isinstance(label, str) for label in labels.values()):
-        raise Refused(f'{name}: labels are written {{ zh = "...", en = "..." }}')
+        raise Refused('%(name)s: labels are written { zh = "...", en = "..." }', name=name)
     if not isinstance(steps, list) or not all(isinstance(step, dict) for step in steps):
-        raise Refused(f"{name}: steps are written [{{ upto = 3000.00, ppm = 5000 }}, ...]")
+        raise Refused("%(name)s: steps are written [{ upto = 3000.00, ppm = 5000 }, ...]", name=name)
     if not isinstance(approval, bool):
-        raise Refused(f"{name}: approval is true or false")
+        raise Refused("%(name)s: approval is true or false", name=name)
     return DuesClass(
         name=name,
         labels=labels,
@@ -216,7 +224,12 @@ def _to_csv(rates: Rates, currency: str) -> str:
 def _only(found: Mapping[str, Any], known: Iterable[str], where: str) -> None:
     unknown = [name for name in found if name not in known]
     if unknown:
-        raise Refused(f"{where}: there is no {unknown[0]}; it may have {', '.join(known)}")
+        raise Refused(
+            "%(where)s: there is no %(name)s; it may have %(known)s",
+            where=where,
+            name=unknown[0],
+            known=", ".join(known),
+        )
 
 
 def _day(found: Any) -> date:
@@ -232,7 +245,7 @@ def _ppm(found: Any, where: str) -> int:
     try:
         return int(str(found))
     except ValueError:
-        raise Refused(f"{where}: ppm is a whole number, parts of a million; 5000 is 0.5 %") from None
+        raise Refused("%(where)s: ppm is a whole number, parts of a million; 5000 is 0.5 %%", where=where) from None
 
 
 def _money(found: Any, where: str, currency: str) -> int | None:
@@ -242,9 +255,14 @@ def _money(found: Any, where: str, currency: str) -> int | None:
     try:
         minor = Decimal(str(found)).scaleb(decimals)
     except InvalidOperation:
-        raise Refused(f"{where} is an amount, as in 3000.00, not {found}") from None
+        raise Refused("%(where)s is an amount, as in 3000.00, not %(found)s", where=where, found=found) from None
     if isinstance(found, bool) or not minor.is_finite() or minor != minor.to_integral_value() or abs(minor) > 10**15:
-        raise Refused(f"{where} is an amount with at most {decimals} decimals, not {found}")
+        raise Refused(
+            "%(where)s is an amount with at most %(decimals)s decimals, not %(found)s",
+            where=where,
+            decimals=decimals,
+            found=found,
+        )
     return int(minor)
 
 

@@ -14,6 +14,7 @@ from datetime import date, datetime
 from sqlalchemy import Connection, delete, func, insert, select
 
 from gateway.affairs.dues import month_of
+from gateway.affairs.refusal import Refusal
 from gateway.core.tables.dues import assessment, rate
 
 MILLION = 1_000_000
@@ -59,7 +60,7 @@ class Rates:
         return None
 
 
-class Refused(Exception):
+class Refused(Refusal):
     """This table, or this amount, cannot be; the sentence says why."""
 
 
@@ -109,7 +110,7 @@ def check(rates: Rates) -> Rates:
         if "" in called:
             raise Refused("a class has no name")
         if called & names:
-            raise Refused(f"two classes are called {min(called & names)}")
+            raise Refused("two classes are called %(name)s", name=min(called & names))
         names |= called
         _check_class(each)
     return rates
@@ -117,17 +118,17 @@ def check(rates: Rates) -> Rates:
 
 def _check_class(each: DuesClass) -> None:
     if each.least < 0 or (each.most is not None and each.most < each.least):
-        raise Refused(f"{each.name}: the most is less than the least")
+        raise Refused("%(name)s: the most is less than the least", name=each.name)
     limits = [step.upto for step in each.steps]
     if any(not 0 <= step.ppm <= MILLION for step in each.steps):
-        raise Refused(f"{each.name}: a rate is 0 to {MILLION} parts of a million")
+        raise Refused("%(name)s: a rate is 0 to %(most)s parts of a million", name=each.name, most=MILLION)
     if any(upto is not None and upto <= 0 for upto in limits):
-        raise Refused(f"{each.name}: a step ends above nothing")
+        raise Refused("%(name)s: a step ends above nothing", name=each.name)
     if None in limits[:-1] or (limits and limits[-1] is not None):
-        raise Refused(f"{each.name}: the last step, and no other, has no upper end")
+        raise Refused("%(name)s: the last step, and no other, has no upper end", name=each.name)
     known = [upto for upto in limits if upto is not None]
     if known != sorted(set(known)):
-        raise Refused(f"{each.name}: the steps must rise")
+        raise Refused("%(name)s: the steps must rise", name=each.name)
 
 
 # --- in the database ------------------------------------------------------------------------------------------------
@@ -155,7 +156,8 @@ def store(conn: Connection, new_id: Callable[[], int], rates: Rates, *, actor: s
         used = select(assessment.c.id).where(assessment.c.from_month >= month_of(rates.valid_from)).limit(1)
         if conn.scalar(used) is not None:
             raise Refused(
-                f"members have been assessed by the rates from {rates.valid_from}; give the new ones a later day"
+                "members have been assessed by the rates from %(day)s; give the new ones a later day",
+                day=rates.valid_from,
             )
         conn.execute(delete(rate).where(rate.c.valid_from == rates.valid_from))
     rows = [

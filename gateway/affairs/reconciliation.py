@@ -125,9 +125,9 @@ def sign(conn: Connection, books: Books, account: Account, day: date, *, actor: 
     """Finance stands for the day: it was compared, and nothing of it is open."""
     found = summary(conn, account, day)
     if found.open:
-        raise Refused(f"{found.open} rows of this day are open; close them first")
+        raise Refused("%(open)s rows of this day are open; close them first", open=found.open)
     if found.signed_by is not None:
-        raise Refused(f"{found.signed_by} has signed this day")
+        raise Refused("%(name)s has signed this day", name=found.signed_by)
     where = _of_day(account, day)
     conn.execute(update(reconciled_day).where(*where).values(signed_by=actor, signed=now, note=note.strip() or None))
     _audit(conn, books, "sign reconciliation", f"{account.kind}:{account.owner}:{day}", actor, note, now)

@@ -148,7 +148,7 @@ def return_money(conn: Connection, books: Books, item_id: int, *, actor: str, re
         return known
     item = suspense.lock(conn, item_id)
     if item.state is not suspense.State.OPEN:
-        raise Refused(f"this money is {item.state} already")
+        raise Refused("this money is %(state)s already", state=item.state)
     made = {"suspense_id": item.id, "amount": item.amount}
     return _insert(conn, books, made, item.source, item.payer or item.reference, actor, _said(reason), now)
 
@@ -184,7 +184,7 @@ def approve(
     those that can be asked. `send` asks them for whoever approves without knowing them."""
     found = _lock(conn, id_)
     if found.state is not State.REQUESTED:
-        raise Refused(f"this refund is {found.state}")
+        raise Refused("this refund is %(state)s", state=found.state)
     if found.requested_by == actor:
         raise Refused("the second person must be somebody else")
     if found.receipt_id is not None:
@@ -259,7 +259,7 @@ def _return(conn: Connection, books: Books, found: Refund, actor: str, now: date
     assert found.suspense_id is not None
     item = suspense.lock(conn, found.suspense_id)
     if item.state is not suspense.State.OPEN:
-        raise Refused(f"this money is {item.state} already")
+        raise Refused("this money is %(state)s already", state=item.state)
     row = update(suspense_table).where(suspense_table.c.id == item.id)
     conn.execute(row.values(state=suspense.State.RETURNING.value))
     return _out(conn, books, found, f"refund:{found.id}", actor, now)
@@ -301,7 +301,7 @@ def confirm(
     if found.state is State.DONE:
         return found
     if found.state not in (State.APPROVED, State.PENDING) or found.txn_id is None:
-        raise Refused(f"this refund is {found.state}")
+        raise Refused("this refund is %(state)s", state=found.state)
     if not reference.strip():
         raise Refused("say by which transaction it went back")
     if found.state is State.APPROVED and actor.startswith("staff:") and found.source.kind is AccountKind.CASH:
@@ -325,7 +325,7 @@ def failed(conn: Connection, books: Books, id_: int, *, actor: str, reason: str,
     if found.state is State.FAILED:
         return found
     if found.state not in (State.APPROVED, State.PENDING) or found.txn_id is None:
-        raise Refused(f"this refund is {found.state}")
+        raise Refused("this refund is %(state)s", state=found.state)
     _move(conn, found, (State.APPROVED, State.PENDING), State.FAILED, closed=now, closed_by=actor, problem=reason)
     for txn_id in _txns(conn, found):
         payments.cancel_reversal(conn, books, txn_id, actor=actor, now=now)
@@ -430,7 +430,7 @@ def _refund(row: RowMapping) -> Refund:
 def _move(conn: Connection, found: Refund, before: tuple[State, ...], after: State, **values: Any) -> None:
     moved = update(table).where(table.c.id == found.id, table.c.state.in_([state.value for state in before]))
     if not conn.execute(moved.values(state=after.value, **values)).rowcount:
-        raise Refused(f"this refund is {found.state}")
+        raise Refused("this refund is %(state)s", state=found.state)
 
 
 def _txns(conn: Connection, found: Refund) -> tuple[int, ...]:

@@ -132,7 +132,7 @@ def match(
         assert found is not None
         return found
     if item.state is not State.OPEN:
-        raise Refused(f"this money is {item.state} already")
+        raise Refused("this money is %(state)s already", state=item.state)
     payment = Payment(
         key=f"suspense:{id_}",
         member_id=member_id,

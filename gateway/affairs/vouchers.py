@@ -19,6 +19,7 @@ from gateway.affairs import branches, ledger, payments
 from gateway.affairs.books import Books
 from gateway.affairs.ledger import Account, AccountKind, Entry, Posting
 from gateway.affairs.receipts import Receipt
+from gateway.affairs.refusal import Refusal
 from gateway.affairs.voucher_codes import draw, hashed, is_code
 from gateway.core import audit
 from gateway.core.keys import Keys
@@ -32,12 +33,8 @@ MOST = 2_000  # vouchers in a batch
 _DAY = timedelta(days=1)
 
 
-class Refused(Exception):
-    """Not with this batch, or not by this person; the sentence says why. `message` is it before its values."""
-
-    def __init__(self, message: str, **values: object) -> None:
-        super().__init__(message % values if values else message)
-        self.message, self.values = message, values
+class Refused(Refusal):
+    """Not with this batch, or not by this person; the sentence says why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

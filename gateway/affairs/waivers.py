@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, Connection, and_, case, func, insert, sele
 
 from gateway.affairs import branches, cases, suspense
 from gateway.affairs.cases import Case
+from gateway.affairs.refusal import Refusal
 from gateway.core.lookup import Lookup
 from gateway.core.tables.dues import waiver
 from gateway.core.tables.organisation import branch, member, obligation
@@ -42,7 +43,7 @@ class Waiver(NamedTuple):
     note: str | None
 
 
-class Refused(Exception):
+class Refused(Refusal):
     """This waiver cannot be; the sentence says why."""
 
 
@@ -64,7 +65,7 @@ def propose(
     """A proposal; nothing changes until another person approves it."""
     count = last // 100 * 12 + last % 100 - (first // 100 * 12 + first % 100) + 1
     if not 1 <= count <= MOST_MONTHS:
-        raise Refused(f"a waiver is for 1 to {MOST_MONTHS} months")
+        raise Refused("a waiver is for 1 to %(most)s months", most=MOST_MONTHS)
     if amount is not None and amount <= 0:
         raise Refused("a waiver is of more than nothing")
     made = Waiver(new_id(), member_id, first, last, amount, PROPOSED, actor, now, None, None, note)
@@ -207,7 +208,7 @@ def _decide(conn: Connection, waiver_id: int, state: str, actor: str, reach: str
     if row is None or not branches.within(row.path, reach):
         raise Refused("there is no such waiver")
     if row.state != PROPOSED:
-        raise Refused(f"the waiver was {row.state} already")
+        raise Refused("the waiver was %(state)s already", state=row.state)
     if actor in (row.actor, f"member:{row.member_id}"):
         raise Refused("a waiver is approved by another person than who proposed it or has it")
     conn.execute(update(waiver).where(waiver.c.id == waiver_id).values(state=state, decided_by=actor, decided=now))

@@ -226,11 +226,11 @@ def accept(conn: Connection, books: Books, id_: int, *, actor: str, reason: str,
     """Finance has looked at the wallet itself: this text is true, and its balance is the wallet's from here on."""
     row = wallet_rows.lock(conn, id_)
     if row.state is not State.HELD or row.told is None:
-        raise Refused(f"this text is {row.state}, only one that is held can be accepted")
+        raise Refused("this text is %(state)s, only one that is held can be accepted", state=row.state)
     if not _seen_alone(conn, row.provider, row):
-        raise Refused(f"the code {row.code} counted before; look at that text")
+        raise Refused("the code %(code)s counted before; look at that text", code=row.code)
     if row.reason == Why.BOOKED:
-        raise Refused(f"the transaction {row.code} was booked with another amount; correct that one first")
+        raise Refused("the transaction %(code)s was booked with another amount; correct that one first", code=row.code)
     wallet_rows.change(conn, id_, State.HELD, decided=now, decided_by=actor, note=reason)
     _audit(conn, books, "accept wallet text", row, actor, reason, now)
     return _count(conn, books, row.provider, id_, now)
@@ -240,7 +240,7 @@ def reject(conn: Connection, books: Books, id_: int, *, actor: str, reason: str,
     """It is forged, or about nothing of ours; it stays where it can be looked up."""
     row = wallet_rows.lock(conn, id_)
     if row.state not in (State.HELD, State.UNREAD):
-        raise Refused(f"this text is {row.state}, it cannot be rejected")
+        raise Refused("this text is %(state)s, it cannot be rejected", state=row.state)
     wallet_rows.change(conn, id_, State.REJECTED, decided=now, decided_by=actor, note=reason)
     _audit(conn, books, "reject wallet text", row, actor, reason, now)
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from datetime import date
 from http import HTTPStatus
-from pathlib import Path
 
 from sqlalchemy import Connection
 
@@ -70,21 +68,11 @@ async def store(visit: Visit) -> Answer:
         raise Refused(HTTPStatus.FORBIDDEN)
     written = visit.form.text("table")
     try:
-        table = _parsed(written, visit.console.organisation.currency)
+        table = rate_files.parsed(written, visit.console.organisation.currency)
         await visit.console.database.run(_store, visit, table)
     except rates.Refused as refused:
         return await _page(visit, refusal(visit, refused), written)
     return Redirect(f"/dues/rates?day={table.valid_from}&done=stored")
-
-
-def _parsed(written: str, currency: str) -> Rates:
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "rates.toml"
-        file.write_text(written, "utf-8", errors="replace")
-        try:
-            return rate_files.read(file, currency)
-        except rates.Refused as refused:
-            raise rates.Refused(str(refused).replace(f"{file}: ", "")) from None
 
 
 def _store(conn: Connection, visit: Visit, table: Rates) -> None:
