@@ -19,6 +19,7 @@ from gateway.console.web import Answer, Page, Redirect, Refused, Route, Visit, i
 _TRIES = 20  # of one address within _WINDOW, right ones not counted
 _WINDOW = 600.0
 _ADDRESSES = 10_000
+_HOMES = (("queue", "/queue"), ("log", "/log"), ("notices", "/bulk"), ("dues", "/dues"))  # who may, and where it is
 _SECOND_STEP = timedelta(minutes=5)
 
 
@@ -45,7 +46,8 @@ class Tries:
 
 
 async def home(visit: Visit) -> Answer:
-    return Redirect("/queue" if visit.who.may("queue") else "/log" if visit.who.may("log") else "/links")
+    """The page that somebody's work begins with."""
+    return Redirect(next((href for may, href in _HOMES if visit.who.may(may)), "/links"))
 
 
 async def form(visit: Visit) -> Answer:

@@ -108,8 +108,9 @@ def test_it_fits_a_narrow_screen(opened: Opened, served: Served, member: Member)
     prepare(served)
     page = opened("wen", width=390)
     page.goto("/bulk/new")
+    too_wide = "document.documentElement.scrollWidth > window.innerWidth"
+    assert not page.evaluate(too_wide)
     page.fill("[name=text_zh]", "窄屏")
     page.click("button.main")
     page.wait_for_url("**/bulk/101")
-    wide = page.evaluate("document.documentElement.scrollWidth > window.innerWidth")
-    assert not wide
+    assert not page.evaluate(too_wide)
