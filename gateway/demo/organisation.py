@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection
 
 from config.model import Organisation
-from gateway.affairs import branches, dues, invitations, members, roles, staff
+from gateway.affairs import branches, dues, invitations, members, roles, settings, staff
 from gateway.affairs.importing import Import, What, run_import
 from gateway.affairs.notices import topics
 from gateway.console import sessions
@@ -177,6 +177,7 @@ STAFF = {
     "secretary": "刘志强",
     "publisher": "何文",
     "approver": "郭平",
+    "treasurer": "赵会计",
     "finance": "钱芳",
     "admin": "高峰",
 }
@@ -216,6 +217,8 @@ def found(
             raise RuntimeError(f"{counts.errors} rows of the sample {what} were refused")
     with conn.begin():
         _appoint(conn, new_id, now, today)
+        # Whoever tries a notice at night should see it arrive.
+        settings.change(conn, new_id, "quiet.hours", "0-0", actor="system:demo", now=now)
 
 
 def links(conn: Connection, keys: Keys, now: datetime) -> dict[str, str]:
@@ -288,12 +291,13 @@ def _row(
 
 
 def _appoint(conn: Connection, new_id: Callable[[], int], now: datetime, today: date) -> None:
-    """Staff for every role that has work in the console; a secretary's reach is one town."""
-    town = branches.by_code(conn, "530101")
+    """Staff for every role that has work in the console; a secretary's reach is one town, a treasurer's one village."""
+    reach = {"secretary": branches.by_code(conn, "530101"), "treasurer": branches.by_code(conn, "53010101")}
     for role, name in STAFF.items():
         person = staff.add(conn, new_id, name, now=now)
-        within = town.id if role == "secretary" and town is not None else None
-        roles.grant(conn, new_id, role, staff_id=person, branch_id=within, by="system:demo", now=now, today=today)
+        within = reach.get(role)
+        branch_id = within.id if within is not None else None
+        roles.grant(conn, new_id, role, staff_id=person, branch_id=branch_id, by="system:demo", now=now, today=today)
     for number, zh, en, windows, everyone in _TOPICS:
         names = {"zh": zh, "en": en}
         topics.save(conn, new_id, number=number, names=names, windows=windows, everyone=everyone)

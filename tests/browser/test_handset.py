@@ -1,8 +1,15 @@
-"""The demo's handset in a real browser: what a new user does in the first minute."""
+"""The demo's handset in a real browser: what a new user does in the first minutes.
+
+`MUSTER_PICTURES=1 python -m pytest tests/browser/test_handset.py -k 'new_user or pays'` writes its pictures anew,
+in docs/images.
+"""
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -11,6 +18,9 @@ from tests.demo.test_demo import LI, STRANGER, Visit
 from tests.reactors import running
 
 pytestmark = pytest.mark.browser
+
+PICTURES = Path(__file__).parents[2] / "docs" / "images"
+TREASURER, GRACE = "+8613800000007", "+254712345678"
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +71,7 @@ def test_a_new_user_texts_and_dials(
         page.locator(f"[data-press='{key}']").click()
     page.keyboard.press("Enter")
     expect(screen).to_contain_text("1会费")
+    pictured(page, "handset")
     page.locator("[data-press='1']").click()
     page.get_by_role("button", name="发送").click()
     expect(screen).to_contain_text("5.00")
@@ -108,3 +119,49 @@ def test_the_phone_works_without_scripts(
     page.locator("input[name=text]").fill("帮助")
     page.locator("button.send").click()
     expect(page.locator("#notes")).to_contain_text("帮助")
+
+
+def sent(page: Page, text: str) -> None:
+    page.locator("input[name=text]").fill(text)
+    page.locator("button.send").click()
+    expect(page.locator("#notes .answer .bubble").first).to_have_text(text)
+
+
+def pictured(page: Page, name: str) -> None:
+    if os.environ.get("MUSTER_PICTURES"):
+        page.locator("section.phone").screenshot(path=PICTURES / f"{name}.png")
+
+
+def test_a_member_pays_in_cash_with_the_treasurers_phone(
+    chromium: Browser, visit: Visit, cookies: dict[str, str], complaints: list[str]
+) -> None:
+    page = opened(chromium, visit, cookies, complaints, script=True)
+    page.goto(f"/handset/{TREASURER}")
+    sent(page, "收 A0001 5")
+    expect(page.locator("#notes")).to_contain_text("0001发确认码")
+    page.goto(f"/handset/{LI}")
+    asked = page.locator("#notes .bubble", has_text="属实回Y")
+    expect(asked).to_have_count(1)
+    code = re.search(r"Y (\d{4})", asked.inner_text())
+    assert code is not None
+    sent(page, f"Y {code[1]}")
+    expect(page.locator("#lcd")).to_contain_text("收据")
+    pictured(page, "receipt")
+    assert complaints == []
+
+
+def test_a_member_pays_from_the_wallet_in_a_pop_up(
+    chromium: Browser, visit: Visit, cookies: dict[str, str], complaints: list[str]
+) -> None:
+    page = opened(chromium, visit, cookies, complaints, script=True)
+    page.context.add_cookies([{"name": "muster-language", "value": "en", "url": f"http://127.0.0.1:{visit.port}"}])
+    page.goto(f"/handset/{GRACE}")
+    sent(page, "12")
+    expect(page.locator("#lcd")).to_contain_text("3 mobile wallet")
+    sent(page, "3")
+    expect(page.locator("#lcd")).to_contain_text("PIN 1234")
+    pictured(page, "wallet")
+    page.locator("#lcd [data-fill='1234']").click()
+    page.locator("button.send").click()
+    expect(page.locator("#notes")).to_contain_text("15.00 CNY received")
+    assert complaints == []
