@@ -16,7 +16,7 @@ from gateway.console.language import Languages
 TEXTS = Path(said.__file__).parents[1] / "translations"
 FOLDER = Path(affairs.__path__[0])
 MONEY = (
-    *("assess_register", "assessing", "payments", "rates", "reconciliation", "refund_requests"),
+    *("assess_register", "assessing", "payments", "rates", "reconciliation"),
     *("refunds", "suspense", "vouchers", "waivers", "wallet_texts"),
 )
 # Said by a file on the command line, which no page shows.

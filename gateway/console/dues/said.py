@@ -47,6 +47,7 @@ SENTENCES = (
     N_("a payment is of more than nothing"),
     N_("there is no such member"),
     N_("there is no such refund"),
+    N_("there is no such voucher that was redeemed"),
     N_("there is no such pending transaction"),
     N_("money paid so cannot go back the same way"),
     N_("%(open)s rows of this day are open; close them first"),
