@@ -32,7 +32,7 @@ from gateway.affairs.ledger import AccountKind, KeyReused
 from gateway.affairs.payments import Payment, Surplus
 from gateway.affairs.receipts import Receipt
 from gateway.core import guards
-from gateway.core.engines import engine
+from gateway.core.engines import engine, remembered
 from gateway.core.ids import Ids
 from gateway.core.keys import Keys
 from gateway.core.tables.everything import METADATA
@@ -221,6 +221,7 @@ class BooksMachine(RuleBasedStateMachine):
             for table in reversed(METADATA.sorted_tables):
                 self.conn.execute(table.delete())
             guards.install(self.conn)
+        remembered(self.conn).clear()  # the accounts that it knew are gone
         self.conn.close()
 
 
