@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -72,8 +73,9 @@ def assess(config: Path, year: int, file: Path | None, *, dry_run: bool, report:
             file=file,
             actor=ACTOR,
             dry_run=dry_run,
-            report=open_files.enter_context(private_file(report)),
         )
+        assess_register.check_year(job, datetime.now(UTC))  # before a report is begun that would hold nothing
+        job = replace(job, report=open_files.enter_context(private_file(report)))
         bar = open_files.enter_context(tqdm(desc="assess", unit=" members", file=sys.stderr, disable=None))
 
         def progress(done: int, total: int) -> None:
