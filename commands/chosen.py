@@ -93,6 +93,7 @@ def office(
     choice: Chosen,
     *,
     wallets: tuple[Wallet, ...] = (),
+    bank: str | None = None,
 ) -> Office:
     """The office of an organisation that has chosen so. What cannot be is left out."""
     usable = replace(choice, off=choice.off - standard.ALWAYS)
@@ -105,6 +106,7 @@ def office(
         keys=keys,
         new_id=new_id,
         wallets=wallets,
+        bank=bank,
     )
 
 

@@ -38,7 +38,7 @@ SEGMENT = {Coding.UCS2: 70, Coding.GSM7: 160}
 
 @dataclass(frozen=True, slots=True)
 class Office:
-    """`new_id` makes ids; `keys` are the installation's."""
+    """`new_id` makes ids; `keys` are the installation's; `bank` is where arrives what treasurers hand on."""
 
     registry: Registry
     texts: Texts
@@ -46,12 +46,13 @@ class Office:
     keys: Keys
     new_id: Callable[[], int]
     wallets: tuple[Wallet, ...] = ()  # those that members can pay from
+    bank: str | None = None
     zone: ZoneInfo = field(init=False)
     books: Books = field(init=False)  # what booking takes
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "zone", ZoneInfo(self.organisation.time_zone))
-        object.__setattr__(self, "books", Books(self.organisation, self.keys, self.new_id))
+        object.__setattr__(self, "books", Books(self.organisation, self.keys, self.new_id, self.bank))
 
     # --- saying -------------------------------------------------------------------------------------------------
 

@@ -10,7 +10,6 @@ from commands import shown
 from commands.office import office
 from commands.registry import Command, Kind, Parameter
 from gateway.affairs import vouchers
-from gateway.affairs.books import Books
 from gateway.affairs.voucher_codes import DIGITS
 from gateway.core import audit
 from gateway.core.model import LogClass, Reply, Request
@@ -20,9 +19,8 @@ def redeem(conn: Connection, request: Request) -> Reply:
     """Used once, whoever else tries; a wrong one is wrong in the same words, whatever the reason."""
     at = office(request)
     assert request.member is not None, "the registry lets only members in"
-    books = Books(at.organisation, at.keys, at.new_id)
     code = request.arguments["code"]
-    match vouchers.redeem(conn, books, request.number, request.member.id, code, request.now):
+    match vouchers.redeem(conn, at.books, request.number, request.member.id, code, request.now):
         case vouchers.Locked(until=until):
             return at.wait(request, until)
         case vouchers.Used():

@@ -197,3 +197,8 @@ class Gateway:
     providers: Mapping[str, Provider] = field(default_factory=dict)
     callbacks: Callbacks = field(default_factory=Callbacks)
     alarms: Alarms = field(default_factory=Alarms)
+
+    @property
+    def remittance_bank(self) -> str | None:
+        """Where what treasurers hand on arrives, unless a statement says it came elsewhere."""
+        return min(self.bank, default=None)

@@ -98,7 +98,7 @@ class Muster:
         self.board = Board(reactor.seconds)
         self.decided = Snapshot()  # what the organisation decides while it runs
         self._chosen = chosen.Chosen()
-        office = chosen.office(settings.organisation, self.keys, self.ids, self._chosen, wallets=wallets(settings))
+        office = _office(settings, self, self._chosen)
         self.place = Workplace(
             office=office,
             engine=_engine(office, settings),
@@ -281,6 +281,7 @@ class Muster:
             now=self.now,
             demo=self.demo,
             providers=tuple(self.settings.providers),
+            bank=self.settings.remittance_bank,
             sms_to=next((link.source for link in self.settings.smpp.values() if link.source), ""),
             extras=self._extras(self),
             exports=self.settings.path.parent / "exports",
@@ -402,10 +403,17 @@ def _decided(
     choice = chosen.chosen(taken, now)
     if choice == known:
         return taken, choice, None
-    return (
-        taken,
+    return taken, choice, _office(settings, muster, choice)
+
+
+def _office(settings: Gateway, muster: Muster, choice: chosen.Chosen) -> Office:
+    return chosen.office(
+        settings.organisation,
+        muster.keys,
+        muster.ids,
         choice,
-        chosen.office(settings.organisation, muster.keys, muster.ids, choice, wallets=wallets(settings)),
+        wallets=wallets(settings),
+        bank=settings.remittance_bank,
     )
 
 

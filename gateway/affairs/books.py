@@ -14,11 +14,13 @@ from gateway.core.keys import Keys
 
 @dataclass(frozen=True, slots=True)
 class Books:
-    """`keys` make receipt numbers that tell nobody how many there are."""
+    """`keys` make receipt numbers that tell nobody how many there are. `bank` is the account at which arrives what
+    treasurers hand on; None when no bank was named."""
 
     organisation: Organisation
     keys: Keys
     new_id: Callable[[], int]
+    bank: str | None = None
     zone: ZoneInfo = field(init=False)
 
     def __post_init__(self) -> None:

@@ -64,13 +64,20 @@ def send(
 
 
 def arrived(
-    conn: Connection, books: Books, number: str, *, by: str, now: datetime, bank: Account | None = None
+    conn: Connection,
+    books: Books,
+    number: str,
+    *,
+    by: str,
+    now: datetime,
+    bank: Account | None = None,
+    at: datetime | None = None,
 ) -> Remittance | None:
-    """Finance, or the bank's statement, has found it in the bank; None when it is not on its way."""
+    """Finance has found it in the bank; None when it is not on its way. The bank's statement says which and when."""
     found = _settle(conn, number, ARRIVED, by, now)
     if found is not None:
-        to = bank or Account(AccountKind.BANK, _top(found))
-        _post(conn, books, found, "arrived", to, _transit(found), by, now)
+        to = bank or Account(AccountKind.BANK, books.bank or _top(found))
+        _post(conn, books, found, "arrived", to, _transit(found), by, now, at)
     return found
 
 
@@ -103,7 +110,7 @@ def _settle(conn: Connection, number: str, state: str, by: str, now: datetime) -
 
 
 def _top(found: Remittance) -> str:
-    """Whose bank it is: the organisation's own branch."""
+    """Whose bank it is when none is named: the organisation's own branch."""
     return found.branch_path.strip("/").partition("/")[0]
 
 
@@ -120,12 +127,13 @@ def _post(
     credit: Account,
     actor: str,
     now: datetime,
+    at: datetime | None = None,
 ) -> None:
     entry = Entry(
         key=f"remittance:{found.id}:{step}",
         kind="remittance",
         postings=(Posting(debit, found.amount), Posting(credit, -found.amount)),
-        effective=now,
+        effective=at or now,
         actor=actor,
         currency=books.currency,
     )

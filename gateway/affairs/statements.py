@@ -210,7 +210,7 @@ def _remittance(
         return None
     ((number, id_, state),) = found
     if state == remittances.TRANSIT:
-        remittances.arrived(conn, books, number, by=source.actor, now=now, bank=source.account)
+        remittances.arrived(conn, books, number, by=source.actor, now=now, bank=source.account, at=movement.at)
     txn_id = conn.scalar(
         select(txn.c.id)
         .join(posting, posting.c.txn_id == txn.c.id)
@@ -238,8 +238,9 @@ def _vouchers(
     if rest or many > left:
         return None  # finance looks at it
     vouchers.sell(
-        conn, books.new_id, number, many, key=movement.key, actor=source.actor, now=now, source=source.account
-    )
+        conn, books.new_id, number, many, key=movement.key, actor=source.actor, now=now, at=movement.at,
+        source=source.account,
+    )  # fmt: skip
     txn_id = conn.scalar(select(txn.c.id).where(txn.c.key == f"vouchers sold:{movement.key}"))
     assert txn_id is not None
     return txn_id, f"vouchers {number}"

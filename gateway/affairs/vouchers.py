@@ -200,9 +200,10 @@ def sell(
     actor: str,
     now: datetime,
     source: Account,
+    at: datetime | None = None,
 ) -> None:
     """`count` vouchers of the batch were paid for, to `source`: the box of the treasurer who sold them, or a bank.
-    Under one key it counts once."""
+    Under one key it counts once; `at` is when the money moved, if it was not now."""
     found = conn.execute(
         select(voucher_batch, branch.c.code)
         .join(branch, branch.c.id == voucher_batch.c.branch_id)
@@ -220,7 +221,7 @@ def sell(
             Posting(source, amount),
             Posting(Account(AccountKind.VOUCHERS, found.code), -amount),
         ),
-        effective=now,
+        effective=at or now,
         actor=actor,
         currency=found.currency,
     )

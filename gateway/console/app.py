@@ -157,12 +157,14 @@ class Console(Service):
         demo: bool = False,
         sms_to: str = "",
         providers: Collection[str] = (),
+        bank: str | None = None,
         extras: Sequence[Extra] = (),
         exports: Path | None = None,
         importer: Importer | None = None,
     ) -> None:
         """`commands` maps the code of each command to its name by language, for the log; `sms_to` is the number that
-        papers ask members to text to, `providers` the wallets that can be asked to give money back."""
+        papers ask members to text to, `providers` the wallets that can be asked to give money back, `bank` where what
+        treasurers hand on arrives."""
         self.settings = settings
         self.organisation = organisation
         self.database = database
@@ -181,6 +183,7 @@ class Console(Service):
         self.sums = Sums(database, reactor.seconds)
         self.sms_to = sms_to
         self.providers = providers
+        self.bank = bank
         self.importer = importer
         self.tasks = Tasks()
         self.tries = signin.Tries(reactor)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from sqlalchemy import Connection
 
-from gateway.affairs import cash, cashdays, claims, remittances
-from gateway.affairs.ledger import AccountKind
+from gateway.affairs import cash, cashdays, claims, reconciliation, remittances, statements
+from gateway.affairs.comparing import Found
+from gateway.affairs.ledger import Account, AccountKind
+from gateway.affairs.statement_lines import Line
+from gateway.affairs.statements import Outcome
 from tests.commands.village import AUDITOR, CHEN, FINANCE, LI, TREASURER, Village, code
 
 CASH, SUSPENSE, OVER_SHORT = AccountKind.CASH, AccountKind.SUSPENSE, AccountKind.OVER_SHORT
@@ -160,6 +164,41 @@ def test_money_is_in_transit_until_finance_has_found_it(village: Village) -> Non
     found = remittances.find(village.conn, number)
     assert found is not None
     assert (found.reference, found.state, found.settled_by) == ("8812", "arrived", f"member:{FINANCE}")
+
+
+def _statement_says(village: Village, number: str, day: date) -> Outcome:
+    """The county's bank shows the remittance on this day."""
+    line = Line(number=1, day=day, amount=600, reference="B1", text=f"cash paid in {number}")
+    bank = Account(BANK, "county")
+    (result,) = statements.add(
+        village.conn, village.office.books, bank, [line], by="file", actor="staff:a", now=village.now
+    )
+    return result.outcome
+
+
+def _compared(village: Village, day: date) -> dict[Found, int]:
+    bank = Account(BANK, "county")
+    found = reconciliation.run(village.conn, village.office.books, bank, day, village.now)
+    return {name: many for name, many in found.counts.items() if many}
+
+
+@pytest.mark.parametrize("first", ["finance", "statement"])
+def test_finance_and_the_bank_s_statement_mean_the_same_money(village: Village, first: str) -> None:
+    """Whoever comes first books it, for the day on which it was there; the other finds it."""
+    village.office = replace(village.office, bank="county")
+    number = _remit(village)
+    today = date(2026, 8, 18)
+    if first == "finance":
+        village.says(FINANCE, f"Y {code(village.says(FINANCE, f'到账 {number}'))}")
+        assert _statement_says(village, number, today) is Outcome.BOOKED
+    else:
+        village.waits(days=1)
+        assert _statement_says(village, number, today) is Outcome.BOOKED
+        village.says(FINANCE, f"到账 {number}")
+        assert village.error == "E04"
+    held = (village.balance(TRANSIT, ANHE_CODE), village.balance(BANK, "county"), village.balance(SUSPENSE, "county"))
+    assert held == (0, 600, 0)
+    assert _compared(village, today) == {Found.MATCH: 1}
 
 
 def test_what_did_not_arrive_is_on_the_treasurer_s_book_again(village: Village) -> None:

@@ -52,6 +52,11 @@ def test_the_smallest_file_is_enough(file: Path) -> None:
     assert not gateway.modem
 
 
+@pytest.mark.parametrize(("banks", "bank"), [((), None), (("county",), "county"), (("union", "county"), "county")])
+def test_what_is_handed_on_arrives_at_the_first_bank_by_name(file: Path, banks: tuple[str, ...], bank: str) -> None:
+    assert read(file, SMALLEST + "".join(f"\n[bank.{name}]\n" for name in banks)).remittance_bank == bank
+
+
 def test_the_example_is_right() -> None:
     gateway = load(EXAMPLE, environment={})
     assert gateway.organisation.signature_for("zh") == "安河组织"

@@ -127,6 +127,7 @@ def main(url: str, public_url: str, demo: str) -> None:
         reactor=the_reactor,
         now=clock,
         demo=demo == "demo",
+        bank="county",
         exports=Path(url.removeprefix("sqlite:///")).parent / "exports",
         importer=Importer(
             url=url,

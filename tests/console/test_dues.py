@@ -287,7 +287,7 @@ def test_finance_decides_what_nobody_confirmed_and_finds_what_was_handed_on(worl
     arrived = {"form": form, "verdict": "arrived"}
     for _ in range(2):
         assert wu.post(f"/dues/days/remittance/{made.remittance}", arrived).status == 303
-    bank = Account(AccountKind.BANK, "53")
+    bank = Account(AccountKind.BANK, "county")
     assert world.run(lambda conn: ledger.balance(conn, bank, "CNY").posted) == 300
     tan = world.browser("tan")
     tan.get("/dues/days")

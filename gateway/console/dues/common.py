@@ -31,7 +31,7 @@ LARGEST = 10**9  # minor units that a form may name
 
 
 def books(visit: Visit) -> Books:
-    return Books(visit.console.organisation, visit.console.keys, visit.console.ids)
+    return Books(visit.console.organisation, visit.console.keys, visit.console.ids, visit.console.bank)
 
 
 def page(visit: Visit, template: str, values: Mapping[str, Any], *, status: int = 200) -> Page:
