@@ -21,7 +21,7 @@ from gateway.affairs.ledger import Account, AccountKind, Refused
 from gateway.core import audit
 from gateway.core.engines import upsert
 from gateway.core.tables.money import account as accounts
-from gateway.core.tables.money import posting, txn
+from gateway.core.tables.money import posting, settlement, txn
 from gateway.core.tables.reconciling import reconciled as table
 from gateway.core.tables.reconciling import reconciled_day, statement_entry
 
@@ -193,7 +193,10 @@ def sources(conn: Connection, books: Books, day: date) -> tuple[Account, ...]:
         select(accounts.c.kind, accounts.c.owner)
         .join(posting, posting.c.account == accounts.c.name)
         .join(txn, txn.c.id == posting.c.txn_id)
-        .where(accounts.c.kind.in_(kinds), txn.c.effective >= first, txn.c.effective < last)
+        .outerjoin(settlement, settlement.c.txn_id == txn.c.id)
+        .where(
+            accounts.c.kind.in_(kinds), txn.c.state == "posted", reconciling.moved >= first, reconciling.moved < last
+        )
     )
     told = select(statement_entry.c.kind, statement_entry.c.owner).where(statement_entry.c.day == day)
     found = {tuple(row) for row in conn.execute(moved.union(told))}

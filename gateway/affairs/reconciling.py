@@ -15,12 +15,13 @@ from gateway.affairs.comparing import Ours, Pair, Theirs, compare, normal
 from gateway.affairs.ledger import Account, AccountKind
 from gateway.core.engines import upsert
 from gateway.core.tables.cash import cash_day
-from gateway.core.tables.money import posting, txn
+from gateway.core.tables.money import posting, settlement, txn
 from gateway.core.tables.organisation import branch
 from gateway.core.tables.reconciling import refund, statement_entry, statement_import
 from gateway.core.tables.vouchers import voucher, voucher_batch
 
 WINDOW = 7  # days around the one that is compared: month ends, night hours, slow banks
+moved = func.coalesce(settlement.c.at, txn.c.effective)  # what was pending: when it happened, not when it was agreed
 
 
 def pairs(conn: Connection, books: Books, account: Account, day: date, now: datetime) -> list[Pair]:
@@ -38,16 +39,17 @@ def ours(conn: Connection, books: Books, account: Account, day: date) -> list[Ou
     """What our book has of this account, for some days around."""
     first, last = _window(books, day)
     rows = conn.execute(
-        select(txn.c.id, txn.c.key, txn.c.effective, func.sum(posting.c.amount), func.max(refund.c.reference))
+        select(txn.c.id, txn.c.key, moved, func.sum(posting.c.amount), func.max(refund.c.reference))
         .join(posting, posting.c.txn_id == txn.c.id)
+        .outerjoin(settlement, settlement.c.txn_id == txn.c.id)
         .outerjoin(refund, refund.c.txn_id == txn.c.id)
         .where(
             posting.c.account == account.name(books.currency),
             txn.c.state == "posted",
-            txn.c.effective >= first,
-            txn.c.effective < last,
+            moved >= first,
+            moved < last,
         )
-        .group_by(txn.c.id, txn.c.key, txn.c.effective)
+        .group_by(txn.c.id, txn.c.key, moved)
     )
     prefix = f"{account.kind}:{account.owner}:"
     return [
@@ -55,9 +57,9 @@ def ours(conn: Connection, books: Books, account: Account, day: date) -> list[Ou
             txn_id=id_,
             references=normal(key.removeprefix(prefix).partition(":")[0] if key.startswith(prefix) else key, reference),
             amount=int(amount),
-            day=effective.astimezone(books.zone).date(),
+            day=at.astimezone(books.zone).date(),
         )
-        for id_, key, effective, amount, reference in rows
+        for id_, key, at, amount, reference in rows
     ]
 
 
@@ -133,10 +135,11 @@ def _held(conn: Connection, books: Books, account: Account, day: date) -> tuple[
     """What the account held at the end of the day, and its last transaction of that day."""
     first, last = span(books, day)
     name = account.name(books.currency)
-    posted = select(posting.c.amount, txn.c.id, txn.c.effective).join(txn, txn.c.id == posting.c.txn_id)
-    upto = posted.where(posting.c.account == name, txn.c.state == "posted", txn.c.effective < last).subquery()
+    posted = select(posting.c.amount, txn.c.id, moved.label("moved")).join(txn, txn.c.id == posting.c.txn_id)
+    posted = posted.outerjoin(settlement, settlement.c.txn_id == txn.c.id)
+    upto = posted.where(posting.c.account == name, txn.c.state == "posted", moved < last).subquery()
     held = conn.scalar(select(func.coalesce(func.sum(upto.c.amount), 0)))
-    newest = conn.scalar(select(func.max(upto.c.id)).where(upto.c.effective >= first))
+    newest = conn.scalar(select(func.max(upto.c.id)).where(upto.c.moved >= first))
     return int(held or 0), newest
 
 
