@@ -13,6 +13,7 @@ from gateway.affairs.books import Books
 from gateway.affairs.ledger import Account, AccountKind, Entry, Posting
 from gateway.core.model import Member
 from gateway.core.tables.cash import remittance
+from gateway.core.tables.money import account, posting, txn
 
 TRANSIT, ARRIVED, RETURNED = "transit", "arrived", "returned"
 
@@ -79,6 +80,33 @@ def arrived(
         to = bank or Account(AccountKind.BANK, books.bank or _top(found))
         _post(conn, books, found, "arrived", to, _transit(found), by, now, at)
     return found
+
+
+def keys(id_: int) -> tuple[str, str]:
+    """Of the transactions by which a remittance is at a bank."""
+    return f"remittance:{id_}:arrived", f"remittance:{id_}:elsewhere"
+
+
+def elsewhere(conn: Connection, books: Books, id_: int, bank: Account, *, by: str, at: datetime, now: datetime) -> int:
+    """The statement of another bank has what finance believed to be at the first: it is moved there."""
+    believed = conn.execute(
+        select(account.c.kind, account.c.owner, posting.c.amount)
+        .join_from(txn, posting, posting.c.txn_id == txn.c.id)
+        .join(account, account.c.name == posting.c.account)
+        .where(txn.c.key == keys(id_)[0], posting.c.amount > 0)
+    ).one()
+    entry = Entry(
+        key=keys(id_)[1],
+        kind="remittance",
+        postings=(
+            Posting(bank, believed.amount),
+            Posting(Account(AccountKind(believed.kind), believed.owner), -believed.amount),
+        ),
+        effective=at,
+        actor=by,
+        currency=books.currency,
+    )
+    return ledger.post(conn, books.new_id, entry, now).id
 
 
 def returned(conn: Connection, books: Books, number: str, *, by: str, now: datetime) -> Remittance | None:

@@ -211,14 +211,16 @@ def _remittance(
     ((number, id_, state),) = found
     if state == remittances.TRANSIT:
         remittances.arrived(conn, books, number, by=source.actor, now=now, bank=source.account, at=movement.at)
+    taken = select(table.c.id).join(txn, txn.c.id == table.c.txn_id).where(txn.c.key.in_(remittances.keys(id_)))
+    if conn.scalar(taken) is not None:
+        return None
     txn_id = conn.scalar(
         select(txn.c.id)
         .join(posting, posting.c.txn_id == txn.c.id)
-        .where(txn.c.key == f"remittance:{id_}:arrived", posting.c.account == source.account.name(books.currency))
+        .where(txn.c.key.in_(remittances.keys(id_)), posting.c.account == source.account.name(books.currency))
     )
-    taken = select(table.c.id).where(table.c.txn_id == txn_id)
-    if txn_id is None or conn.scalar(taken) is not None:
-        return None
+    if txn_id is None:
+        txn_id = remittances.elsewhere(conn, books, id_, source.account, by=source.actor, at=movement.at, now=now)
     return txn_id, f"remittance {number}"
 
 

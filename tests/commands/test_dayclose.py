@@ -196,9 +196,31 @@ def test_finance_and_the_bank_s_statement_mean_the_same_money(village: Village, 
         assert _statement_says(village, number, today) is Outcome.BOOKED
         village.says(FINANCE, f"到账 {number}")
         assert village.error == "E04"
-    held = (village.balance(TRANSIT, ANHE_CODE), village.balance(BANK, "county"), village.balance(SUSPENSE, "county"))
+    held = (
+        village.balance(TRANSIT, ANHE_CODE),
+        village.balance(BANK, "county"),
+        village.balance(SUSPENSE, "bank:county"),
+    )
     assert held == (0, 600, 0)
     assert _compared(village, today) == {Found.MATCH: 1}
+
+
+def test_the_statement_knows_better_at_which_bank_it_is(village: Village) -> None:
+    """Finance believed it at the first bank, or before any was named: it is not money that came twice."""
+    number = _remit(village)
+    village.says(FINANCE, f"Y {code(village.says(FINANCE, f'到账 {number}'))}")
+    assert village.balance(BANK, "5301") == 600
+    today = date(2026, 8, 18)
+    assert _statement_says(village, number, today) is Outcome.BOOKED
+    assert [village.balance(BANK, bank) for bank in ("5301", "county")] == [0, 600]
+    assert village.balance(SUSPENSE, "bank:county") == 0
+    assert _compared(village, today) == {Found.MATCH: 1}
+    line = Line(number=1, day=today, amount=600, reference="B2", text=f"again {number}")
+    bank = Account(BANK, "union")
+    (again,) = statements.add(
+        village.conn, village.office.books, bank, [line], by="file", actor="staff:a", now=village.now
+    )
+    assert again.outcome is Outcome.SUSPENSE
 
 
 def test_what_did_not_arrive_is_on_the_treasurer_s_book_again(village: Village) -> None:
