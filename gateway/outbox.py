@@ -213,9 +213,9 @@ class Outbox:
 
     def _turn(self, *, ahead: bool = False) -> None:
         """`ahead`: nothing can be written now, so mark what shall be written as soon as something can."""
+        self._write_ready()
         if self._turning:
             return
-        self._write_ready()
         answers, self._answers = self._answers, []
         chosen: list[Part] = []
         wanted = Wanted(slots=0, bulk=0, room=0, below=0)
@@ -447,10 +447,8 @@ class Outbox:
         if answer.part.lane is Lane.BULK:
             self._bulk_inflight -= 1
         self._answers.append(answer)
-        if self._ready:
-            self._write_ready()
         if self._running:
-            self._turn_soon()
+            self._turn_soon()  # with all that this read of the socket brings: one of them may ask us to slow down
         else:
             self._turn()
 

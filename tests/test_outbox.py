@@ -317,7 +317,8 @@ def test_the_next_window_stands_ready_and_goes_as_the_operator_answers(patient: 
     patient.turn(0.01)
     assert patient.inflight() == 6
     assert patient.line.written == list("abc")
-    patient.line.answer(2)  # before anything is recorded
+    patient.line.answer(2)
+    patient.clock.advance(0)
     assert patient.line.written == list("abcde")
     assert len(patient.line.unanswered) == patient.line.window
     for _ in range(20):
@@ -330,10 +331,16 @@ def test_the_next_window_stands_ready_and_goes_as_the_operator_answers(patient: 
     assert patient.outbox.inflight == 0
 
 
-def test_after_a_crash_what_stood_ready_is_queued_and_only_the_rest_unknown(patient: House, tmp_path: Path) -> None:
+def test_after_a_crash_what_stood_ready_is_queued_and_only_the_rest_unknown(
+    patient: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     patient.queue(*"abcdefghij")
     patient.turn(0.01)
-    patient.line.answer()  # writes the first of those that stand ready; the record of this answer is lost in the crash
+    with monkeypatch.context() as killed:  # before this answer is recorded
+        killed.setattr(Inline, "run", lambda *_, **__: Deferred())
+        patient.line.answer()
+        patient.turn()
+    assert patient.line.written == list("abcd")
     known = left(tmp_path, "this boot")
     with patient.conn.begin():
         assert recovery.recover(patient.conn, patient.now(), known) == (2, 3)
@@ -422,6 +429,20 @@ def test_what_is_throttled_comes_before_what_stands_ready(patient: House) -> Non
         while patient.line.unanswered:
             patient.line.answer()
     assert patient.line.written == [*"abc", *"abcdef"]
+    assert patient.states() == ["sent"] * 6
+
+
+def test_an_answer_that_comes_with_a_throttling_lets_nothing_overtake(patient: House) -> None:
+    patient.queue(*"abcdef")
+    patient.turn(0.01)
+    patient.line.answer()
+    patient.line.refuse(Throttled("0x58", code=0x58))
+    patient.line.refuse(Throttled("0x58", code=0x58))
+    for _ in range(300):
+        patient.turn(0.1)
+        while patient.line.unanswered:
+            patient.line.answer()
+    assert patient.line.written == [*"abc", *"bcdef"]
     assert patient.states() == ["sent"] * 6
 
 
