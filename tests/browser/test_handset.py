@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.demo.test_demo import LI, STRANGER, Visit
 from tests.reactors import running
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("demo")]
+pytestmark = pytest.mark.browser
 
 PICTURES = Path(__file__).parents[2] / "docs" / "images"
 TREASURER, GRACE = "+8613800000007", "+254712345678"

@@ -12,8 +12,6 @@ from tests.demo.test_demo import LI, Visit
 from tests.reactors import Running, running
 from tests.smpp.test_simulator import until
 
-pytestmark = pytest.mark.xdist_group("demo")  # whose ports begin with the same ones
-
 TREASURER, FINANCE, AUDITOR = "+8613800000007", "+8613800000008", "+8613800000009"
 
 

@@ -22,8 +22,6 @@ from tests.console.served import Browser
 from tests.reactors import Running, running
 from tests.smpp.test_simulator import until
 
-pytestmark = pytest.mark.xdist_group("demo")  # whose ports begin with the same ones
-
 LI, GRACE, CHEN, STRANGER = "+8613800000001", "+254712345678", "+8615700000004", "+8613800000006"
 
 

@@ -21,8 +21,6 @@ from smpp.simulator import Options
 from tests.reactors import Running, running
 from tests.smpp.test_simulator import TRANSCEIVER, Raw, until
 
-pytestmark = pytest.mark.xdist_group("demo")  # whose ports begin with the same ones
-
 PHONE, VILLAGE = "+8613800000001", "+8615700000004"
 
 

@@ -10,8 +10,6 @@ from tests.demo.test_demo import GRACE, LI, Visit
 from tests.reactors import running
 from tests.smpp.test_simulator import until
 
-pytestmark = pytest.mark.xdist_group("demo")  # whose ports begin with the same ones
-
 
 @pytest.fixture(scope="module")
 def visit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visit]:

@@ -15,8 +15,6 @@ from gateway.providers.worker import intent_of, secret
 from tests.providers.house import House, until
 from tests.providers.house import house as make_house
 
-pytestmark = pytest.mark.xdist_group("demo")  # whose ports begin with the same ones
-
 
 def get(port: int, path: str, method: str = "GET") -> int:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
