@@ -19,8 +19,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from tests.peers import smsc_sim
 
 FIRST_NUMBER = 8613800000000
 API_KEY = "a-key-for-the-benchmark-only"
+_PORTS = count(os.getpid())
 _CONFIG = """
 [organisation]
 name = "Bench"
@@ -254,10 +256,18 @@ def muster() -> str:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port to listen on soon, which nobody else takes until then.
+
+    It lies below the range from which the system gives ports to outgoing connections, so that none of these has it
+    when a program under test gets to its listen(); and every worker of the test runner has a slice of its own.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw9").removeprefix("gw")) % 10
+    while True:
+        port = 10_000 + worker * 2_000 + next(_PORTS) % 2_000
+        with socket.socket() as probe, suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def _member(i: int, branches: int, now: datetime) -> dict[str, Any]:

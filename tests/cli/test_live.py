@@ -19,15 +19,11 @@ from urllib.request import ProxyHandler, build_opener
 
 import pytest
 
+from bench.harness import free_port
+
 MUSTER = Path(sys.executable).with_name("muster")
 PHONE = "+8613800000007"
 _OPENER = build_opener(ProxyHandler({}))
-
-
-def free_port() -> int:
-    with socket.socket() as trial:
-        trial.bind(("127.0.0.1", 0))
-        return int(trial.getsockname()[1])
 
 
 def muster(*arguments: str | Path) -> subprocess.CompletedProcess[str]:

@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import Connection, func, select, update
 from twisted.internet.defer import Deferred
 
+from bench.harness import free_port
 from config.model import Api, Callbacks, Console, Database, Gateway, Organisation, Provider, Security
 from gateway.affairs import intents, ledger, members
 from gateway.affairs.intents import Another, Intent, Step
@@ -28,7 +29,6 @@ from gateway.core.tables.intents import payment_intent
 from gateway.core.tables.money import txn
 from gateway.core.tables.organisation import obligation
 from gateway.core.upgrade import upgrade
-from gateway.demo.main import free_port
 from gateway.providers.simulated_daraja import CREDENTIAL, INITIATOR, PASSKEY, SimulatedDaraja
 from gateway.providers.simulated_gsma import SimulatedGsma
 from gateway.providers.simulated_server import Options
@@ -66,7 +66,7 @@ class House:
         self.ahead = timedelta(0)
         self.phones = Nobody()
         self.daraja_phones = Nobody()
-        self.api_port = free_port("127.0.0.1", 20_000 + Random().randrange(20_000))
+        self.api_port = free_port()
         options = Options(client_id="muster", client_secret="secret")
         running.call(self._make, options)
         self.settings = self._settings(

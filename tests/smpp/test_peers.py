@@ -27,6 +27,7 @@ from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory, Protocol
 
+from bench.harness import free_port
 from config.model import SmppLink as Settings
 from gateway.core.model import (
     Channel,
@@ -142,11 +143,6 @@ def linked(reactor: Running, endpoint: str, **settings: Any) -> Iterator[Office]
         yield office
     finally:
         reactor.call(link.stopService)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return int(listening.getsockname()[1])
 
 
 # --- the C simulator --------------------------------------------------------------------------------------------
