@@ -1,6 +1,7 @@
 """Sheets of A4 as PDF, with the font in the file, so that they print alike on machines that have no Chinese font.
 
-Drawing takes a tenth of a second and more: not in the reactor, not in the database thread.
+Drawing takes a tenth of a second and more: not in the reactor, not in the database thread. The libraries are loaded
+with the first sheet: they take 45 MB, which a gateway that prints nothing does without.
 """
 
 from __future__ import annotations
@@ -10,10 +11,10 @@ import unicodedata
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from fontTools.ttLib import TTFont
-from fpdf import FPDF
-from fpdf.enums import Align, TextMode, XPos, YPos
+if TYPE_CHECKING:
+    from fpdf import FPDF
 
 FONT = Path(__file__).parent / "fonts" / "NotoSansSC-GBK.woff"
 PDF_TYPE = "application/pdf"
@@ -21,7 +22,7 @@ WIDTH, HEIGHT, MARGIN = 210.0, 297.0, 18.0  # millimetres
 _FAMILY = "NotoSansSC"
 _STROKE = 0.045  # of a point size: how much strong letters are outlined
 _LOCALES = {"zh": "zh-CN", "en": "en-GB"}
-_ALIGN = {"left": Align.L, "centre": Align.C, "right": Align.R}
+_ALIGN = {"left": "L", "centre": "C", "right": "R"}
 
 logging.getLogger("fontTools").setLevel(logging.ERROR)  # it tells every table it drops
 
@@ -39,6 +40,8 @@ def _drawn_as(char: str) -> str:
 
 @lru_cache(maxsize=1)
 def _drawn() -> frozenset[int]:
+    from fontTools.ttLib import TTFont
+
     with TTFont(FONT, lazy=True) as font:
         return frozenset(code for code in font.getBestCmap() if chr(code).isprintable())
 
@@ -47,7 +50,9 @@ class Paper:
     """A document in the making; places are millimetres from the upper left corner, sizes are points."""
 
     def __init__(self, title: str, *, language: str, author: str, at: datetime) -> None:
-        self._pdf = FPDF(orientation="portrait", unit="mm", format="A4")
+        from fpdf import FPDF
+
+        self._pdf: FPDF = FPDF(orientation="portrait", unit="mm", format="A4")
         self._pdf.set_auto_page_break(False)
         self._pdf.add_font(_FAMILY, fname=FONT)
         self._pdf.set_title(printable(title))
@@ -80,14 +85,14 @@ class Paper:
         pdf.set_line_width(size * _STROKE * 25.4 / 72)
         pdf.set_xy(x, y)
         # A context of its own: a way of drawing would stay for what comes after it.
-        with pdf.local_context(text_mode=TextMode.FILL_STROKE if strong else TextMode.FILL):
+        with pdf.local_context(text_mode="FILL_STROKE" if strong else "FILL"):
             pdf.multi_cell(
                 width,
                 size * spacing * 25.4 / 72,
                 printable(text),
                 align=_ALIGN[align],
-                new_x=XPos.LEFT,
-                new_y=YPos.NEXT,
+                new_x="LEFT",
+                new_y="NEXT",
                 padding=0,
             )
             below = pdf.get_y()
@@ -115,7 +120,7 @@ class Paper:
             pdf.set_font(_FAMILY, size=60)
             pdf.set_text_color(200, 30, 30)
             pdf.set_xy(0, HEIGHT / 3 - 15)
-            pdf.cell(WIDTH, 30, printable(text), align=Align.C)
+            pdf.cell(WIDTH, 30, printable(text), align="C")
 
     def octets(self) -> bytes:
         return bytes(self._pdf.output())
