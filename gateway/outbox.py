@@ -42,6 +42,7 @@ _HELD_WINDOWS = 10  # windows of leased parts in memory
 _BULK_SHARE = 0.8  # of the window
 _IDLE_POLL = 1.0  # seconds: waking is a hint, the queue is the truth
 _AHEAD = 0.003  # seconds without an answer, after which the next window is marked
+_AFTER_WRITING = 0.0005  # seconds for the octets of what stood ready to leave, before the database's thread works
 _READY_LIFE = 1.0  # seconds: what stands ready longer passes the gate again, for a STOP may have come since
 _RETRY_BASE = 5.0  # seconds, doubled with each attempt that counts
 
@@ -203,17 +204,19 @@ class Outbox:
 
     # --- one turn ---------------------------------------------------------------------------------------------
 
-    def _turn_soon(self) -> None:
-        """With whatever else comes in this round of the reactor."""
+    def _turn_soon(self, after: float = 0.0) -> None:
+        """With whatever else comes in this round of the reactor, or in the next `after` seconds."""
         if self._soon is not None and self._soon.active():
-            if self._soon.getTime() <= self._clock.seconds():
+            if self._soon.getTime() <= self._clock.seconds() + after:
                 return
             self._soon.cancel()  # it waited for the pace, and what is answered need not
-        self._soon = self._clock.callLater(0, self._turn)
+        self._soon = self._clock.callLater(after, self._turn)
 
     def _turn(self, *, ahead: bool = False) -> None:
         """`ahead`: nothing can be written now, so mark what shall be written as soon as something can."""
-        self._write_ready()
+        if self._write_ready() and self._running:
+            self._turn_soon(_AFTER_WRITING)
+            return
         if self._turning:
             return
         answers, self._answers = self._answers, []
@@ -340,18 +343,20 @@ class Outbox:
         if self._running and not self._answers and self._may_mark():
             self._turn(ahead=True)
 
-    def _write_ready(self) -> None:
-        """The operator has answered: what stands ready goes, unless something more urgent is in hand or just came."""
-        free = self._slots(self._recording + len(self._answers))
+    def _write_ready(self) -> bool:
+        """The operator has answered: what stands ready goes, unless something more urgent is in hand or just came.
+        Whether anything went."""
+        free, written = self._slots(self._recording + len(self._answers)), self.written
         while self._ready and free > 0 and self.ready and not self._woken:
             part = self._ready[0]
             if any(self._held[lane] for lane in Lane if lane < part.lane):
-                return
+                break
             if part.lane is Lane.BULK and self._bulk_slots() <= 0:
-                return
+                break
             free -= 1
             self._taken()
             self.write((part,))
+        return self.written > written
 
     def _taken(self) -> Part:
         """The first that stands ready, which the file then forgets."""

@@ -350,6 +350,18 @@ def test_after_a_crash_what_stood_ready_is_queued_and_only_the_rest_unknown(
     assert remote_id.startswith("id-")
 
 
+def test_octets_leave_before_the_answers_that_made_room_are_recorded(patient: House) -> None:
+    """Else the thread of the database holds the interpreter while the socket waits."""
+    patient.queue(*"abcdef")
+    patient.turn(0.01)
+    patient.line.answer(3)
+    patient.turn()
+    assert patient.line.written == list("abcdef")
+    assert patient.inflight() == 6
+    patient.turn(0.001)
+    assert patient.inflight() == 3
+
+
 def test_what_is_recorded_is_forgotten(patient: House, tmp_path: Path) -> None:
     patient.queue(*"abcdefghij")
     for _ in range(20):
