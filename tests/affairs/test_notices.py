@@ -15,7 +15,7 @@ from gateway.affairs.notices import approval, drafts, expansion, hours, progress
 from gateway.affairs.notices.approval import Place
 from gateway.affairs.notices.audience import Audience
 from gateway.affairs.notices.drafts import Notice, Person, Refused, Wording
-from gateway.affairs.notices.handover import Handover
+from gateway.affairs.notices.handover import DUE, Handover
 from gateway.affairs.notices.hours import Quiet
 from gateway.affairs.notices.wording import Voice
 from gateway.core import outcomes, recovery
@@ -402,6 +402,34 @@ def test_a_restart_in_the_middle_of_the_expansion(house: House, piece: int) -> N
     assert sorted(went) == numbers
 
 
+def test_a_turn_that_was_rolled_back_comes_again(house: House) -> None:
+    """The page goes on behind those who had their turn, and what is left behind is found at the end."""
+    numbers = house.join(7)
+    house.approved()
+    with house.conn.begin_nested() as lost:
+        house.turn(3)
+        lost.rollback()
+    went: list[str] = []
+    while released := house.turn(2):
+        went += [p.to for p in released.write]
+        if not released.more:
+            break
+    assert sorted(went) == numbers
+
+
+def test_who_comes_from_another_link_waits_for_nobody(house: House) -> None:
+    """Also when their numbers lie ahead of those who had their turn already."""
+    numbers = house.join(6)
+    found = house.approved()
+    moved = notice_recipient.c.number.in_(numbers[:2])
+    house.conn.execute(update(notice_recipient).where(moved).values(link="other"))
+    house.turn(2)
+    house.conn.execute(update(notice_recipient).where(moved).values(link="mobile"))
+    while house.turn(2).more:
+        pass
+    assert house.counted(found).waiting == 0
+
+
 def test_after_a_kill_what_was_leased_goes_and_what_was_written_is_unknown(house: House) -> None:
     house.join(2)
     found = house.approved("长" * 100)
@@ -544,3 +572,20 @@ def test_the_look_at_the_clock_walks_no_recipients(house: House) -> None:
     plan = [row[3] for row in house.conn.exec_driver_sql(f"EXPLAIN QUERY PLAN {question}")]
     assert any("ix_notice_recipient_due" in line for line in plan)
     assert not any("notice_recipient USING PRIMARY" in line for line in plan)
+
+
+def test_a_window_of_recipients_is_read_in_the_order_of_the_index(house: House) -> None:
+    """Else all of a million would be sorted for each window."""
+    if house.conn.dialect.name == "sqlite":
+        rows = house.conn.exec_driver_sql(f"EXPLAIN QUERY PLAN {DUE}", (1, "mobile", 1, 0, "", 160, 0))
+        plan = [row[3] for row in rows]
+        assert any("ix_notice_recipient_due" in line and "(due,number)>" in line for line in plan)
+        return
+    house.join(2)
+    house.approved()
+    written = DUE.replace("?", "%s")
+    house.conn.exec_driver_sql("SET LOCAL enable_seqscan = off")
+    asked = (1, "mobile", NOW, NOW, "", 160, 0)
+    plan = [row[0] for row in house.conn.exec_driver_sql(f"EXPLAIN {written}", asked)]
+    page = next(index for index, line in enumerate(plan) if "ix_notice_recipient_due" in line)
+    assert "Limit" in plan[page - 1]

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import Connection, and_, bindparam, select, text
+from sqlalchemy import Connection, select
 
 from gateway.affairs import dues
 from gateway.affairs.notices import wording
@@ -22,16 +22,18 @@ from gateway.affairs.notices.hours import Quiet
 from gateway.affairs.notices.rules import rules
 from gateway.core import messages
 from gateway.core.bulk import Row, Updates
+from gateway.core.driver import ask
 from gateway.core.lookup import Lookup
 from gateway.core.model import Lane, Outbound, Resend, State
 from gateway.core.tables.metadata import Time
-from gateway.core.tables.notices import notice, notice_recipient, subscription
+from gateway.core.tables.notices import notice, notice_recipient
 from gateway.core.tables.notices import topic as topic_table
-from gateway.core.tables.organisation import branch, number
+from gateway.core.tables.organisation import number
 
 _TIME = Time()
 _PARKED = timedelta(hours=1)  # what was tried before and belongs to a paused notice is looked at again then
 _REMEMBERED = 5_000  # texts
+_NOTICES = 100  # of which it is known who had their turn last, before it begins anew with each
 _RULES_LAST = timedelta(seconds=5)
 
 
@@ -59,43 +61,22 @@ _RUNNING = (
     .where(notice.c.state == "running")
     .order_by(notice.c.emergency.desc(), notice.c.id)
 )
-_due = Lookup(
-    lambda among: (
-        select(
-            notice_recipient.c.number,
-            notice_recipient.c.member_id,
-            notice_recipient.c.language,
-            number.c.opted_out,
-            number.c.locked_until,
-            number.c.quiet_from,
-            number.c.quiet_until,
-            number.c.locked,
-            branch.c.name,
-            branch.c.code,
-            branch.c.path,
-            subscription.c.wanted,
-        )
-        .select_from(
-            notice_recipient.outerjoin(number, number.c.number == notice_recipient.c.number)
-            .outerjoin(branch, branch.c.id == notice_recipient.c.branch_id)
-            .outerjoin(
-                subscription,
-                and_(
-                    subscription.c.number == notice_recipient.c.number,
-                    subscription.c.topic_id == bindparam("topic"),
-                ),
-            )
-        )
-        .where(
-            among(notice_recipient.c.notice_id),
-            notice_recipient.c.link == bindparam("link"),
-            text("notice_recipient.state = 'waiting'"),  # written out, so that the partial index is found
-            notice_recipient.c.due <= bindparam("now"),
-        )
-        .order_by(notice_recipient.c.due)
-        .limit(bindparam("room"))
-    )
-)
+# The recipients in the order of their index, a page of them behind the last one that was taken, and only then what
+# there is to know about each: joined first, the whole notice would be sorted for every window.
+DUE = """
+SELECT page.number, page.member_id, page.language, number.opted_out, number.locked_until, number.quiet_from,
+    number.quiet_until, number.locked, branch.name, branch.code, branch.path, subscription.wanted, page.due
+FROM (
+    SELECT number, member_id, branch_id, language, due FROM notice_recipient
+    WHERE notice_id = ? AND link = ? AND state = 'waiting' AND due <= ? AND (due, number) > (?, ?)
+    ORDER BY due, number LIMIT ?
+) AS page
+LEFT JOIN number ON number.number = page.number
+LEFT JOIN branch ON branch.id = page.branch_id
+LEFT JOIN subscription ON subscription.number = page.number AND subscription.topic_id = ?
+ORDER BY page.due, page.number
+"""
+_FIRST: tuple[Any, str] = (datetime(1970, 1, 1, tzinfo=UTC), "")
 _turn = Updates(notice_recipient, ("notice_id", "number"), ("state", "reason"), kept=("message_id", "due"))
 _standing = Lookup(lambda among: select(notice.c.id, notice.c.state, notice.c.emergency).where(among(notice.c.id)))
 _people = Lookup(
@@ -118,6 +99,7 @@ class Handover:
     _texts: dict[Any, str] = field(default_factory=dict)
     _read: dict[str, Mapping[str, str]] = field(default_factory=dict)
     _quiet: tuple[datetime, Quiet] | None = None
+    _behind: dict[tuple[int, str], tuple[Any, str]] = field(default_factory=dict)  # the last taken, by notice and link
 
     # --- what goes next ------------------------------------------------------------------------------------------
 
@@ -139,10 +121,9 @@ class Handover:
     def _of(
         self, conn: Connection, those: _Running, link: str, room: int, now: datetime
     ) -> tuple[list[Outbound], bool]:
-        moment = _TIME.process_bind_param(now, conn.dialect)
-        rows = _due(conn, [those.id], link=link, now=moment, room=room, topic=those.topic_id or 0)
+        rows, more = self._page(conn, those, link, room, now)
         if not rows:
-            return [], False
+            return [], more
         quiet = None if those.emergency else self._hours(conn, now)
         turned: list[Row] = []
         chosen = []
@@ -159,11 +140,31 @@ class Handover:
         _turn(conn, turned)
         return found, True
 
+    def _page(
+        self, conn: Connection, those: _Running, link: str, room: int, now: datetime
+    ) -> tuple[Sequence[Sequence[Any]], bool]:
+        """The next recipients that are due, behind those who had their turn; whether there may be more.
+
+        PostgreSQL keeps the index entries of those until it vacuums, and would step over all of them again and
+        again. What waits further ahead, because its turn was rolled back or it came from another link, is found
+        when the end is reached and it begins anew.
+        """
+        key = those.id, link
+        behind = self._behind.get(key, _FIRST)
+        rows = ask(conn, DUE, those.id, link, now, *behind, room, those.topic_id or 0)
+        if len(rows) == room:
+            if len(self._behind) > _NOTICES:
+                self._behind.clear()
+            self._behind[key] = rows[-1][-1], rows[-1][0]
+        else:
+            self._behind.pop(key, None)
+        return rows, bool(rows) or behind is not _FIRST
+
     def _judged(
         self, conn: Connection, those: _Running, row: Sequence[Any], quiet: Quiet | None, now: datetime
     ) -> tuple[str | None, datetime | None]:
         """Why somebody is left out, or until when they wait; neither when they get it."""
-        opted_out, locked_until, quiet_from, quiet_until, locked, *_, wants = row[3:]
+        opted_out, locked_until, quiet_from, quiet_until, locked, *_, wants, _due = row[3:]
         if opted_out:
             return "opted out", None
         if locked is not None or (locked_until is not None and _moment(conn, locked_until) > now):
@@ -192,7 +193,7 @@ class Handover:
         if any("{due}" in said for said in texts.values()):
             owed = dues.owed(conn, list({row[1] for row in rows if row[1] is not None}), month)
         found, log = [], []
-        for to, member_id, language, *_, name, code, path, _wants in rows:
+        for to, member_id, language, *_, name, code, path, _wants, _due in rows:
             due = owed[member_id].amount if member_id in owed else 0
             said = self._said(those, texts, language, name or "", code or "", due, month)
             outbound = Outbound(

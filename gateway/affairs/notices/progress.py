@@ -55,7 +55,8 @@ def progress(conn: Connection, found: Notice) -> Progress:
     )
     reasons = {row[0] or "": row[1] for row in left}
     # By the small index of those who have; with the bare column SQLite walks the whole notice by its key.
-    of_it = notice_recipient.c.notice_id + 0 == found.id
+    bare = notice_recipient.c.notice_id
+    of_it = (bare + 0 if conn.dialect.name == "sqlite" else bare) == found.id
     acknowledged = conn.scalar(
         select(func.count()).select_from(notice_recipient).where(of_it, notice_recipient.c.acknowledged.is_not(None))
     )

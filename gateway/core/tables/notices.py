@@ -77,7 +77,7 @@ notice_recipient = Table(
     Column("reason", Text),
     Column("message_id", BigInteger),
     Column("acknowledged", Time),
-    Index("ix_notice_recipient_due", "notice_id", "link", "due", **_where("state = 'waiting'")),
+    Index("ix_notice_recipient_due", "notice_id", "link", "due", "number", **_where("state = 'waiting'")),
     Index("ix_notice_recipient_left", "notice_id", "reason", **_where("state = 'left'")),
     Index("ix_notice_recipient_acknowledged", "notice_id", **_where("acknowledged IS NOT NULL")),
     sqlite_with_rowid=False,
