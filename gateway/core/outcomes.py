@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 
 from gateway.core import deliveries
-from gateway.core.bulk import Row, Updates
+from gateway.core.bulk import Inserts, Row, Updates
 from gateway.core.database import wake
 from gateway.core.lookup import Lookup
 from gateway.core.messages import Key, close_messages, parts_of
@@ -37,6 +37,7 @@ class Answer:
 
 
 _record = Updates(part, ("message_id", "number"), ("state", "error", "at"), kept=("remote_id",))
+_keep = Inserts(early_report, ("id", "link", "remote_id", "number", "state", "error", "at"))
 # An unknown one may still have to be sent again.
 _unsettle = Lookup(
     lambda among: (
@@ -146,17 +147,7 @@ def report(conn: Connection, link: str, reports: Sequence[Report], new_id: Calla
     for found in reports:
         match = parts.get((found.remote_id, found.to))
         if match is None:
-            early.append(
-                {
-                    "id": new_id(),
-                    "link": link,
-                    "remote_id": found.remote_id,
-                    "number": found.to,
-                    "state": found.state.value,
-                    "error": found.error,
-                    "at": found.at,
-                }
-            )
+            early.append((new_id(), link, found.remote_id, found.to, found.state.value, found.error, found.at))
             continue
         id_, number_, total, state = match
         key = (id_, number_)
@@ -168,8 +159,7 @@ def report(conn: Connection, link: str, reports: Sequence[Report], new_id: Calla
     if updates:
         _record(conn, list(updates.values()))
         settle(conn, list(settled.values()))
-    if early:
-        conn.execute(insert(early_report), early)
+    _keep(conn, early)
     return len(early)
 
 
