@@ -43,13 +43,16 @@ class _Bulk:
             return
         if conn.dialect.name == "postgresql":
             document = orjson.dumps([dict(zip(self.names, row, strict=True)) for row in rows], default=_octets)
-            execute(conn, self._from_document(), (document.decode(),))
+            execute(conn, self._from_document(), self._with_document(document.decode(), len(rows)))
             return
         for some in _pieces(self._written(rows, conn.dialect)):
             execute(conn, self._from_values(len(some)), tuple([value for row in some for value in row]))
 
     def _from_document(self) -> str:
         raise NotImplementedError
+
+    def _with_document(self, document: str, rows: int) -> tuple[Any, ...]:
+        return (document,)
 
     def _from_values(self, rows: int) -> str:
         raise NotImplementedError
@@ -112,7 +115,13 @@ class Updates(_Bulk):
         return f"UPDATE {table} SET {', '.join(values)} FROM {source} WHERE {found}"
 
     def _from_document(self) -> str:
-        return self._statement(self._record(), lambda name: f"new.{name}")
+        # A limit nobody knows makes PostgreSQL think of ten rows, not of a hundred: it then takes them by their key
+        # where it would read a table of some megabytes from end to end.
+        some = f"(SELECT * FROM {self._record()} LIMIT %s) AS new"
+        return self._statement(some, lambda name: f"new.{name}")
+
+    def _with_document(self, document: str, rows: int) -> tuple[Any, ...]:
+        return document, rows
 
     def _from_values(self, rows: int) -> str:
         position = {name: index for index, name in enumerate(self.names, 1)}

@@ -27,6 +27,7 @@ from twisted.python.threadpool import ThreadPool
 from gateway.core.engines import (
     DatabaseFile,
     DatabaseProblem,
+    Plans,
     curable,
     disconnected,
     engine,
@@ -97,6 +98,7 @@ class Database:
         self._local = threading.local()
         self._reader: Engine | None = None
         self._file = DatabaseFile(url)
+        self._plans = Plans()
         self._problem: str | None = None
         self.lost: Deferred[DatabaseProblem] = Deferred()  # fires when nothing will be kept any more
         self.commits = 0
@@ -259,6 +261,7 @@ class Database:
         conn.info.pop("wake", None)
         try:
             with conn.begin():
+                self._plans.renew(conn, time.monotonic())
                 results = [waiting.work(conn, *waiting.args) for waiting in batch]
         except DBAPIError as error:
             if primary(error) in _BEYOND_HELP:

@@ -96,6 +96,23 @@ def _forget(conn: Connection) -> None:
         conn.info.pop(_REMEMBERED, None)
 
 
+class Plans:
+    """PostgreSQL plans a prepared statement once, for the tables as they are then: what was planned for an empty table
+    goes on reading all of it for every few messages, however it grows. So plans are made anew now and then."""
+
+    _LONGEST = 10.0  # seconds; making them takes some milliseconds
+
+    def __init__(self) -> None:
+        self._gap, self._due = 1.0, 0.0
+
+    def renew(self, conn: Connection, now: float) -> None:
+        """In a transaction."""
+        if conn.dialect.name == "postgresql" and now >= self._due:
+            conn.exec_driver_sql("DISCARD PLANS")
+            self._due = now + self._gap
+            self._gap = min(self._gap * 2, self._LONGEST)
+
+
 def lock(url: str) -> int | None:
     """Hold the lock file beside a SQLite database: two daemons on one file would each believe they own the queue."""
     parsed = make_url(url)

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, insert, select, text
+from sqlalchemy import Connection, event, insert, select, text
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorFromThreads
 from zope.interface import implementer
 
 from gateway.core.database import Database, Queue, wake
-from gateway.core.engines import DatabaseProblem, engine, is_engine_failure
+from gateway.core.engines import DatabaseProblem, Plans, engine, is_engine_failure
 from gateway.core.tables.everything import METADATA
 from gateway.core.tables.staff import fact
 from tests.conftest import EmptyDatabase
@@ -118,6 +118,19 @@ def test_background_work_gets_its_share(database: Database) -> None:
     first = [database.run(put, f"f{i}", queue=Queue.FIRST) for i in range(300)]
     assert [result(done) for done in background] == ["b0", "b1", "b2"]
     assert len([result(done) for done in first]) == 300
+
+
+def test_plans_are_made_anew_and_more_and_more_seldom(conn: Connection) -> None:
+    plans = Plans()
+    seen: list[float] = []
+    for tenths in range(400):
+        asked: list[str] = []
+        event.listen(conn, "before_cursor_execute", heard := lambda *said: asked.append(said[2]))  # noqa: B023
+        plans.renew(conn, tenths / 10)
+        event.remove(conn, "before_cursor_execute", heard)
+        if "DISCARD PLANS" in asked:
+            seen.append(tenths / 10)
+    assert seen == ([0, 1, 3, 7, 15, 25, 35] if conn.dialect.name == "postgresql" else [])
 
 
 def test_readers_cannot_write(database: Database) -> None:
