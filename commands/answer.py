@@ -306,18 +306,7 @@ def _handed_over(conn: Connection, office: Office, request: Request, thread: cas
     if thread is not None and thread.kind == _UNKNOWN:
         cases.ask_again(conn, office.new_id, thread, text=kept, message_id=message, now=request.now)
         return thread.id
-    return cases.open(
-        conn,
-        office.new_id,
-        office.keys,
-        number=request.number,
-        member=request.member,
-        language=request.language,
-        text=kept,
-        message_id=message,
-        now=request.now,
-        kind=_UNKNOWN,
-    ).id
+    return office.open_case(conn, request, kept, kind=_UNKNOWN).id
 
 
 def _suggestion(office: Office, request: Request, problem: Problem, command: Command) -> Reply:

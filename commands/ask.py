@@ -7,7 +7,6 @@ from sqlalchemy import Connection
 from commands import privacy
 from commands.office import office
 from commands.registry import Command, Kind, Parameter
-from gateway.affairs import cases
 from gateway.core.model import LogClass, Reply, Request
 
 MOST = 300  # characters
@@ -15,17 +14,7 @@ MOST = 300  # characters
 
 def ask(conn: Connection, request: Request) -> Reply:
     at = office(request)
-    case = cases.open(
-        conn,
-        at.new_id,
-        at.keys,
-        number=request.number,
-        member=request.member,
-        language=request.language,
-        text=privacy.blank(request.arguments["question"]),
-        message_id=request.message or None,
-        now=request.now,
-    )
+    case = at.open_case(conn, request, privacy.blank(request.arguments["question"]))
     return at.reply(request, "ask.received", case=case.id, case_no=case.case_no)
 
 

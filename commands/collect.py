@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 from commands import receipt, shown
 from commands.office import LIFE, Office, office
 from commands.registry import Command, Kind, Parameter
-from gateway.affairs import cases, cash, claims, members, paycodes
+from gateway.affairs import cash, claims, members, paycodes
 from gateway.affairs.claims import Claim, No
 from gateway.affairs.members import Sender
 from gateway.affairs.paycodes import PayCode
@@ -80,19 +80,8 @@ def denied(conn: Connection, request: Request) -> Reply:
     at, claim = office(request), _claim(conn, request)
     if claim.state in (claims.CONFIRMED, claims.DENIED):
         return again(conn, request)
-    case = cases.open(
-        conn,
-        at.new_id,
-        at.keys,
-        number=request.number,
-        member=request.member,
-        language=request.language,
-        text=f"N: {shown.money(claim.amount, at.organisation.currency, 'en')}, claim {claim.id}, {claim.day}",
-        message_id=request.message or None,
-        now=request.now,
-        kind=DISPUTE,
-        digit=1,
-    )
+    said = f"N: {shown.money(claim.amount, at.organisation.currency, 'en')}, claim {claim.id}, {claim.day}"
+    case = at.open_case(conn, request, said, kind=DISPUTE, digit=1)
     claims.deny(conn, claim.id, case.case_no, request.now)
     today = at.today(request.now)
     auditors = cash.officers(conn, claim.branch_path, (cash.AUDITOR,), today, without=(claim.treasurer_id,))

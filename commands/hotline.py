@@ -30,18 +30,7 @@ def call(conn: Connection, request: Request) -> Reply:
     for known in cases.of_number(conn, request.number):
         if known.kind == CALL_KIND and known.state == cases.OPEN:
             return at.reply(request, "call.again", case=known.id, case_no=known.case_no)
-    case = cases.open(
-        conn,
-        at.new_id,
-        at.keys,
-        number=request.number,
-        member=request.member,
-        language=request.language,
-        text=at.texts("call.asked", request.language),
-        message_id=request.message or None,
-        now=request.now,
-        kind=CALL_KIND,
-    )
+    case = at.open_case(conn, request, at.texts("call.asked", request.language), kind=CALL_KIND)
     hours = clocks.office_hours(conn, at.zone, request.now)
     due = hours.after(request.now, clocks.minutes(conn, CALL_KIND, request.now))
     if due is None:

@@ -21,7 +21,7 @@ from commands.parameters import Unreadable, read
 from commands.registry import Command, Kind, Parameter, Question, Registry
 from commands.texts import Texts
 from config.model import Organisation
-from gateway.affairs import challenges
+from gateway.affairs import cases, challenges
 from gateway.affairs.books import Books
 from gateway.affairs.dues import month_of
 from gateway.affairs.members import Sender
@@ -136,6 +136,24 @@ class Office:
         if command.reads is not None and request.read is None:
             request = replace(request, read=command.reads(conn, (request,)).get(request.number))
         return command.function(conn, request)
+
+    def open_case(
+        self, conn: Connection, request: Request, text: str, *, kind: str = "ask", digit: int = cases.HOTLINE
+    ) -> cases.Case:
+        """What was asked is put before staff; see `cases.open`."""
+        return cases.open(
+            conn,
+            self.new_id,
+            self.keys,
+            number=request.number,
+            member=request.member,
+            language=request.language,
+            text=text,
+            message_id=request.message or None,
+            now=request.now,
+            kind=kind,
+            digit=digit,
+        )
 
     def challenge(self, conn: Connection, command: Command, request: Request) -> Reply:
         """The SMS with the code that confirms it, or the error that there can be none."""

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from commands import receipt as receipt_texts
 from commands.office import office
 from commands.registry import Command, Kind, Parameter
-from gateway.affairs import cases, cash, receipts, refunds
+from gateway.affairs import cash, receipts, refunds
 from gateway.affairs.claims import LIFE
 from gateway.affairs.ledger import Refused
 from gateway.affairs.refunds import Refund, State
@@ -73,19 +73,7 @@ def denied(conn: Connection, request: Request) -> Reply:
     at, refund = office(request), _refund(conn, request)
     if refund.state is not State.APPROVED:
         return again(conn, request)
-    case = cases.open(
-        conn,
-        at.new_id,
-        at.keys,
-        number=request.number,
-        member=request.member,
-        language=request.language,
-        text=f"N: refund of receipt {request.arguments['receipt']}",
-        message_id=request.message or None,
-        now=request.now,
-        kind=DISPUTE,
-        digit=1,
-    )
+    case = at.open_case(conn, request, f"N: refund of receipt {request.arguments['receipt']}", kind=DISPUTE, digit=1)
     path = request.member.branch_path if request.member is not None else ""
     without = [int(refund.source.owner)] if refund.source.owner.isdecimal() else []
     auditors = cash.officers(conn, path, (cash.AUDITOR,), at.today(request.now), without=without)

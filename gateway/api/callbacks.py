@@ -20,7 +20,7 @@ from config.model import ApiKey
 from gateway.core import deliveries
 from gateway.core.database import Queue, Runs
 from gateway.core.deliveries import Delivery
-from gateway.core.tasks import Tasks
+from gateway.core.tasks import Rest, Tasks
 from gateway.http import Body
 
 TIMEOUT = 10.0  # seconds for an answer
@@ -52,7 +52,7 @@ class Callbacks:
         # A redirect is not followed: a signed body goes to the address it was meant for and nowhere else.
         self._agent = agent if agent is not None else Agent(clock, connectTimeout=CONNECT_TIMEOUT)
         self._tasks = Tasks()
-        self._resting: Deferred[None] | None = None
+        self._pause = Rest(clock, _POLL)
         self._unsubscribe: Callable[[], None] = lambda: None
         self._serving: set[str] = set()
         self._stopping = False
@@ -60,7 +60,7 @@ class Callbacks:
         self.failed = 0
 
     def start(self) -> None:
-        self._unsubscribe = self._database.subscribe(deliveries.TOPIC, self._wake)
+        self._unsubscribe = self._database.subscribe(deliveries.TOPIC, self._pause.wake)
         self._tasks.start(self._run())
 
     def stop(self) -> Deferred[Any]:
@@ -76,7 +76,7 @@ class Callbacks:
                 raise
             except Exception:
                 self.log.failure("what other systems are to be told was not looked at")
-            await self._rest()
+            await self._pause.rest()
 
     async def _look(self) -> None:
         """Make rows of what was noted, and serve whoever is to be told something."""
@@ -138,21 +138,6 @@ class Callbacks:
         _hang_up(response)
         code: int = response.code
         return 200 <= code < 300 or code == GONE
-
-    def _wake(self) -> None:
-        if self._resting is not None and not self._resting.called:
-            self._resting.callback(None)
-
-    async def _rest(self) -> None:
-        """Until there is something new, or for a second."""
-        self._resting = Deferred()
-        timer = self._clock.callLater(_POLL, self._wake)
-        try:
-            await self._resting
-        finally:
-            self._resting = None
-            if timer.active():
-                timer.cancel()
 
 
 def signature(key: str, body: bytes, at: datetime) -> str:

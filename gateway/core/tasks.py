@@ -6,6 +6,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, DeferredList
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -34,3 +35,25 @@ class Tasks:
     def _failed(self, failure: Failure) -> None:
         if not failure.check(CancelledError):
             self.log.failure("work in the background failed", failure=failure)
+
+
+class Rest:
+    """The pause of one that works in rounds: until it is woken, or some seconds at most."""
+
+    def __init__(self, clock: IReactorTime, seconds: float) -> None:
+        self._clock, self._seconds = clock, seconds
+        self._resting: Deferred[None] | None = None
+
+    def wake(self) -> None:
+        if self._resting is not None and not self._resting.called:
+            self._resting.callback(None)
+
+    async def rest(self) -> None:
+        self._resting = Deferred()
+        timer = self._clock.callLater(self._seconds, self.wake)
+        try:
+            await self._resting
+        finally:
+            self._resting = None
+            if timer.active():
+                timer.cancel()

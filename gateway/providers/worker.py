@@ -20,7 +20,7 @@ from gateway.affairs.intents import Intent, Kind, Taken
 from gateway.affairs.wallets import Wallet
 from gateway.core.database import Runs
 from gateway.core.keys import Keys
-from gateway.core.tasks import Tasks
+from gateway.core.tasks import Rest, Tasks
 from gateway.http import NotSent, Trouble
 from gateway.providers import settling
 from gateway.providers.daraja import SHILLING, Daraja
@@ -54,7 +54,7 @@ class Wallets:
         self._keys, self._public_url = keys, public_url
         self._tasks = Tasks()
         self._in_hand: set[str] = set()
-        self._resting: Deferred[None] | None = None
+        self._pause = Rest(clock, POLL)
         self._unsubscribe: Callable[[], None] = lambda: None
         self._stopping = False
         self.events: dict[tuple[str, Event], int] = {}
@@ -64,7 +64,7 @@ class Wallets:
         found = await self._database.run(intents.recover, self.now())
         if found:
             self.log.warn("{found} payments were under way at the last stop: the providers are asked", found=found)
-        self._unsubscribe = self._database.subscribe(intents.TOPIC, self._wake)
+        self._unsubscribe = self._database.subscribe(intents.TOPIC, self._pause.wake)
         self._tasks.start(self._run())
 
     def stop(self) -> Deferred[Any]:
@@ -87,7 +87,7 @@ class Wallets:
                 raise
             except Exception:
                 self.log.failure("payments that are due were not looked at")
-            await self._rest()
+            await self._pause.rest()
 
     async def _look(self) -> None:
         for taken in await self._database.run(intents.take, self.now(), tuple(self._in_hand)):
@@ -113,7 +113,7 @@ class Wallets:
                 await self.settle(intent, seen)
         finally:
             self._in_hand.discard(intent.id)
-            self._wake()
+            self._pause.wake()
 
     async def _asked(self, provider: Provider, taken: Taken) -> Seen:
         intent, callback = taken.intent, self.callback(taken.intent)
@@ -134,20 +134,6 @@ class Wallets:
         if event in (Event.PROBLEM, Event.UNKNOWN):
             self.log.error("{provider}: payment {id} needs a person", provider=intent.provider, id=intent.id)
         return event
-
-    def _wake(self) -> None:
-        if self._resting is not None and not self._resting.called:
-            self._resting.callback(None)
-
-    async def _rest(self) -> None:
-        self._resting = Deferred()
-        timer = self._clock.callLater(POLL, self._wake)
-        try:
-            await self._resting
-        finally:
-            self._resting = None
-            if timer.active():
-                timer.cancel()
 
     # --- where they call back -------------------------------------------------------------------------------------
 
