@@ -3,15 +3,19 @@
  *   full    while it is there, nothing more can be written at a place of a file (SQLite does; logs do not)
  *   readonly  while it is there, a file NAME.db cannot be opened for writing
  *   clock   seconds to add to the wall clock; the monotonic clock stays
+ *   die     "log" kills with SIGKILL instead of the next write to a file NAME-wal; hexadecimal octets, instead of sending
+ *           what has them to a socket. It is gone once that was done.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <time.h>
@@ -72,8 +76,58 @@ int open64(const char *name, int flags, ...)
     return file;
 }
 
-ssize_t pwrite(int fd, const void *p, size_t n, off_t at) { return full() ? -1 : syscall(SYS_pwrite64, fd, p, n, at); }
-ssize_t pwrite64(int fd, const void *p, size_t n, off64_t at) { return full() ? -1 : syscall(SYS_pwrite64, fd, p, n, at); }
+static int doom(char *into, size_t room)
+{
+    char name[4096];
+    int file = open(path("die", name), O_RDONLY);
+    if (file < 0) return 0;
+    ssize_t n = read(file, into, room - 1);
+    close(file);
+    into[n < 0 ? 0 : n] = 0;
+    return n > 0;
+}
+
+static void die(void)
+{
+    char name[4096];
+    unlink(path("die", name));
+    kill(getpid(), SIGKILL);
+    pause();
+}
+
+static void written(int fd)
+{
+    char how[256], link[64], name[4096];
+    if (!doom(how, sizeof how) || strcmp(how, "log")) return;
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t n = readlink(link, name, sizeof name);
+    if (n > 4 && !memcmp(name + n - 4, "-wal", 4)) die();
+}
+
+static void sent(const void *p, size_t n)
+{
+    char how[256];
+    unsigned char octets[128];
+    size_t length = 0;
+    if (!doom(how, sizeof how)) return;
+    while (length < sizeof octets && sscanf(how + 2 * length, "%2hhx", octets + length) == 1) length++;
+    if (length && memmem(p, n, octets, length)) die();
+}
+
+ssize_t send(int fd, const void *p, size_t n, int flags)
+{
+    sent(p, n);
+    return syscall(SYS_sendto, fd, p, n, flags, NULL, 0);
+}
+
+static ssize_t put(int fd, const void *p, size_t n, off64_t at)
+{
+    written(fd);
+    return full() ? -1 : syscall(SYS_pwrite64, fd, p, n, at);
+}
+
+ssize_t pwrite(int fd, const void *p, size_t n, off_t at) { return put(fd, p, n, at); }
+ssize_t pwrite64(int fd, const void *p, size_t n, off64_t at) { return put(fd, p, n, at); }
 
 static long ahead(void)
 {

@@ -38,6 +38,19 @@ class Faults:
         half.write_text(str(seconds))
         half.replace(self._folder / "clock")
 
+    def die_before_commit(self) -> None:
+        """The next that SQLite would commit is not: the process ends as by kill -9."""
+        self._die("log")
+
+    def die_before_sending(self, octets: bytes) -> None:
+        """The next packet with these octets does not go out: the process ends as by kill -9."""
+        self._die(octets.hex())
+
+    def _die(self, how: str) -> None:
+        half = self._folder / "die.half"
+        half.write_text(how)
+        half.replace(self._folder / "die")
+
     def _switch(self, name: str, yes: bool) -> None:
         path = self._folder / name
         path.touch() if yes else path.unlink()

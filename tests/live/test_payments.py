@@ -68,6 +68,7 @@ class Deadly:
 
     def kill(self) -> None:
         self.before = self.after = ""
+        until(lambda: self.victim is not None and self.victim.poll() is None)  # it may ask before the test has seen it
         assert self.victim is not None
         self.victim.kill()
         self.victim.wait()
@@ -76,6 +77,12 @@ class Deadly:
         """The owner of the phone enters the PIN."""
         until(lambda: self.phones.prompts)
         self.running.call(self.phones.prompts[-1].answer, "1234")
+
+    def paid(self, number: str, amount: int) -> str:
+        """Somebody has paid by the wallet's own menu; the transaction."""
+        self.bank.accounts[number] = Account(number=number, balance=100_00)
+        _, transfer = self.running.call(lambda: self.bank.pay(number, amount, "1234"))
+        return str(transfer.reference)
 
     @property
     def pushes(self) -> int:
