@@ -58,6 +58,7 @@ _INSERTS = {
     "txn": ("NEW.state = 'open' AND NEW.digest IS NULL", "a transaction begins open"),
     "posting": (f"{_IN_TXN} = 'open'", "the transaction is closed; correct it by a reversal"),
     "covered": (f"{_IN_TXN} = 'open'", "the transaction is closed; correct it by a reversal"),
+    "receipt": (f"{_IN_TXN} = 'open'", "the transaction is closed; a receipt is given with it"),
     "settlement": (f"{_IN_TXN} = 'pending'", "the transaction is not pending"),
 }
 # The audit, which is about people, may be erased after a year, where a closed link of its chain covers it.

@@ -24,11 +24,11 @@ def upgrade(url: str, keys: Keys) -> tuple[str | None, str]:
     try:
         with made.connect() as conn, conn.begin():
             before = revision(conn)
-            config = _config(conn)
-            if before is not None and not _knows(config, before):
+            alembic = config(conn)
+            if before is not None and not _knows(alembic, before):
                 raise DatabaseProblem(f"the database was made by a newer Muster ({before}); install that version")
             guards.remove(conn)
-            command.upgrade(config, "head")
+            command.upgrade(alembic, "head")
             guards.install(conn)
             after = head()
             _remember_key(conn, keys)
@@ -75,19 +75,20 @@ def new_revision(url: str, message: str) -> None:
     made = engine(url, create=make_url(url).get_backend_name() == "sqlite")
     with made.connect() as conn, conn.begin():
         number = len(list((_MIGRATIONS / "versions").glob("*.py"))) + 1
-        command.revision(_config(conn), message, autogenerate=True, rev_id=f"{number:04}")
+        command.revision(config(conn), message, autogenerate=True, rev_id=f"{number:04}")
     made.dispose()
 
 
-def _config(conn: Connection) -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS))
-    config.attributes["connection"] = conn
-    return config
+def config(conn: Connection) -> Config:
+    """What Alembic's own commands want."""
+    made = Config()
+    made.set_main_option("script_location", str(_MIGRATIONS))
+    made.attributes["connection"] = conn
+    return made
 
 
-def _knows(config: Config, found: str) -> bool:
-    return found in {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+def _knows(alembic: Config, found: str) -> bool:
+    return found in {script.revision for script in ScriptDirectory.from_config(alembic).walk_revisions()}
 
 
 def _remember_key(conn: Connection, keys: Keys) -> None:

@@ -202,7 +202,13 @@ def test_a_receipt_of_today_for_money_that_did_not_come(conn: Connection, house:
         first, id=clock(), number=receipts.take_numbers(conn, house.keys)[0], kind=Kind.VOLUNTARY, credit=0, extra=300
     )
     row = receipts.rows([forged])
+    conn.commit()
+    with pytest.raises(DBAPIError, match="a receipt is given with it"):
+        insert(conn, *row)
+    conn.rollback()
+    guards.remove(conn)
     insert(conn, *row)
+    guards.install(conn)
     assert f"txn {first.txn_id}: its receipts are of 600 and 300 came in" in proved(conn, house.keys)
 
 
