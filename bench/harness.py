@@ -27,7 +27,9 @@ from typing import Any
 
 from sqlalchemy import insert, text
 
+from gateway.affairs import settings
 from gateway.core.engines import engine
+from gateway.core.ids import Ids
 from gateway.core.tables.organisation import branch, member, number, obligation
 from gateway.core.tables.staff import timetable
 from tests.peers import smsc_sim
@@ -132,6 +134,13 @@ class House:
         if made.dialect.name == "postgresql":
             with made.connect().execution_options(isolation_level="AUTOCOMMIT") as conn:
                 conn.execute(text("VACUUM ANALYZE"))
+        made.dispose()
+
+    def decide(self, name: str, value: object) -> None:
+        """Change a setting of the organisation."""
+        made = engine(self.url)
+        with made.begin() as conn:
+            settings.change(conn, Ids(), name, value, actor="system:bench", now=datetime.now(UTC))
         made.dispose()
 
 

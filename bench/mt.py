@@ -39,6 +39,7 @@ def main() -> None:
     )
     with database(options.database) as url, folder() as path:
         house = House(path, window=options.window, url=url)
+        house.decide("destinations.adjacent", 0)  # strangers' numbers in a row are what it refuses
         first = FIRST_NUMBER
 
         def one() -> dict[str, float]:

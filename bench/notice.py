@@ -13,13 +13,9 @@ import http.client
 import json
 import subprocess
 import time
-from datetime import UTC, datetime
 from typing import Any
 
 from bench.harness import FIRST_NUMBER, House, arguments, database, figures, folder, processor, resident, rounds, stop
-from gateway.affairs import settings
-from gateway.core.engines import engine
-from gateway.core.ids import Ids
 
 _KEY = "a-notice-key-for-the-benchmark-only"
 _STRANGERS = FIRST_NUMBER + 50_000_000  # who ask for help: none of the recipients
@@ -41,7 +37,7 @@ def main() -> None:
             with house.config.open("a") as file:
                 file.write(f'[api.keys.noticing]\nkey = "{_KEY}"\nmay = ["notices", "approve"]\n')
             house.members(options.count)
-            _awake(house)
+            house.decide("quiet.hours", "")  # whenever this is run
             seconds = 60 + options.count // 1000
             run = f"--dlr --deliver-window {options.window} --idle-exit 12 --mo-dest 10690 --mo-text HELP"
             run += f" --mo-rate {options.help_rate} --mo-count {options.help_rate * 600} --mo-base {_STRANGERS}"
@@ -61,15 +57,6 @@ def main() -> None:
             return found
 
     rounds(options, f"notice {options.database} to {options.count}", one)
-
-
-def _awake(house: House) -> None:
-    """No quiet hours, whenever this is run."""
-    made = engine(house.url)
-    with made.begin() as conn:
-        now = datetime.now(UTC)
-        settings.change(conn, Ids(), "quiet.hours", "", actor="system:bench", now=now)
-    made.dispose()
 
 
 def _one(house: House, gateway: subprocess.Popen[bytes], options: Any) -> dict[str, float]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Protocol
 
 from sqlalchemy import Connection
@@ -17,7 +17,8 @@ from twisted.logger import Logger
 
 from commands.office import Office
 from config.model import Alarms as Settings
-from gateway.affairs import alarming, settings, suspense
+from gateway.affairs import alarming, destinations, settings, suspense
+from gateway.affairs.destinations import Refused
 from gateway.core import deliveries
 from gateway.core.database import Runs
 from gateway.core.model import Lane, NotTaken, Outbound
@@ -58,6 +59,7 @@ class Looked:
     waiting: Mapping[str, datetime]
     late: int
     bursts: Mapping[str, int]
+    refused: tuple[Refused, ...]
     old: int
     limits: Mapping[str, int]
     standing: tuple[alarming.Alarm, ...]
@@ -95,7 +97,7 @@ class Alarms:
         """Tell what is new, and what is over."""
         now = self._now()
         links = [entry.name for entry in self._board]
-        found = await self._database.read(look, links, now)
+        found = await self._database.read(look, links, self.office.today(now), now)
         troubles = {(each.kind, each.subject): each for each in self._troubles(found, now)}
         for key, trouble in troubles.items():
             self._seen[key] = now
@@ -132,6 +134,9 @@ class Alarms:
         for number, count in found.bursts.items():
             values = {"tail": number[-4:], "count": str(min(count, 999))}
             troubles.append(_trouble("burst", number, values))
+        for each in found.refused:  # until the day is over
+            values = {"prefix": each.prefix, "count": str(min(each.refused, 999_999))}
+            troubles.append(_trouble(each.why, each.prefix, values))
         if found.old:
             troubles.append(_trouble("ledger", "", {"count": str(min(found.old, 999))}))
         return troubles
@@ -170,7 +175,7 @@ class Alarms:
                 await self._database.run(alarming.end, alarm.kind, alarm.subject, now)
             return
         subject = alarm.subject
-        values = {"link": subject[:LONGEST_NAME], "tail": subject[-4:]}
+        values = {"link": subject[:LONGEST_NAME], "tail": subject[-4:], "prefix": subject}
         said = self._say("link_back" if alarm.kind == "link" else f"{alarm.kind}_over", values)
         if await self._database.run(self._record, alarm.kind, subject, said, "over", now):
             await self._tell(said)
@@ -220,7 +225,7 @@ def _trouble(kind: str, subject: str, values: Mapping[str, str]) -> Trouble:
     return Trouble(kind=kind, subject=subject, begins=kind, ends=f"{kind}_over", values=values)
 
 
-def look(conn: Connection, links: Sequence[str], now: datetime) -> Looked:
+def look(conn: Connection, links: Sequence[str], today: date, now: datetime) -> Looked:
     limits: dict[str, int] = {
         name: settings.value(conn, f"alarms.{name}", now) for name in ("queue", "balance", "late", "burst")
     }
@@ -228,6 +233,7 @@ def look(conn: Connection, links: Sequence[str], now: datetime) -> Looked:
         waiting=alarming.waiting_since(conn, links, _LANES),
         late=alarming.late(conn, now),
         bursts=alarming.bursts(conn, limits["burst"], now),
+        refused=destinations.refused(conn, today),
         old=sum(count for days, count, _ in suspense.ageing(conn, now) if days is None or days > OLD),
         limits=limits,
         standing=alarming.standing(conn),

@@ -9,7 +9,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from commands.office import Office
-from gateway.affairs import challenges, invitations, retention
+from gateway.affairs import challenges, destinations, invitations, retention
 from gateway.core import dialogs, outcomes, parts, recovery, search
 from gateway.core.database import Database, Queue
 from gateway.inbound import Desk
@@ -49,6 +49,7 @@ class Upkeep:
             background(database, "forget dialogues", 600.0, dialogs.forget, ago),
             background(database, "forget challenges", 600.0, challenges.forget, ago),
             background(database, "forget invitations", 3600.0, invitations.forget, ago),
+            background(database, "forget destinations", 3600.0, destinations.forget, now),
             background(database, "index", 2.0, search.index),
             Job("retention", 3600.0, self.retain),
             Job("move", 5.0, self.move),

@@ -83,6 +83,8 @@ def _range(each: Setting) -> str:
             return f"text, {each.least} to {each.most} characters"
         case Kind.WORDS:
             return "list"
+        case Kind.PREFIXES:
+            return "prefixes, as in `+86, +882=0`"
         case Kind.HOURS:
             return "hours, as in `21-8`"
         case Kind.WEEK:

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 import pytest
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, insert, select, update
 from twisted.internet.defer import Deferred
 
 from commands import standard
@@ -23,7 +23,7 @@ from gateway.core.database import Inline
 from gateway.core.ids import Ids
 from gateway.core.keys import Keys
 from gateway.core.model import Busy, Lane, LinkState, LinkStatus, Outbound
-from gateway.core.tables.messages import message
+from gateway.core.tables.messages import destination_day, message
 from gateway.core.tables.staff import delivery, hotline_case
 from gateway.links import Board
 
@@ -107,6 +107,11 @@ class House:
         Deferred.fromCoroutine(self.alarms.look()).addErrback(failed.append)
         assert failed == []
         return list(dict.fromkeys(outbound.text for outbound in self.sent))
+
+    def refused(self, prefix: str, count: int) -> None:
+        row = {"day": f"{self.alarms.office.today(self.now)}", "prefix": prefix, "sent": 5, "refused": count}
+        self.conn.execute(insert(destination_day), row)
+        self.conn.commit()
 
     def queued(self, ago: float, **values: object) -> int:
         id_ = self.ids()
@@ -275,3 +280,18 @@ def test_somebody_sees_to_it_once(conn: Connection) -> None:
     assert alarming.standing(conn) == ()
     [over] = alarming.past(conn)
     assert over.acknowledged_by == "staff:zhao"
+
+
+def test_what_is_refused_because_of_where_it_would_go(conn: Connection) -> None:
+    house = House(conn, "en")
+    house.refused("+882", 7)
+    house.refused("+8613800001xxx", 3)
+    house.refused("+86", 0)
+    budget, adjacent = house.look()
+    assert "beginning with +882 in a day is used up: 7" in budget
+    assert "in a row, +8613800001xxx: 3" in adjacent
+    assert house.look(60) == []
+    house.now += timedelta(days=1)
+    over = house.look() + house.look(360)
+    assert any("beginning with +882 may go again" in said for said in over)
+    assert any("numbers +8613800001xxx may go again" in said for said in over)

@@ -21,6 +21,7 @@ class Kind(Enum):
     WORDS = "words"  # tuple[str, ...], typed with commas between
     HOURS = "hours"  # str, "21-8": from and until, hours of the day; "" is never
     WEEK = "week"  # str, "1-5 09:00-12:00 14:00-17:30; 6 09:00-12:00": days from Monday, then times; "" is never
+    PREFIXES = "prefixes"  # tuple[str, ...], "+86", "+882=0" or "+=200": of numbers, and how many a day
     DATES = "dates"  # tuple[str, ...], "2026-10-01" or "2026-10-01/2026-10-07"
 
 
@@ -191,6 +192,30 @@ NOTICES = (
         most=100_000,
         zh="每条短信的价格（分），用来估算群发费用；0为不估算",
         en="the price of one SMS, to estimate what a notice costs; 0 estimates nothing",
+    ),
+)
+
+DESTINATIONS = (
+    Setting(
+        name="destinations.budgets",
+        kind=Kind.PREFIXES,
+        default=(),
+        most=200,
+        two=True,
+        zh="每天可向某一号段主动发送多少条，如 +86, +882=0, +=200；以最长号段为准，不写数字为不限，0为不发",
+        en="how many messages nobody asked for may go to a prefix in a day, as in +86, +882=0, +=200; the longest "
+        "prefix counts, without a figure any number may, 0 is never",
+    ),
+    Setting(
+        name="destinations.adjacent",
+        kind=Kind.NUMBER,
+        default=100,
+        unit="messages",
+        most=1_000_000,
+        two=True,
+        zh="每天最多主动向一千个连号中的非成员号码发送多少条，再多即拒发并报警；0为不限",
+        en="how many messages nobody asked for may go in a day to a thousand numbers in a row that are no member's; "
+        "more are refused, with an alarm; 0 is no limit",
     ),
 )
 
@@ -468,6 +493,7 @@ DECLARED: tuple[Setting, ...] = (
     *LIMITS,
     *APPROVAL,
     *NOTICES,
+    *DESTINATIONS,
     *RETENTION,
     *ANSWERS,
     *HOTLINE,

@@ -16,6 +16,7 @@ class Refused(ValueError):
 _TRUE, _FALSE = ("on", "true", "yes", "1", "开", "是"), ("off", "false", "no", "0", "关", "否")
 _HOURS = re.compile(r"([01]?\d|2[0-3])-([01]?\d|2[0-4])")
 _DATES = re.compile(r"(\d{4}-\d\d-\d\d)(?:/(\d{4}-\d\d-\d\d))?")
+_PREFIX = re.compile(r"\+\d{0,15}(?:=\d{1,9})?", re.ASCII)
 _WEEK = re.compile(r"([1-7](?:-[1-7])?(?:,[1-7](?:-[1-7])?)*)((?: \d\d:\d\d-\d\d:\d\d)+)")
 
 
@@ -32,7 +33,7 @@ def read(declaration: Setting, name: str, typed: str) -> Any:
                 found = int(typed)
             except ValueError:
                 raise Refused(f"{name} is a whole number, not {typed or 'nothing'}") from None
-        case Kind.WORDS | Kind.DATES:
+        case Kind.WORDS | Kind.DATES | Kind.PREFIXES:
             found = tuple(filter(None, (piece.strip() for piece in re.split(r"[,，、\n]", typed))))
         case Kind.WEEK:
             found = "; ".join(filter(None, (" ".join(piece.split()) for piece in re.split(r"[;；\n]", typed))))
@@ -77,7 +78,7 @@ def _problem(declaration: Setting, value: Any) -> str | None:
                 if isinstance(value, str) and _is_week(value)
                 else "is written 1-5 09:00-12:00 14:00-17:30; 6 09:00-12:00"
             )
-        case Kind.WORDS | Kind.DATES:
+        case Kind.WORDS | Kind.DATES | Kind.PREFIXES:
             return _listed_problem(declaration, value)
 
 
@@ -88,6 +89,8 @@ def _listed_problem(declaration: Setting, value: Any) -> str | None:
         return f"holds {declaration.most} at most"
     if declaration.kind is Kind.DATES and not all(map(_is_date, value)):
         return "holds days, as in 2026-10-01 or 2026-10-01/2026-10-07"
+    if declaration.kind is Kind.PREFIXES and not all(_PREFIX.fullmatch(each) for each in value):
+        return "holds prefixes with how many a day, as in +86, +882=0, +=200"
     return None
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 import orjson
 from sqlalchemy import Connection, delete, insert, select
@@ -15,6 +16,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from gateway.affairs import destinations
 from gateway.api.accounts import actor
 from gateway.api.submission import Message
 from gateway.core import messages
@@ -68,7 +70,9 @@ class Intake:
         route: Callable[[str], str | None],
         new_id: Callable[[], int],
         now: Callable[[], datetime],
+        zone: ZoneInfo,
     ) -> None:
+        self._zone = zone
         self._database = database
         self._clock = clock
         self._route = route
@@ -133,10 +137,14 @@ class Intake:
         if not batch:
             self._working = False
             return
-        done = self._database.run(take, batch, self._now())
+        done = self._take(batch)
         done.addCallbacks(self._taken, self._failed, (batch,), {}, (batch,), {})
         done.addErrback(lambda failure: self.log.failure("the intake failed", failure))
         done.addCallback(lambda _: self._work())
+
+    def _take(self, batch: Sequence[Submission]) -> Deferred[list[Answer]]:
+        now = self._now()
+        return self._database.run(take, batch, now, now.astimezone(self._zone).date())
 
     def _taken(self, answers: Sequence[Answer], batch: Sequence[Submission]) -> None:
         for submission, answer in zip(batch, answers, strict=True):
@@ -147,7 +155,7 @@ class Intake:
         """The engine failed: none is safe. A work failed: one of them did it, so each goes alone."""
         if len(batch) > 1 and not is_engine_failure(failure.value):
             for submission in batch:
-                alone = self._database.run(take, [submission], self._now())
+                alone = self._take([submission])
                 alone.addCallbacks(self._taken, self._failed, ([submission],), {}, ([submission],), {})
             return
         if len(batch) == 1 and not is_engine_failure(failure.value):
@@ -160,11 +168,13 @@ class Intake:
 
 # --- in the database ----------------------------------------------------------------------------------------------
 
-_opted_out = Lookup(lambda among: select(phone.c.number).where(among(phone.c.number), phone.c.opted_out))
+_phones = Lookup(
+    lambda among: select(phone.c.number, phone.c.opted_out, phone.c.member_id).where(among(phone.c.number))
+)
 _Known = dict[tuple[str, str], tuple[bytes, Answer]]
 
 
-def take(conn: Connection, batch: Sequence[Submission], now: datetime) -> list[Answer]:
+def take(conn: Connection, batch: Sequence[Submission], now: datetime, today: date) -> list[Answer]:
     """Queue the messages of every submission that is not a repeat, and say what became of each."""
     known = _known(conn, batch)
     fresh: list[Submission] = []
@@ -176,7 +186,7 @@ def take(conn: Connection, batch: Sequence[Submission], now: datetime) -> list[A
                 continue
             first[name] = submission
         fresh.append(submission)
-    made = {id(submission): answer for submission, answer in zip(fresh, _queue(conn, fresh, now), strict=True)}
+    made = {id(submission): answer for submission, answer in zip(fresh, _queue(conn, fresh, now, today), strict=True)}
     if first:
         rows = []
         for name, submission in first.items():
@@ -221,9 +231,12 @@ def _again(submission: Submission, known: _Known) -> Answer:
     return Answer(MISUSED, error("idempotency", "this Idempotency-Key was used for another request"), 0)
 
 
-def _queue(conn: Connection, fresh: Sequence[Submission], now: datetime) -> list[Answer]:
+def _queue(conn: Connection, fresh: Sequence[Submission], now: datetime, today: date) -> list[Answer]:
     numbers = list({outbound.to for submission in fresh for outbound in submission.outbounds})
-    opted_out = {row[0] for row in _opted_out(conn, numbers)}
+    phones = _phones(conn, numbers)
+    opted_out = {row[0] for row in phones if row[1]}
+    members = {row[0] for row in phones if row[2] is not None}
+    over = _over(conn, fresh, opted_out, members, now, today)
     by_account: dict[str, list[Outbound]] = {}
     callbacks: list[dict[str, Any]] = []
     answers = []
@@ -232,6 +245,9 @@ def _queue(conn: Connection, fresh: Sequence[Submission], now: datetime) -> list
         if opted_out:
             gone = {i: "opted_out" for i, outbound in enumerate(submission.outbounds) if outbound.to in opted_out}
             refused = {**refused, **gone}
+        if over:
+            stopped = {i: over[outbound.id] for i, outbound in enumerate(submission.outbounds) if outbound.id in over}
+            refused = {**refused, **stopped}
         kept = [outbound for i, outbound in enumerate(submission.outbounds) if i not in refused]
         by_account.setdefault(submission.account, []).extend(kept)
         ids = {outbound.id for outbound in kept} if submission.callbacks else ()
@@ -249,9 +265,33 @@ def _queue(conn: Connection, fresh: Sequence[Submission], now: datetime) -> list
     return answers
 
 
+def _over(
+    conn: Connection,
+    fresh: Sequence[Submission],
+    opted_out: Container[str],
+    members: Container[str],
+    now: datetime,
+    today: date,
+) -> dict[int, str]:
+    """Messages for which there is no room any more today where they would go, and why."""
+    held = destinations.limits(conn, now)
+    if not held.budgets and not held.adjacent:
+        return {}
+    may = [
+        outbound
+        for submission in fresh
+        for index, outbound in enumerate(submission.outbounds)
+        if index not in submission.refused and outbound.to not in opted_out
+    ]
+    refused = destinations.admit(conn, [(outbound.to, outbound.to in members) for outbound in may], held, today)
+    return {may[position].id: why for position, why in refused.items()}
+
+
 _REFUSALS = {
     "opted_out": "this number has opted out of messages nobody asked for",
     "no_link": "no link takes this number",
+    "budget": "what may go to this prefix in a day is used up",
+    "adjacent": "too many messages to numbers in a row that are no member's",
 }
 
 

@@ -42,6 +42,7 @@ class Asked:
 
 
 Answer = tuple[int, bytes]
+UNKNOWN: Answer = (404, error("unknown", "you have made no such notice"))
 
 
 # --- reading ------------------------------------------------------------------------------------------------------
@@ -324,17 +325,20 @@ def look(conn: Connection, account: str, id_: int) -> Mapping[str, Any] | None:
 
 
 def turn(conn: Connection, place: Place, account: str, id_: int, what: str, now: datetime) -> Answer | None:
-    """Pause, resume or cancel; done twice it is done."""
+    """Pause, resume or cancel, done twice it is done; None, or why it cannot be.
+
+    How far it has come is for a reader to count: of a million people that takes a moment, in which nobody waits.
+    """
     found = own(conn, account, id_)
     if found is None:
-        return None
+        return UNKNOWN
     by = Person(actor=f"api:{account}")
     work: Callable[..., Notice] = {"pause": running.pause, "resume": running.resume, "cancel": running.kill}[what]
     try:
-        found = work(conn, place, found, by, now)
+        work(conn, place, found, by, now)
     except Refused as refused:
         return _refused(refused)
-    return 200, orjson.dumps(standing(conn, found))
+    return None
 
 
 def standing(conn: Connection, found: Notice) -> dict[str, Any]:
@@ -369,7 +373,3 @@ def standing(conn: Connection, found: Notice) -> dict[str, Any]:
 
 def _time(moment: datetime | None) -> str | None:
     return moment.isoformat() if moment is not None else None
-
-
-def answered(found: Answer | None) -> Answer:
-    return found if found is not None else (404, error("unknown", "you have made no such notice"))

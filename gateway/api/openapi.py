@@ -240,7 +240,7 @@ def _send() -> dict[str, Any]:
             "400": _refused("Something is wrong with the request; `fields` says what and where."),
             "401": _refused("No key, or a wrong one."),
             "403": _refused("This key may not send."),
-            "409": _refused("The one message cannot be sent: the number has opted out, or no link takes it."),
+            "409": _refused("The one message cannot be sent: opted out, no link, or too many went that way today."),
             "413": _refused("The body is too large."),
             "422": _refused("The Idempotency-Key was used for another request."),
             "429": _refused("The messages of this key for today are used up."),
@@ -310,7 +310,7 @@ def _schemas() -> dict[str, Any]:
             "properties": {
                 "id": {"type": ["string", "null"], "description": "null for what was not queued."},
                 "to": {"type": "string"},
-                "error": {"type": "string", "enum": ["opted_out", "no_link"]},
+                "error": {"type": "string", "enum": ["opted_out", "no_link", "budget", "adjacent"]},
             },
         },
         "Standing": {

@@ -92,6 +92,7 @@ class Api:
             route=partial(choose, gateway.board),
             new_id=gateway.ids,
             now=gateway.now,
+            zone=ZoneInfo(settings.organisation.time_zone),
         )
         self._messages = Messages(
             self._accounts,
@@ -205,11 +206,14 @@ class Api:
         if isinstance(account, bytes):
             return account
         number = _identifier(id_)
-        found = None
-        if what in ("pause", "resume", "cancel") and number is not None:
-            now = self._gateway.now()
-            found = await self._database.run(notices.turn, self._place, account.name, number, what, now)
-        return self._found(request, "/v1/notices", notices.answered(found))
+        if what not in ("pause", "resume", "cancel") or number is None:
+            return self._found(request, "/v1/notices", notices.UNKNOWN)
+        now = self._gateway.now()
+        refused = await self._database.run(notices.turn, self._place, account.name, number, what, now)
+        if refused is not None:
+            return self._found(request, "/v1/notices", refused)
+        found = await self._database.read(notices.look, account.name, number)
+        return self._found(request, "/v1/notices", (200, orjson.dumps(found)))
 
     def _noticing(self, request: Request) -> ApiKey | bytes:
         """The account that asks, if it may; else the refusal."""

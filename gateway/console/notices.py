@@ -45,6 +45,8 @@ REASONS = {
     "quiet hours": N_("quiet hours until it expired"),
     "left the topic": N_("left the topic"),
     "no link": N_("no link takes the number"),
+    "budget": N_("what may go to this prefix in a day is used up"),
+    "adjacent": N_("one of too many numbers in a row that are no member's"),
 }
 # What may be wrong, by the name a refusal has; a sentence in the reader's language.
 PROBLEMS = {

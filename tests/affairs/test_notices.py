@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import Connection, func, insert, select, update
 
-from gateway.affairs import consent, settings
-from gateway.affairs.notices import approval, drafts, expansion, hours, progress, report, running, series, topics
+from gateway.affairs import consent, destinations, settings
+from gateway.affairs.notices import approval, drafts, expansion, hours, lists, progress, report, running, series, topics
 from gateway.affairs.notices.approval import Place
 from gateway.affairs.notices.audience import Audience
 from gateway.affairs.notices.drafts import Notice, Person, Refused, Wording
@@ -130,6 +130,11 @@ def refused(why: str, work: Callable[[], object]) -> None:
     with pytest.raises(Refused) as found:
         work()
     assert found.value.why == why
+
+
+def limited(house: House, **written: object) -> None:
+    for name, value in written.items():
+        settings.change(house.conn, house.ids, f"destinations.{name}", value, actor="test", now=NOW - timedelta(days=1))
 
 
 # --- the whole way ------------------------------------------------------------------------------------------------
@@ -447,6 +452,47 @@ def test_a_link_that_goes_away_gives_its_recipients_to_another(house: House) -> 
     assert expansion.reroute(house.conn, "mobile", lambda number: "other") is None
     assert house.turn().write == ()
     assert len(house.turn(link="other").write) == 3
+
+
+def test_what_may_go_to_a_prefix_in_a_day_is_used_up(house: House) -> None:
+    """Also over several turns and several notices; whoever got nothing is in the report."""
+    house.join(5)
+    limited(house, budgets=("+86138=4", "+=0"))
+    first = house.approved("第一份")
+    assert [len(house.turn(2).write) for _ in range(3)] == [2, 2, 0]
+    assert house.counted(first).left == {"budget": 1}
+    house.now += timedelta(minutes=1)
+    second = house.approved("第二份")
+    house.turn()
+    assert house.counted(second).left == {"budget": 5}
+    assert destinations.refused(house.conn, house.place.today(house.now)) == (("budget", "+86138", 4, 6),)
+    house.now += timedelta(days=1)
+    assert len(house.turn().write) == 0
+    third = house.approved("第三份")
+    assert len(house.turn().write) == 4
+    assert house.counted(third).left == {"budget": 1}
+
+
+def test_an_emergency_is_not_counted_but_never_is_never(house: House) -> None:
+    house.join(3)
+    limited(house, budgets=("+86138=1", "+8613800000002=0"))
+    found = house.approved(emergency=True)
+    assert len(house.turn().write) == 2
+    assert house.counted(found).left == {"budget": 1}
+
+
+def test_a_list_of_numbers_in_a_row_is_no_audience(house: House) -> None:
+    """Members may have such numbers; of others more than a few side by side are somebody's who earns by them."""
+    numbers = house.join(4)
+    limited(house, adjacent=2)
+    written = house.write(audience=Audience(listed=True))
+    lists.append(house.conn, written.id, (*numbers, *(f"1370000010{n}" for n in range(4))), "CN")
+    found = approval.submit(house.conn, house.place, written, AUTHOR, house.now)
+    found = approval.approve(house.conn, house.place, found, OTHER, house.now)
+    house.freeze()
+    running.start(house.conn, house.now)
+    assert len(house.turn().write) == 6
+    assert house.counted(found).left == {"adjacent": 2}
 
 
 def test_a_number_that_no_link_takes_is_left_out(house: House) -> None:

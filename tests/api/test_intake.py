@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import orjson
 import pytest
 from sqlalchemy import Connection, func, insert, select
 from sqlalchemy.exc import OperationalError
@@ -15,6 +16,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from config.model import ApiKey
+from gateway.affairs import destinations, settings
 from gateway.api import intake, submission
 from gateway.api.accounts import Accounts, Daily, sent_since
 from gateway.api.intake import MOST_WAITING, Answer, Intake
@@ -26,6 +28,7 @@ from gateway.core.model import Busy, NotTaken
 from gateway.core.tables.messages import message
 from gateway.core.tables.organisation import number
 from gateway.core.tables.staff import callback, idempotency
+from tests.affairs import people
 
 NOW = datetime(2026, 8, 17, 9, 0, tzinfo=UTC)
 TO, GONE = "+8613800000007", "+8613800000008"
@@ -37,7 +40,12 @@ class Door:
     def __init__(self, database: Any, ids: Ids) -> None:
         self.clock = Clock()
         self.intake = Intake(
-            database, self.clock, route=lambda to: "wire" if to.startswith("+86") else None, new_id=ids, now=lambda: NOW
+            database,
+            self.clock,
+            route=lambda to: "wire" if to.startswith("+86") else None,
+            new_id=ids,
+            now=lambda: NOW,
+            zone=ZoneInfo("Asia/Shanghai"),
         )
 
     def submit(self, *asked: Message, account: str = "agriculture", **more: Any) -> Deferred[Answer]:
@@ -57,6 +65,12 @@ def door(conn: Connection, ids: Ids) -> Door:
     conn.execute(insert(number), {"number": GONE, "opted_out": True})
     conn.commit()
     return Door(Inline(conn), ids)
+
+
+def limit(conn: Connection, ids: Ids, **written: Any) -> None:
+    for name, value in written.items():
+        settings.change(conn, ids, f"destinations.{name}", value, actor="test", now=NOW - timedelta(days=1))
+    conn.commit()
 
 
 def count(conn: Connection, table: Any) -> int:
@@ -140,7 +154,7 @@ class Stub:
         self._run = run
         self.works: list[int] = []
 
-    def run(self, work: Any, batch: Any, now: Any) -> Deferred[Any]:
+    def run(self, work: Any, batch: Any, now: Any, today: Any) -> Deferred[Any]:
         self.works.append(len(batch))
         done: Deferred[Any] = Deferred()
         try:
@@ -227,3 +241,34 @@ def test_the_usual_message_takes_no_detour(monkeypatch: pytest.MonkeyPatch) -> N
     account = ApiKey(name="a", key="k")
     found, listed = submission.read(b'[{"to":"+8613800000007","text":"x"}]', account, "CN", NOW)
     assert (found, listed) == ([Message(TO, "x", expires=NOW + submission.LIFE)], True)
+
+
+def test_a_budget_of_a_prefix_is_for_a_day_and_for_all_requests(door: Door, conn: Connection, ids: Ids) -> None:
+    limit(conn, ids, budgets=("+8613=2", "+8615=0"))
+    first = door.submit(*(Message(f"+861390000000{n}", "x") for n in range(3)))
+    second = door.submit(Message("+8615000000001", "x"), listed=False)
+    other = door.submit(Message("+8618000000001", "x"), listed=False)
+    answers = door.answers(first, second, other)
+    listed = orjson.loads(answers[0].body)["messages"]
+    assert [each.get("error") for each in listed] == [None, None, "budget"]
+    assert [answer.status for answer in answers] == [202, 409, 202]
+    assert orjson.loads(answers[1].body)["error"]["code"] == "budget"
+    assert count(conn, message) == 3
+    today = NOW.date()
+    assert destinations.refused(conn, today) == (("budget", "+8613", 2, 1), ("budget", "+8615", 0, 1))
+    assert destinations.refused(conn, today + timedelta(days=1)) == ()
+
+
+def test_numbers_in_a_row_are_refused_unless_they_are_members(door: Door, conn: Connection, ids: Ids) -> None:
+    """Codes asked for by who owns the numbers: the sign of it is that they lie side by side."""
+    limit(conn, ids, adjacent=3)
+    id_ = people.person(conn, ids, "A0001", people.branch(conn, ids, "530102"))
+    conn.execute(insert(number), {"number": "+8613800000019", "member_id": id_, "main": True})
+    conn.commit()
+    strangers = [Message(f"+86138000000{n}", "x") for n in range(10, 15)]
+    (answer,) = door.answers(door.submit(*strangers, Message("+8613800000019", "x"), Message("+8613900000010", "x")))
+    found = [each.get("error") for each in orjson.loads(answer.body)["messages"]]
+    assert found == [None, None, None, "adjacent", "adjacent", None, None]
+    assert destinations.refused(conn, NOW.date()) == (("adjacent", "+8613800000xxx", 3, 2),)
+    assert destinations.forget(conn, NOW + timedelta(days=7)) == 0
+    assert destinations.forget(conn, NOW + timedelta(days=8)) == 2

@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 import orjson
 from sqlalchemy import Connection, select
 
-from gateway.affairs import dues
+from gateway.affairs import destinations, dues
+from gateway.affairs.destinations import Limits
 from gateway.affairs.notices import wording
 from gateway.affairs.notices.approval import Place
 from gateway.affairs.notices.hours import Quiet
@@ -98,7 +99,7 @@ class Handover:
     place: Place
     _texts: dict[Any, str] = field(default_factory=dict)
     _read: dict[str, Mapping[str, str]] = field(default_factory=dict)
-    _quiet: tuple[datetime, Quiet] | None = None
+    _known: tuple[datetime, Quiet, Limits] | None = None
     _behind: dict[tuple[int, str], tuple[Any, str]] = field(default_factory=dict)  # the last taken, by notice and link
 
     # --- what goes next ------------------------------------------------------------------------------------------
@@ -124,7 +125,7 @@ class Handover:
         rows, more = self._page(conn, those, link, room, now)
         if not rows:
             return [], more
-        quiet = None if those.emergency else self._hours(conn, now)
+        quiet = None if those.emergency else self._rules(conn, now)[0]
         turned: list[Row] = []
         chosen = []
         for row in rows:
@@ -135,6 +136,12 @@ class Handover:
                 turned.append((those.id, row[0], "waiting", None, None, later))
             else:
                 chosen.append(row)
+        if chosen:
+            held = self._rules(conn, now)[1]
+            whom = [(row[0], row[1] is not None) for row in chosen]
+            refused = destinations.admit(conn, whom, held.urgent if those.emergency else held, self.place.today(now))
+            turned += [(those.id, chosen[at][0], "left", reason, None, None) for at, reason in refused.items()]
+            chosen = [row for at, row in enumerate(chosen) if at not in refused]
         found = self._made(conn, those, link, chosen, now) if chosen else []
         turned += [(those.id, each.to, "handed", None, each.id, None) for each in found]
         _turn(conn, turned)
@@ -246,10 +253,10 @@ class Handover:
             self._texts[key] = known
         return known
 
-    def _hours(self, conn: Connection, now: datetime) -> Quiet:
-        if self._quiet is None or not timedelta() <= now - self._quiet[0] < _RULES_LAST:
-            self._quiet = (now, rules(conn, now).quiet)
-        return self._quiet[1]
+    def _rules(self, conn: Connection, now: datetime) -> tuple[Quiet, Limits]:
+        if self._known is None or not timedelta() <= now - self._known[0] < _RULES_LAST:
+            self._known = (now, rules(conn, now).quiet, destinations.limits(conn, now))
+        return self._known[1:]
 
     # --- what was made before ------------------------------------------------------------------------------------
 
@@ -276,7 +283,7 @@ class Handover:
             elif state == "paused":
                 parked[id_] = now + _PARKED
             elif not emergency:
-                own = self._hours(conn, now) if quiet_from is None else Quiet(quiet_from, quiet_until)
+                own = self._rules(conn, now)[0] if quiet_from is None else Quiet(quiet_from, quiet_until)
                 if own.holds(local):
                     parked[id_] = own.ends(local).astimezone(now.tzinfo)
         return gone, parked

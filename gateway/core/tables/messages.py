@@ -108,6 +108,17 @@ message_day = Table(
     sqlite_with_rowid=False,
 )
 
+# How many messages that nobody asked for went to a prefix, or to a thousand numbers in a row, and how many did not.
+destination_day = Table(
+    "destination_day",
+    METADATA,
+    Column("day", Text, primary_key=True),  # of the organisation
+    Column("prefix", Text, primary_key=True),  # "+882", or "+8613800001xxx"
+    Column("sent", Integer, nullable=False),
+    Column("refused", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 # Reports that overtook their response, for 72 hours.
 early_report = Table(
     "early_report",
