@@ -73,11 +73,14 @@ def issue(
     """A new code for `action`; the database keeps only its keyed hash.
 
     It takes the place of the one before it. One about an `object` takes only the place of one about the same: a
-    member who is to confirm cash may do other things in between.
+    member who is to confirm cash may do other things in between. Wrong answers so far count on: whoever forges a
+    sender could else ask for code after code and guess each twice.
     """
+    waiting = _open(conn, text, now)
+    tries = max((row.tries for row in waiting), default=0)
     cancel(conn, text, object=object)
     content = orjson.dumps(arguments, option=orjson.OPT_SORT_KEYS).decode()
-    others = _open(conn, text, now)
+    others = [row for row in waiting if row.object != object]
     while True:
         code = f"{random.randrange(10_000):04d}"
         if not any(_is(keys, text, row, code) for row in others):  # which of two would it be?
@@ -91,6 +94,7 @@ def issue(
             object=object,
             code_hash=_hash(keys, text, action, content, code),
             expires=now + life,
+            tries=tries,
         )
     )
     return code

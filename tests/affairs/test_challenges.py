@@ -60,6 +60,25 @@ def test_three_wrong_codes_lock_for_a_quarter_of_an_hour(conn: Connection, keys:
     assert challenges.check(conn, keys, ZHANG, code, until) == Nothing()
 
 
+def test_a_new_code_gives_no_new_tries(conn: Connection, keys: Keys, issue: Issue) -> None:
+    """Who forges a sender could else ask for code after code and guess each twice, for ever."""
+    first = issue()
+    assert challenges.check(conn, keys, ZHANG, other(first), NOW) == Wrong(2)
+    assert challenges.check(conn, keys, ZHANG, other(first), NOW) == Wrong(1)
+    second = issue(object="claim:17")
+    third = issue(arguments={"to": "5000"})
+    guess = next(f"{n:04d}" for n in range(4) if f"{n:04d}" not in (first, second, third))
+    assert challenges.check(conn, keys, ZHANG, guess, NOW) == Locked(NOW + challenges.LOCK)
+
+
+def test_the_right_code_forgives_the_wrong_ones(conn: Connection, keys: Keys, issue: Issue) -> None:
+    code = issue()
+    assert challenges.check(conn, keys, ZHANG, other(code), NOW) == Wrong(2)
+    assert challenges.check(conn, keys, ZHANG, code, NOW) == Confirmed("81", {"to": "4107"})
+    code = issue()
+    assert challenges.check(conn, keys, ZHANG, other(code), NOW) == Wrong(2)
+
+
 def test_a_new_request_voids_the_old_code(conn: Connection, keys: Keys, issue: Issue) -> None:
     old, new = issue(), issue(arguments={"to": "5000"})
     assert old != new
