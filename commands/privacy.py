@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from gateway.affairs.voucher_codes import is_code
 from gateway.core.model import LogClass
 
 _WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)  # GB 11643-1999
@@ -17,6 +18,13 @@ _SPARE = 12  # digits in a run: more than any number of ours
 _CODE = range(4, 9)
 _FIGURES = re.compile(r"\d+\.\d+|\d{4,}(?!-\d\d\b|年)|\d+(?=元| [A-Z]{3}\b)")
 _TAIL = re.compile(r"(?:(?<=尾)|(?<=\.\.))[0-9A-Za-z-]+(?!位)")  # of a member number
+# What somebody calls a secret, and a code that answers us: "PIN 7391", "密码是7391", "我回Y 7391".
+_SECRET = re.compile(
+    r"((?:密码|口令|验证码|确认码|邀请码|充值码|(?<![A-Za-z])(?:PIN(?: CODE)?|PASSWORD|PASSCODE))"
+    r"(?:[\s:：=是为]|IS\b){0,4}"
+    r"|(?<![A-Za-z])[YN] ?)(\d(?:[ -]?\d){3,7})(?![\d年])",
+    re.IGNORECASE,
+)
 _INVITATION = re.compile(r"(?<!\d)\d{4}[ -]?\d{4}(?!\d)")
 
 
@@ -64,7 +72,9 @@ def _stars(text: str) -> str:
 
 
 def blank(text: str) -> str:
-    """`text` with stars for ID-card numbers (18, checked) and bank-card numbers (15 to 19, Luhn)."""
+    """`text` with stars for ID-card numbers (18, checked), bank-card numbers (15 to 19, Luhn), the codes of vouchers
+    (16, checked) and what is called a PIN, a password or a code."""
+    text = _SECRET.sub(lambda found: found[1] + _stars(found[2]), text)
     if sum(map(str.isdecimal, text)) < _CARD.start:
         return text
     found = list(text)
@@ -75,7 +85,7 @@ def blank(text: str) -> str:
                 if len(places) > _CARD.stop:
                     break
                 figures = "".join(_figure(text[place]) for place in places)
-                if _is_identity(figures) or _is_card(figures):
+                if _is_identity(figures) or _is_card(figures) or is_code(figures):
                     for place in places:
                         found[place] = "*"
         for group in run:

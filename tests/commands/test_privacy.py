@@ -32,6 +32,44 @@ def test_numbers_of_identity_and_bank_cards(text: str) -> None:
     assert len(blank(text)) == len(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("我的充值码2876065703844535不能用", "我的充值码****************不能用"),
+        ("HELP 2876 0657 0384 4535", "HELP **** **** **** ****"),
+        ("code 2876-0657-0384-4535?", "code ****-****-****-****?"),
+        ("密码7391", "密码****"),
+        ("密码是 ７３９１ 对吗", "密码是 **** 对吗"),
+        ("PIN 7391", "PIN ****"),
+        ("my pin is: 7391 thanks", "my pin is: **** thanks"),
+        ("验证码739114收不到", "验证码******收不到"),
+        ("邀请码 5820 3917 对吗", "邀请码 **** **** 对吗"),
+        ("PIN 7391 13800000007", "PIN **** 13800000007"),
+        ("我回Y 7391 可以吗", "我回Y **** 可以吗"),
+        ("n7391", "n****"),
+    ],
+)
+def test_vouchers_and_what_is_called_a_secret(text: str, left: str) -> None:
+    assert blank(text) == left
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "密码重置请拨12345",
+        "改密码要2026年办吗",
+        "PINE 1234",
+        "MAY 2026",
+        "Y 2026年",
+        "spin 4000",
+        "密码是2026年的",
+        "Y 700153020",
+    ],
+)
+def test_what_only_stands_near_such_a_word_stays(text: str) -> None:
+    assert blank(text) == text
+
+
 def test_what_stands_beside_stays() -> None:
     assert blank(f"给我查 {ID} 和 {CARD} 的事，2026年") == f"给我查 {'*' * 18} 和 {'*' * 19} 的事，2026年"
     assert blank(f"1{ID}") == "1" + "*" * 18
