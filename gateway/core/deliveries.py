@@ -14,6 +14,7 @@ import orjson
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from gateway.core.database import wake
+from gateway.core.driver import execute
 from gateway.core.model import State
 from gateway.core.tables.messages import message
 from gateway.core.tables.staff import callback, delivery
@@ -32,7 +33,7 @@ _NOTE = (
     .where(callback.c.message_id.in_(bindparam("ids", expanding=True)))
     .values(state=bindparam("new_state"))
 )
-_ANYBODY = select(callback.c.message_id).limit(1)
+_ANYBODY = "SELECT 1 FROM callback LIMIT 1"
 
 
 class Delivery(NamedTuple):
@@ -48,7 +49,7 @@ class Delivery(NamedTuple):
 
 def note(conn: Connection, state: State, ids: Sequence[int]) -> None:
     """These messages are now in `state`; whoever wants to know will be told."""
-    if state not in _TOLD or not ids or conn.scalar(_ANYBODY) is None:
+    if state not in _TOLD or not ids or not execute(conn, _ANYBODY, ()):
         return
     if conn.execute(_NOTE, {"ids": ids, "new_state": state.value}).rowcount:
         wake(conn, TOPIC)

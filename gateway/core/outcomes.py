@@ -37,6 +37,7 @@ class Answer:
 
 
 _record = Updates(part, ("message_id", "number"), ("state", "error", "at"), kept=("remote_id",))
+_forget_early = Lookup(lambda among: delete(early_report).where(among(early_report.c.id)))
 _keep = Inserts(early_report, ("id", "link", "remote_id", "number", "state", "error", "at"))
 # An unknown one may still have to be sent again.
 _unsettle = Lookup(
@@ -82,7 +83,7 @@ def _early(conn: Connection, link: str, answers: Sequence[Answer]) -> dict[tuple
             found[remote_id, number_] = (State(state), error)
     taken = {(answer.remote_id, answer.part.to) for answer in answers}
     gone = [id_ for id_, remote_id, number_, _, _ in rows if (remote_id, number_) in taken]
-    conn.execute(delete(early_report).where(early_report.c.id.in_(gone)))
+    _forget_early(conn, gone)
     return found
 
 
