@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, and_, delete, exists, func, literal, select, update
 
 from gateway.affairs import settings
+from gateway.affairs.notices import kept
 from gateway.core import audit, search
 from gateway.core.engines import upsert
 from gateway.core.ids import first_of
@@ -217,12 +218,15 @@ def _erase_audit(conn: Connection, ids: Sequence[int | str], doing: Doing) -> No
 
 
 STEPS = (
+    Step("totals", kept.totals_due, kept.keep_totals),  # before anything goes that they are counted from
     Step("texts", _texts_due, _erase_texts),
     Step("rows", _rows_due, _erase_rows),
     Step("cases", _cases_due, _erase_cases),
     Step("numbers", _numbers_due, _erase_numbers),
     Step("consents", _consents_due, _erase_consents),
     Step("quarantine", _quarantine_due, _erase_quarantine),
+    Step("recipients", kept.recipients_due, kept.erase_recipients),
+    Step("lists", kept.lists_due, kept.erase_lists),
     Step("audit", _audit_due, _erase_audit),
 )
 

@@ -91,6 +91,7 @@ class Notice:
     frozen: bool
     announced: bool
     reason: str | None
+    totals: Mapping[str, Any] | None
 
     @property
     def reference(self) -> str:
@@ -188,6 +189,7 @@ def sketch(said: Wording, by: Person, now: datetime) -> Notice:
         frozen=False,
         announced=False,
         reason=None,
+        totals=None,
     )
 
 
@@ -282,6 +284,7 @@ def _read(row: Any) -> Notice:
     values["texts"] = orjson.loads(values["texts"])
     values["audience"] = audience.read(values["audience"])
     values["paths"] = tuple(orjson.loads(values["paths"]))
+    values["totals"] = orjson.loads(values["totals"]) if values["totals"] else None
     values["funnel"] = audience.read_funnel(values["funnel"])
     return Notice(**values)
 

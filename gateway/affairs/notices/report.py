@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
+import orjson
 from sqlalchemy import ColumnElement, Connection, func, select
 
 from gateway.affairs import branches
@@ -52,6 +54,8 @@ _BAD = ("failed", "expired", "unknown", "cancelled")
 
 
 def report(conn: Connection, found: Notice, now: datetime) -> Report:
+    if found.totals is not None:
+        return _read(found.totals)
     parts = conn.execute(
         select(part.c.state, func.count())
         .select_from(message.join(part, part.c.message_id == message.c.id))
@@ -79,6 +83,23 @@ def report(conn: Connection, found: Notice, now: datetime) -> Report:
         temporary=sum(count for (state, error), count in reasons.items() if is_passing(state, error)),
         opted_out=_opted_out_after(conn, found, now),
         branches=unreached_branches(conn, found),
+    )
+
+
+def written(found: Report) -> str:
+    """All of it that stays when those it was counted from are erased."""
+    kept = asdict(found) | {"failed": [(*key, count) for key, count in found.failed.items()], "temporary": 0}
+    return orjson.dumps(kept).decode()
+
+
+def _read(totals: Mapping[str, Any]) -> Report:
+    return Report(
+        **dict(totals)
+        | {
+            "people": Progress(**totals["people"]),
+            "failed": {(state, error): count for state, error, count in totals["failed"]},
+            "branches": tuple(Unreached(**each) for each in totals["branches"]),
+        }
     )
 
 
