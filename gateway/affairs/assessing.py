@@ -25,7 +25,7 @@ from sqlalchemy import (
     update,
 )
 
-from gateway.affairs import branches, prepaid, waivers
+from gateway.affairs import branches, prepaid, staff, waivers
 from gateway.affairs.books import Books
 from gateway.affairs.dues import months
 from gateway.affairs.importing_rows import Outcome
@@ -270,7 +270,7 @@ def _waiting(conn: Connection, assessment_id: int, actor: str, reach: str) -> tu
     ).first()
     if row is None:
         raise Refused("there is no such proposal, or it has been decided")
-    if row.actor == actor:
+    if row.actor == actor or staff.is_member(conn, actor, row.member_id):
         raise Refused("who proposed it cannot decide it")
     if not branches.within(row.path, reach) or row.path == reach:
         raise Refused("the level above the member's branch decides this")

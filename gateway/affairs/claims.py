@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, func, select, update
 
-from gateway.affairs import branches, cases, cash, ledger, paycodes, payments, receipts
+from gateway.affairs import branches, cases, cash, ledger, paycodes, payments, receipts, staff
 from gateway.affairs.books import Books
 from gateway.affairs.ledger import Entry, Posting
 from gateway.affairs.members import Sender
@@ -159,11 +159,16 @@ def deny(conn: Connection, claim_id: int, case_no: str, now: datetime) -> Claim 
 
 
 def decide(conn: Connection, books: Books, claim_id: int, *, paid: bool, by: str, now: datetime) -> Receipt | None:
-    """Finance ends a claim that was denied or never confirmed: it was paid, or the treasurer does not hold it."""
+    """Finance ends a claim that was denied or never confirmed: it was paid, or the treasurer does not hold it.
+
+    Nobody does so who took the cash or is said to have paid it.
+    """
     open_ones = cash_claim.c.state.in_((DENIED, UNCONFIRMED)), cash_claim.c.receipt_no.is_(None)
     claim = _first(conn, cash_claim.c.id == claim_id, *open_ones, lock=True)
     if claim is None:
         return None
+    if staff.is_member(conn, by, claim.treasurer_id) or staff.is_member(conn, by, claim.member_id):
+        raise ledger.Refused("whoever took the cash or paid it cannot decide about it")
     if paid:
         conn.execute(update(cash_claim).where(cash_claim.c.id == claim_id).values(state=UNCONFIRMED))
         receipt = confirm(conn, books, claim_id, actor=by, now=now)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, func, select
 
-from gateway.affairs import intents, suspense
+from gateway.affairs import intents, staff, suspense
 from gateway.affairs.ledger import Account, AccountKind, Refused
 from gateway.affairs.receipts import Receipt
 from gateway.core.tables.cash import cash_claim
 from gateway.core.tables.money import account, posting
-from gateway.core.tables.organisation import number
 from gateway.core.tables.reconciling import suspense as suspense_table
-from gateway.core.tables.staff import staff
 
 WAYS = (AccountKind.WALLET, AccountKind.BANK, AccountKind.CASH, AccountKind.VOUCHERS)  # that money can go back by
 
@@ -74,14 +72,7 @@ def collector(conn: Connection, receipt: Receipt) -> int | None:
 def may_decide(conn: Connection, receipt: Receipt, actor: str) -> None:
     """Refuse whoever took or booked the money, or would get it, by whatever name they come."""
     took = collector(conn, receipt)
-    if actor == receipt.actor or (took is not None and _is(conn, actor, took)):
+    if actor == receipt.actor or (took is not None and staff.is_member(conn, actor, took)):
         raise Refused("whoever collected or booked the money cannot decide about giving it back")
-    if _is(conn, actor, receipt.member_id):
+    if staff.is_member(conn, actor, receipt.member_id):
         raise Refused("whoever would get the money cannot decide about giving it back")
-
-
-def _is(conn: Connection, actor: str, member_id: int) -> bool:
-    """Whether an actor is this member, or staff with one of their phones."""
-    phones = select(number.c.number).where(number.c.member_id == member_id)
-    same = select(staff.c.id).where(staff.c.name == actor.removeprefix("staff:"), staff.c.phone.in_(phones))
-    return actor == f"member:{member_id}" or conn.execute(same).first() is not None

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, select, update
 
-from gateway.affairs import branches, cash, ledger, receipts
+from gateway.affairs import branches, cash, ledger, receipts, staff
 from gateway.affairs.books import Books
 from gateway.affairs.ledger import Account, AccountKind, Entry, Posting
 from gateway.core.model import Member
@@ -131,6 +131,10 @@ def listing(
 
 
 def _settle(conn: Connection, number: str, state: str, by: str, now: datetime) -> Remittance | None:
+    """Nobody speaks for what they have sent themselves."""
+    known = find(conn, number)
+    if known is not None and staff.is_member(conn, by, known.treasurer_id):
+        raise ledger.Refused("whoever handed the money on cannot say what became of it")
     moved = update(remittance).where(remittance.c.number == number, remittance.c.state == TRANSIT)
     if not conn.execute(moved.values(state=state, settled=now, settled_by=by)).rowcount:
         return None

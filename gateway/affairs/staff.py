@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, select, update
 
+from gateway.core.tables.organisation import number
 from gateway.core.tables.staff import sign_in_link, staff, staff_session
 
 
@@ -55,6 +56,13 @@ def add(
 def find(conn: Connection, name: str) -> Account | None:
     found = _accounts(conn, staff.c.name == name)
     return found[0] if found else None
+
+
+def is_member(conn: Connection, actor: str, member_id: int) -> bool:
+    """Whether an actor is this member: by SMS, or with an account that has one of their phones."""
+    phones = select(number.c.number).where(number.c.member_id == member_id)
+    same = select(staff.c.id).where(staff.c.name == actor.removeprefix("staff:"), staff.c.phone.in_(phones))
+    return actor == f"member:{member_id}" or conn.execute(same).first() is not None
 
 
 def everybody(conn: Connection) -> tuple[Account, ...]:

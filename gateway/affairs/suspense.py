@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, func, insert, select, update
 
-from gateway.affairs import ledger, payments, receipts
+from gateway.affairs import ledger, payments, receipts, staff
 from gateway.affairs.books import Books
 from gateway.affairs.ledger import Account, AccountKind, Entry, Posting, Refused
 from gateway.affairs.movements import METHODS, Movement
@@ -133,6 +133,8 @@ def match(
         return found
     if item.state is not State.OPEN:
         raise Refused("this money is %(state)s already", state=item.state)
+    if staff.is_member(conn, actor, member_id):
+        raise Refused("somebody else says that money in suspense was yours")
     payment = Payment(
         key=f"suspense:{id_}",
         member_id=member_id,

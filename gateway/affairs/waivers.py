@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, and_, case, func, insert, select, update
 
-from gateway.affairs import branches, cases, suspense
+from gateway.affairs import branches, cases, staff, suspense
 from gateway.affairs.cases import Case
 from gateway.affairs.refusal import Refusal
 from gateway.core.lookup import Lookup
@@ -111,7 +111,7 @@ def decline(conn: Connection, new_id: Callable[[], int], case_id: int, *, actor:
     case = cases.by_id(conn, case_id)
     if case is None or case.kind != KIND or case.member_id is None or case.state == cases.CLOSED:
         raise Refused("there is no such request")
-    if actor == f"member:{case.member_id}":
+    if staff.is_member(conn, actor, case.member_id):
         raise Refused("a waiver is approved by another person than who proposed it or has it")
     _answer(conn, new_id, case.member_id, REFUSED, actor, now)
 
@@ -209,7 +209,7 @@ def _decide(conn: Connection, waiver_id: int, state: str, actor: str, reach: str
         raise Refused("there is no such waiver")
     if row.state != PROPOSED:
         raise Refused("the waiver was %(state)s already", state=row.state)
-    if actor in (row.actor, f"member:{row.member_id}"):
+    if actor == row.actor or staff.is_member(conn, actor, row.member_id):
         raise Refused("a waiver is approved by another person than who proposed it or has it")
     conn.execute(update(waiver).where(waiver.c.id == waiver_id).values(state=state, decided_by=actor, decided=now))
     return Waiver(*row[:-1])._replace(state=state, decided_by=actor, decided=now)

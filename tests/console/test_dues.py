@@ -14,16 +14,17 @@ from openpyxl import load_workbook
 from pypdf import PdfReader
 from sqlalchemy import Connection, select, update
 
-from gateway.affairs import intents, ledger, vouchers
+from gateway.affairs import intents, ledger, vouchers, waivers
 from gateway.affairs.intents import Step
 from gateway.affairs.ledger import Account, AccountKind
+from gateway.core.tables.cash import cash_claim
 from gateway.core.tables.dues import assessment
-from gateway.core.tables.organisation import member, obligation
+from gateway.core.tables.organisation import member, number, obligation
 from gateway.core.tables.reconciling import refund
-from gateway.core.tables.staff import audit
+from gateway.core.tables.staff import audit, staff
 from gateway.core.tables.vouchers import voucher
 from tests.console import money
-from tests.console.money import THIS_YEAR, balance_of, collects, lost, neighbour, officers, owed, paid
+from tests.console.money import MONTHS, THIS_YEAR, balance_of, collects, lost, neighbour, officers, owed, paid
 from tests.console.served import PHONE, Browser
 from tests.console.test_http import World, served_on
 
@@ -292,6 +293,47 @@ def test_finance_decides_what_nobody_confirmed_and_finds_what_was_handed_on(worl
     tan = world.browser("tan")
     tan.get("/dues/days")
     assert tan.post(f"/dues/days/remittance/{made.remittance}", arrived).status == 403
+
+
+def test_nobody_of_finance_decides_about_cash_dues_or_money_of_their_own(world: World) -> None:
+    """Whose account has a member's phone is that member, whatever the account is called."""
+    made = world.run(lambda conn: money.cash_day(conn, world.ids, world.member))
+    treasurer = select(cash_claim.c.treasurer_id).where(cash_claim.c.id == made.unconfirmed)
+    box = "+8613800000051"
+
+    def mine(phone: str | None) -> None:
+        world.run(lambda conn: conn.execute(update(staff).where(staff.c.name == "wu").values(phone=phone)))
+
+    def theirs(conn: Connection) -> None:
+        conn.execute(number.insert().values(number=box, member_id=conn.scalar(treasurer), main=True))
+
+    world.run(theirs)
+    mine(box)
+    wu = world.browser("wu")
+    wu.get("/dues/days")
+    form = form_of(wu, f"/dues/days/claim/{made.unconfirmed}")
+    paid_ = wu.post(f"/dues/days/claim/{made.unconfirmed}", {"form": form, "verdict": "paid"})
+    assert (paid_.status, "收款人和交款人不能处理这笔现金" in paid_.text) == (409, True)
+    for verdict in ("arrived", "returned"):
+        found = wu.post(f"/dues/days/remittance/{made.remittance}", {"form": form, "verdict": verdict})
+        assert (found.status, "上交人不能确认自己上交的款项" in found.text) == (409, True)
+    mine(PHONE)
+    id_ = world.run(lambda conn: lost(conn, world.ids, 500))
+    wu.get("/dues/suspense")
+    matched = {"form": form_of(wu, f"/dues/suspense/{id_}/match"), "member": "A1004"}
+    assert wu.post(f"/dues/suspense/{id_}/match", matched).status == 409
+    paid_ = wu.post(f"/dues/days/claim/{made.unconfirmed}", {"form": form, "verdict": "paid"})
+    assert paid_.status == 409, "nor whoever paid it"
+    waiver = world.run(
+        lambda conn: waivers.propose(
+            conn, world.ids, world.member.id, first=MONTHS[0], last=MONTHS[0], actor="staff:he", now=datetime.now(UTC)
+        )
+    )
+    wu.get("/dues/waivers")
+    form = form_of(wu, f"/dues/waivers/waiver/{waiver.id}/approve")
+    assert wu.post(f"/dues/waivers/waiver/{waiver.id}/approve", {"form": form}).status == 409
+    mine(None)
+    assert wu.post(f"/dues/waivers/waiver/{waiver.id}/approve", {"form": form}).status == 303
 
 
 def test_a_refund_needs_two_of_finance(world: World) -> None:

@@ -12,8 +12,10 @@ from sqlalchemy import Connection, select
 from gateway.affairs import cashdays, claims, remittances
 from gateway.affairs.cashdays import Day
 from gateway.affairs.claims import Claim
+from gateway.affairs.ledger import Refused as NotSo
 from gateway.affairs.remittances import Remittance
 from gateway.console.dues.common import books, day, page, paths
+from gateway.console.dues.said import refusal
 from gateway.console.forms import form_id, sent
 from gateway.console.web import Answer, Redirect, Refused, Route, Visit, identifier
 from gateway.core.tables.organisation import member
@@ -39,6 +41,10 @@ class Cash(NamedTuple):
 
 
 async def listing(visit: Visit) -> Answer:
+    return await _page(visit)
+
+
+async def _page(visit: Visit, problem: str = "") -> Answer:
     today = visit.now.astimezone(visit.console.zone).date()
     on = day(visit.query("day")) or today
     found = await visit.console.database.read(_read, paths(visit, "dues detail"), on, visit.now)
@@ -51,7 +57,9 @@ async def listing(visit: Visit) -> Answer:
             "cash": found,
             "may_decide": lambda path: visit.who.reaches("dues finance", path),
             "form_id": form_id(visit, "dues days"),
+            **({"problem": problem} if problem else {}),
         },
+        status=HTTPStatus.CONFLICT if problem else HTTPStatus.OK,
     )
 
 
@@ -85,7 +93,10 @@ async def decide(visit: Visit) -> Answer:
     verdict = visit.form("verdict")
     if verdict not in ("paid", "not"):
         raise Refused(HTTPStatus.BAD_REQUEST)
-    receipt = await visit.console.database.run(_decide, visit, claim.id, verdict == "paid")
+    try:
+        receipt = await visit.console.database.run(_decide, visit, claim.id, verdict == "paid")
+    except NotSo as refused:
+        return await _page(visit, refusal(visit, refused))
     return Redirect(f"/dues/receipts/{receipt}" if receipt else "/dues/days?done=decided")
 
 
@@ -103,7 +114,10 @@ async def settle(visit: Visit) -> Answer:
     verdict = visit.form("verdict")
     if verdict not in ("arrived", "returned"):
         raise Refused(HTTPStatus.BAD_REQUEST)
-    await visit.console.database.run(_settle, visit, found.number, verdict == "arrived")
+    try:
+        await visit.console.database.run(_settle, visit, found.number, verdict == "arrived")
+    except NotSo as refused:
+        return await _page(visit, refusal(visit, refused))
     return Redirect("/dues/days?done=settled")
 
 
