@@ -202,7 +202,9 @@ class Console(Service):
         self.events = Events(reactor, topics, mark=secrets.token_hex(4))
         self.events.alive = self._still_there
         self.exporting = Exporting(self, exports or Path(tempfile.gettempdir()) / f"muster-exports-{os.getpid()}")
-        self.writing = Writing(reactor, partial(self.events.hint, "cases"))
+        self.writing = Writing(
+            database, reactor, now, watched=lambda: len(self.events) > 0, changed=partial(self.events.hint, "cases")
+        )
         self._entries = [*_ENTRIES, *(entry for extra in extras for entry in extra.entries)]
         self._front = front.Front(self, public_url=settings.public_url, trusted_proxies=tuple(settings.trusted_proxies))
         self.routes = (*_ROUTES, *(route for extra in extras for route in extra.routes))
@@ -224,6 +226,7 @@ class Console(Service):
             self.importer.start()
             self.database.run(recover_imports)
         self.events.start()
+        self.writing.start()
         for topic in TOPICS:
             self._subscriptions.append(self.database.subscribe(topic, partial(self.events.hint, topic)))
         self._subscriptions.append(self.database.subscribe(export_query.TOPIC, self.exporting.poke))

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, func, literal, select
 
-from gateway.affairs import cases, settings
+from gateway.affairs import cases, settings, writing
 from gateway.affairs.cases import Case, Entry, Waiting
 from gateway.console import reveal
 from gateway.console.log_query import branch_name, within
@@ -59,6 +59,7 @@ class Thread:
     opted_out: bool
     others: tuple[Case, ...]  # cases of the same number
     revealed: bool
+    writing: tuple[str, ...]  # who else writes just now
 
 
 def open_for(conn: Connection, person: Staff) -> int:
@@ -186,6 +187,7 @@ def thread(conn: Connection, person: Staff, case_no: str, now: datetime) -> Thre
         opted_out=bool(conn.execute(select(number.c.opted_out).where(number.c.number == case.number)).scalar()),
         others=tuple(found for found in others if person.reaches("case", found.path)),
         revealed=reveal.revealed(conn, person.actor, reveal.about(case.member_id, case.number), now),
+        writing=writing.others(conn, case.id, person.id, now),
     )
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from gateway.affairs import branches, cases, consent, replies
+from gateway.affairs import branches, cases, consent, replies, writing
 from gateway.affairs.cases import Case
 from gateway.console import reveal
 from gateway.console.case_query import find
@@ -38,10 +38,12 @@ def answer(conn: Connection, new_id: NewId, person: Staff, answering: Answering,
 
     Raises `cases.Refused` when somebody else is at it or it is closed.
     """
+    case = _own(conn, person, answering.case_no)
+    writing.done(conn, case.id, person.id)
     return replies.send(
         conn,
         new_id,
-        _own(conn, person, answering.case_no),
+        case,
         id=answering.id,
         said=answering.said,
         signed=answering.text,
@@ -62,8 +64,11 @@ def claim(conn: Connection, new_id: NewId, person: Staff, case_no: str, now: dat
     return cases.claim(conn, case.id, person.id, now)
 
 
-def keep(conn: Connection, person: Staff, case: Case, now: datetime) -> None:
-    """Writing keeps the case, as long as nobody else has it."""
+def writes(conn: Connection, person: Staff, case: Case, now: datetime) -> None:
+    """Somebody has written a letter: others see it, and it keeps the case as long as nobody else has it."""
+    writing.note(conn, case.id, person.id, now)
+    if case.state != cases.OPEN:
+        return
     until = case.claimed_until if case.claimed_by == person.id else None
     if until is None or until < now + cases.LEASE / 2:
         cases.claim(conn, case.id, person.id, now)

@@ -6,7 +6,7 @@ import hmac
 import unicodedata
 from http import HTTPStatus
 
-from gateway.affairs.cases import LEASE, OPEN, REOPEN
+from gateway.affairs.cases import LEASE, REOPEN
 from gateway.affairs.cases import Refused as NotNow
 from gateway.console import case_query, case_work, reveal
 from gateway.console.case_query import PAGE, TABS, Thread
@@ -93,7 +93,7 @@ def _page(visit: Visit, found: Thread, *, problem: str = "", draft: str | None =
             "may_reveal": visit.who.reaches("reveal", case.path),
             "may_take_over": visit.who.reaches("take over", case.path),
             "may_reopen": case.closed is not None and case.closed > visit.now - REOPEN,
-            "writing": visit.console.writing.others(case.case_no, visit.who.name),
+            "writing": found.writing,
             "minutes": int(LEASE.total_seconds() // 60),
             "signature": visit.console.organisation.signature_for(case.language),
             "longest": LONGEST,
@@ -120,9 +120,7 @@ async def measure(visit: Visit) -> Answer:
         raise Refused(HTTPStatus.NOT_FOUND)
     words = _words(visit)
     if words:
-        visit.console.writing.note(found.case_no, visit.who.name)
-    if words and found.state == OPEN:
-        await visit.console.database.run(case_work.keep, visit.who, found, visit.now)
+        await visit.console.database.run(case_work.writes, visit.who, found, visit.now)
     signed = _signed(visit, words, found.language)
     values: dict[str, object] = {"signed": signed, "empty": not words, "too_long": len(words) > LONGEST}
     try:
@@ -155,7 +153,6 @@ async def answer(visit: Visit) -> Answer:
         )
         try:
             await console.database.run(case_work.answer, console.ids, visit.who, answering, visit.now)
-            console.writing.done(number, visit.who.name)
             return Redirect(f"/case/{number}#end")
         except NotNow:
             problem = "claimed" if found.case.state != "closed" else "gone"

@@ -1,44 +1,54 @@
-"""Who is writing at which case just now: known to this process only, and forgotten some seconds after the last key."""
+"""Says on the live stream that somebody began or stopped to write at a case, in this process or another one."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
 
-LASTS = 12.0  # seconds after the last letter; the page asks while it is written
+from gateway.affairs import writing
+from gateway.core.database import Runs
+
+EVERY = 2.0  # seconds
 
 
 class Writing:
-    def __init__(self, clock: IReactorTime, changed: Callable[[], None]) -> None:
-        self._clock, self._changed = clock, changed
-        self._at: dict[tuple[str, str], IDelayedCall] = {}  # case number and name
+    log = Logger()
 
-    def note(self, case_no: str, name: str) -> None:
-        """`name` has written a letter."""
-        known = self._at.get((case_no, name))
-        if known is not None:
-            known.reset(LASTS)
-            return
-        self._at[case_no, name] = self._clock.callLater(LASTS, self._forget, case_no, name)
-        self._changed()
+    def __init__(
+        self,
+        database: Runs,
+        clock: IReactorTime,
+        now: Callable[[], datetime],
+        *,
+        watched: Callable[[], bool],
+        changed: Callable[[], None],
+    ) -> None:
+        """`watched` says whether anybody would see it, `changed` is called when it is different from before."""
+        self._database, self._now = database, now
+        self._watched, self._changed = watched, changed
+        self._known: writing.AtWork = frozenset()
+        self._call = LoopingCall(self._look)
+        self._call.clock = clock
 
-    def done(self, case_no: str, name: str) -> None:
-        """The answer is sent, or given up."""
-        known = self._at.pop((case_no, name), None)
-        if known is not None:
-            known.cancel()
-            self._changed()
-
-    def others(self, case_no: str, name: str) -> list[str]:
-        """Who else writes at this case."""
-        return sorted(other for case, other in self._at if case == case_no and other != name)
+    def start(self) -> None:
+        self._call.start(EVERY, now=False).addErrback(lambda failure: self.log.failure("looking", failure=failure))
 
     def stop(self) -> None:
-        for call in self._at.values():
-            call.cancel()
-        self._at.clear()
+        if self._call.running:
+            self._call.stop()
 
-    def _forget(self, case_no: str, name: str) -> None:
-        del self._at[case_no, name]
-        self._changed()
+    def _look(self) -> Deferred[None] | None:
+        if not self._watched():
+            return None
+        looked = self._database.read(writing.at_work, self._now()).addCallback(self._seen)
+        return looked.addErrback(lambda failure: self.log.failure("who writes is not known", failure=failure))
+
+    def _seen(self, found: writing.AtWork) -> None:
+        if found != self._known:
+            self._known = found
+            self._changed()

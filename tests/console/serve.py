@@ -6,6 +6,7 @@ Prints its port as one line, then obeys lines on its standard input: `advance SE
 from __future__ import annotations
 
 import sys
+import tempfile
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -102,6 +103,7 @@ def main(url: str, public_url: str, demo: str) -> None:
     clock = Clock()
     database = Database(url, reactor)  # type: ignore[arg-type]  # the reactor module provides what it needs
     board = Board(the_reactor.seconds)
+    folder = Path(url.removeprefix("sqlite:///")).parent if url.startswith("sqlite") else Path(tempfile.mkdtemp())
     mobile = StillLink("mobile", LinkState(link="mobile", status=LinkStatus.READY, since=clock() - timedelta(hours=5)))
     village = StillLink(
         "village",
@@ -128,10 +130,10 @@ def main(url: str, public_url: str, demo: str) -> None:
         now=clock,
         demo=demo == "demo",
         bank="county",
-        exports=Path(url.removeprefix("sqlite:///")).parent / "exports",
+        exports=folder / "exports",
         importer=Importer(
             url=url,
-            folder=Path(url.removeprefix("sqlite:///")).parent / "imports",
+            folder=folder / "imports",
             keys=KEYS,
             ids=Ids(slot=9),
             organisation=ORGANISATION,

@@ -1,4 +1,4 @@
-"""The hotline's desk beside its cases: saved searches, exports, alarms, and the figures of each hour."""
+"""The hotline's desk beside its cases: saved searches, exports, who writes, alarms, and the figures of each hour."""
 
 from __future__ import annotations
 
@@ -30,6 +30,15 @@ export_job = Table(
     Column("file", Text),  # its name in the exports folder
     Column("at", Time, nullable=False),
     Column("ready", Time),
+)
+
+writing = Table(
+    "writing",
+    METADATA,
+    Column("case_id", ForeignKey("hotline_case.id"), primary_key=True),
+    Column("staff_id", ForeignKey("staff.id"), primary_key=True),
+    Column("until", Time, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 alarm = Table(

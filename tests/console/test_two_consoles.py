@@ -1,0 +1,49 @@
+"""Two consoles as processes on one database: staff of one see who writes at the other."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from tests.conftest import EmptyDatabase
+from tests.console.served import Served, asked, people
+
+
+@pytest.fixture
+def both(postgresql_server: str, _postgresql_template: str) -> Iterator[tuple[Served, Served]]:
+    """PostgreSQL: a file of SQLite belongs to one process."""
+    with ExitStack() as stack:
+        url = stack.enter_context(EmptyDatabase(postgresql_server, template=_postgresql_template))
+        yield stack.enter_context(Served(url)), stack.enter_context(Served(url))
+
+
+def test_who_writes_is_seen_at_the_other_console_too(both: tuple[Served, Served]) -> None:
+    here, there = both
+    member = here.run(lambda conn: people(conn, here.ids))
+    case = here.run(lambda conn: asked(conn, here.ids, member, "低保什么时候到账"))
+    li, zhao = here.browser("li"), there.browser("zhao")
+    page = f"/case/{case.case_no}"
+    assert "li 正在写" not in zhao.get(page).text
+    with socket.create_connection(("127.0.0.1", there.port), timeout=30) as stream:
+        cookie = f"muster={zhao.cookies['muster']}".encode()
+        stream.sendall(b"GET /events?topics=cases HTTP/1.1\r\nHost: x\r\nCookie: " + cookie + b"\r\n\r\n")
+        _until(stream, b"retry")
+        li.get(page)
+        li.post(f"{page}/measure", {"text": "这个月二十号"}, {"HX-Request": "true"})
+        _until(stream, b"event: cases")
+        assert "li 正在写" in zhao.get(page, {"HX-Request": "true", "X-Live": "1"}).text
+        assert "正在写" not in li.get(page).text, "nobody is told that they write themselves"
+        there.order("advance 13")
+        _until(stream, b"event: cases")
+        assert "li 正在写" not in zhao.get(page).text
+
+
+def _until(stream: socket.socket, wanted: bytes) -> None:
+    seen = b""
+    while wanted not in seen:
+        octets = stream.recv(4096)
+        assert octets, seen
+        seen += octets
