@@ -74,14 +74,14 @@ class House:
         )
         subprocess.run([muster(), "upgrade", str(self.config)], check=True, stdout=subprocess.DEVNULL)
 
-    def start(self, only: str = "links") -> subprocess.Popen[bytes]:
-        """The gateway, once its link is bound."""
+    def start(self, only: str = "links", ready: bytes = b"bound") -> subprocess.Popen[bytes]:
+        """The gateway, once its log says that it is `ready`: that its link is bound."""
         path = self.folder / "log"
         before = path.stat().st_size if path.exists() else 0
         with path.open("ab") as log:
             gateway = subprocess.Popen([muster(), "run", str(self.config), "--only", only], stdout=log, stderr=log)
         for _ in range(1200):
-            if b"bound" in path.read_bytes()[before:]:
+            if ready in path.read_bytes()[before:]:
                 return gateway
             if gateway.poll() is not None:
                 break
@@ -89,10 +89,10 @@ class House:
         raise RuntimeError(path.read_text()[-2000:])
 
     @contextmanager
-    def operator(self, *options: str, seconds: int = 550) -> Iterator[subprocess.Popen[str]]:
+    def operator(self, *options: str, seconds: int = 550, port: int | None = None) -> Iterator[subprocess.Popen[str]]:
         """The neutral operator; ended by its pid if it does not end by itself."""
         made = subprocess.Popen(
-            [smsc_sim(), "--port", str(self.port), "--quiet", "--max-seconds", str(seconds), *options],
+            [smsc_sim(), "--port", str(port or self.port), "--quiet", "--max-seconds", str(seconds), *options],
             stdout=subprocess.PIPE,
             text=True,
         )
