@@ -12,7 +12,8 @@ from sqlalchemy import ColumnElement, Connection, Select, func, literal, select
 from gateway.affairs import cases, settings, writing
 from gateway.affairs.cases import Case, Entry, Waiting
 from gateway.console import reveal
-from gateway.console.log_query import branch_name, within
+from gateway.console.log_query import branch_name
+from gateway.console.log_rows import within
 from gateway.console.permissions import Staff
 from gateway.core.tables.messages import message, part
 from gateway.core.tables.organisation import branch, member, number

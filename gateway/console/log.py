@@ -14,7 +14,8 @@ from sqlalchemy import Connection
 
 from gateway.affairs import views
 from gateway.console import log_query, reveal, saved_searches
-from gateway.console.log_query import Detail, Filter, Row, Rows
+from gateway.console.log_query import Detail
+from gateway.console.log_rows import Filter, Row, Rows
 from gateway.console.noting import noted
 from gateway.console.permissions import Staff
 from gateway.console.saved_searches import Saved

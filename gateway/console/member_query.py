@@ -13,7 +13,7 @@ from gateway.affairs import branches, consent, roles
 from gateway.affairs.branches import Branch, Child
 from gateway.affairs.consent import Consent
 from gateway.affairs.roles import Grant
-from gateway.console.log_query import within
+from gateway.console.log_rows import within
 from gateway.console.permissions import Staff
 from gateway.core import audit, phone
 from gateway.core.tables.messages import message

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import random
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection, event
 
-from gateway.console import log_query
-from gateway.console.log_query import Filter, Rows
+from gateway.console import log_finding, log_query
+from gateway.console.log_rows import Filter, Rows
+from gateway.core import search
 from gateway.core.engines import engine
 from gateway.core.ids import Ids, first_of
 from gateway.core.tables.everything import METADATA
@@ -102,8 +104,7 @@ def test_a_subtree_is_a_facet_and_a_scope(conn: Connection, ids: Ids) -> None:
 
 
 def test_a_rare_wish_looks_back_in_windows_and_says_how_far(conn: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(log_query, "_WINDOW", 10)
-    monkeypatch.setattr(log_query, "_WINDOWS", 3)
+    monkeypatch.setattr(log_finding, "_WINDOWS", (10, 10, 10))
     ids = fill(conn, 100)
     logged(conn, logged_at(NOW + timedelta(seconds=5)), "rare", link="village")
     page = look(conn, link="village")
@@ -125,12 +126,12 @@ def test_the_moment_of_an_id_is_the_inverse_of_the_id_of_a_moment() -> None:
 def test_text_is_found_with_other_wishes_and_across_candidates(
     conn: Connection, ids: Ids, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(log_query, "_CANDIDATES", 3)
+    monkeypatch.setattr(search, "CANDIDATES", 3)
     logged(conn, ids, "会费怎么交", link="village")
-    for number in range(10):
+    for number in range(7):
         logged(conn, ids, f"会费 {number}")
     assert texts(look(conn, text="会费", link="village")) == ["会费怎么交"]
-    assert len(look(conn, text="会费").rows) == 11
+    assert len(look(conn, text="会费").rows) == 8
     assert texts(look(conn, text="费怎")) == ["会费怎么交"]
     assert texts(look(conn, ("/53/5302/",), text="会费")) == []
 
@@ -143,14 +144,73 @@ def test_a_commands_word_finds_its_masked_messages_too(conn: Connection, ids: Id
     assert texts(found) == ["请问会费怎么交", "会费*.**元未交"]
 
 
+def _small(monkeypatch: pytest.MonkeyPatch, *, few: int = 20) -> None:
+    """Every bound so narrow that a log of a hundred rows meets it."""
+    monkeypatch.setattr(log_finding, "PAGE", 4)
+    monkeypatch.setattr(log_finding, "_WINDOWS", (3, 7))
+    monkeypatch.setattr(log_finding, "_FEW", few)
+    monkeypatch.setattr(log_finding, "_STRETCHES", 2)
+    monkeypatch.setattr(search, "CANDIDATES", 3)
+    monkeypatch.setattr(search, "STRETCH", 5)
+    monkeypatch.setattr(search, "_RARE", 2)
+
+
+@pytest.mark.parametrize("few", [0, 25, 1000])
+def test_whichever_way_it_is_looked_for_the_same_is_found(
+    conn: Connection, ids: Ids, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    _small(monkeypatch, few=few)
+    chance = random.Random(few)
+    branches = (None, "/53/", "/53/5301/", "/53/5301/530101/", "/53/5302/", "/54/", "/53a/")
+    kept = []
+    for _ in range(150):
+        text = "".join(chance.choices(("会费", "补助", "help", " ", "困难"), k=3))
+        row = {
+            "state": chance.choice(("delivered", "failed", "expired")), "link": chance.choice(("mobile", "village")),
+            "command": chance.choice(("11", "0")), "branch_path": chance.choice(branches),
+            "error": chance.choice((None, "0x8")), "direction": "out",
+        }  # fmt: skip
+        kept.append((logged(conn, ids, text, **row), text, row))
+    for _ in range(60):
+        scope = chance.choice((None, None, ("/53/5301/",), ("/53/5302/", "/54/"), ("/53/",)))
+        wishes: dict[str, Any] = {
+            name: value
+            for name, values in {
+                "state": ("failed", "delivered"), "link": ("village",), "command": ("11",), "error": ("0x8",),
+                "branch": ("/53/5301/", "/53/5301/530101/", "/53/"), "text": ("会费", "费补", "helpp", "困难会费"),
+            }.items()
+            if chance.random() < 0.3
+            for value in [chance.choice(values)]
+        }  # fmt: skip
+        expected = [id_ for id_, text, row in reversed(kept) if _fits(text, row, wishes, scope)]
+        assert _all(conn, scope, wishes) == expected, (wishes, scope)
+
+
+def _fits(text: str, row: Mapping[str, Any], wishes: Mapping[str, Any], scope: tuple[str, ...] | None) -> bool:
+    path = row["branch_path"] or ""
+    return (
+        all(row[name] == value for name, value in wishes.items() if name in row)
+        and (scope is None or any(path.startswith(root) for root in scope))
+        and path.startswith(wishes.get("branch", ""))
+        and search.matches(wishes.get("text", ""), text)
+    )
+
+
+def _all(conn: Connection, scope: tuple[str, ...] | None, wishes: Mapping[str, Any]) -> list[int]:
+    """Page after page."""
+    seen: list[int] = []
+    found = look(conn, scope, **wishes)
+    while True:
+        seen += [row.id for row in found.rows]
+        if found.older is None:
+            return seen
+        found = look(conn, scope, found.older, **wishes)
+
+
 def test_two_searches_merge_without_a_gap_or_a_double(
     conn: Connection, ids: Ids, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(log_query, "PAGE", 4)
-    monkeypatch.setattr(log_query, "_WINDOW", 5)
-    monkeypatch.setattr(log_query, "_WINDOWS", 2)
-    monkeypatch.setattr(log_query, "_CANDIDATES", 3)
-    monkeypatch.setattr(log_query, "_COMPARED", 6)
+    _small(monkeypatch)
     wanted = []
     for number in range(60):
         by_word, by_command = number % 7 == 0, number % 5 == 0

@@ -30,9 +30,11 @@ def keep(conn: Connection, ids: Ids, text: str | None, log_class: str = "A") -> 
 
 
 def found(conn: Connection, phrase: str) -> list[int]:
-    ids = search.containing(conn, phrase)
-    if ids is None:
+    looked = search.looked_for(conn, phrase)
+    if looked is None:
         return []
+    ids, further = search.stretch(conn, looked, 1 << 62, 0)
+    assert further is None
     rows = conn.execute(select(message.c.id, message.c.text).where(message.c.id.in_(ids)).order_by(message.c.id))
     return [row.id for row in rows if search.matches(phrase, row.text)]
 
@@ -80,8 +82,8 @@ def test_the_indexer_works_in_chunks_and_may_run_again(conn: Connection, ids: Id
 def test_one_character_finds_nothing_instead_of_everything(conn: Connection, ids: Ids) -> None:
     keep(conn, ids, "会费")
     search.index(conn)
-    assert search.containing(conn, "会") is None
-    assert search.containing(conn, " ") is None
+    assert search.looked_for(conn, "会") is None
+    assert search.looked_for(conn, " ") is None
 
 
 def test_erasing_takes_the_text_and_its_pairs(conn: Connection, ids: Ids) -> None:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, func, or_, select
 
-from gateway.console.log_query import within
+from gateway.console.log_rows import within
 from gateway.core.tables.organisation import branch, member, role_grant
 
 

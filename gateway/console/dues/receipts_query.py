@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, select
 
 from gateway.affairs import receipts
 from gateway.affairs.receipts import Receipt
-from gateway.console.log_query import within
+from gateway.console.log_rows import within
 from gateway.core.tables.money import receipt, txn
 from gateway.core.tables.organisation import branch, member
 

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, func, select
 
-from gateway.console.log_query import within
+from gateway.console.log_rows import within
 from gateway.core.tables.money import receipt, txn
 from gateway.core.tables.organisation import branch, member, obligation
 

@@ -27,7 +27,7 @@ message = Table(
     Column("at", Time, nullable=False),  # received, or queued
     Column("sent_at", Time),  # the operator's time
     Column("member_id", BigInteger),
-    Column("branch_path", Text),
+    Column("branch_path", Text().with_variant(Text(collation="C"), "postgresql")),  # so that a subtree is a range
     Column("command", Text),  # code, or E01 ...
     Column("log_class", Text, nullable=False),
     Column("text", Text),  # NULL when it may not be kept
@@ -59,6 +59,7 @@ message = Table(
         **_where("state IN ('failed', 'expired', 'unknown', 'cancelled', 'quarantined')"),
     ),
     Index("ix_message_error", "error", "id", **_where("error IS NOT NULL")),
+    Index("ix_message_branch", "branch_path", "id", **_where("branch_path IS NOT NULL")),
     Index(
         "ix_message_case",
         "case_id",
