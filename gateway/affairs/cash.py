@@ -127,6 +127,13 @@ def unconfirmed(conn: Connection, books: Books, treasurer_id: int) -> int:
     return carried + waiting(conn, treasurer_id)
 
 
+def lock(conn: Connection, treasurer_id: int) -> None:
+    """Let nobody else take, close or hand on for this treasurer until the commit: what is read now stays so."""
+    conn.execute(select(member.c.id).where(member.c.id == treasurer_id).with_for_update(key_share=True))
+    claimed = select(cash_claim.c.id).where(cash_claim.c.treasurer_id == treasurer_id, cash_claim.c.state.in_(OPEN))
+    conn.execute(claimed.order_by(cash_claim.c.id).with_for_update())  # a Y or N at this moment comes first
+
+
 def limit(conn: Connection, name: str, now: datetime) -> int:
     """One of the organisation's limits, in minor units; 0 is none."""
     found: int = settings.value(conn, f"cash.{name}", now)

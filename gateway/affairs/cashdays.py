@@ -53,6 +53,7 @@ def standing(conn: Connection, books: Books, treasurer_id: int, now: datetime) -
 
 def close(conn: Connection, books: Books, treasurer: Member, *, book: int, counted: int, now: datetime) -> Day | None:
     """Close today as it was counted; None when it is closed, or when the book is no longer what was agreed to."""
+    cash.lock(conn, treasurer.id)
     found = standing(conn, books, treasurer.id, now)
     if found.closed is not None or found.book != book:
         return None

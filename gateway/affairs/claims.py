@@ -98,6 +98,7 @@ def make(
         return Refused(No.OWN)
     if code is not None and code.state != paycodes.OPEN:
         return Refused(No.NO_CONSENT)
+    cash.lock(conn, treasurer.id)
     if (at := closed(conn, treasurer.id, cash.day(books, now))) is not None:
         return Refused(No.CLOSED, at=at)
     same = _same(conn, member.id, amount)

@@ -44,6 +44,7 @@ def send(
     conn: Connection, books: Books, treasurer: Member, amount: int, reference: str | None, now: datetime
 ) -> Remittance | TooMuch:
     """Out of the box and on its way."""
+    cash.lock(conn, treasurer.id)
     book = cash.booked(conn, books, treasurer.id)
     if amount > book:
         return TooMuch(book)
