@@ -27,7 +27,7 @@ from sqlalchemy import (
 
 from gateway.affairs import branches, prepaid, staff, waivers
 from gateway.affairs.books import Books
-from gateway.affairs.dues import months
+from gateway.affairs.dues import months, previous
 from gateway.affairs.importing_rows import Outcome
 from gateway.affairs.refusal import Refusal
 from gateway.core.engines import upsert
@@ -122,7 +122,19 @@ def approve(conn: Connection, books: Books, assessment_id: int, *, actor: str, r
     """The level above agrees: `reach` is the path of the subtree that `actor` decides for, "" the whole."""
     row = _waiting(conn, assessment_id, actor, reach)
     _decide(conn, assessment_id, APPROVED, actor, now)
-    _apply(conn, books, [Assessed(row[0], row[1], row[2], row[3])], now)
+    if not _superseded(conn, assessment_id, row[0], row[3]):
+        _apply(conn, books, [Assessed(row[0], row[1], row[2], row[3])], now)
+
+
+def _superseded(conn: Connection, assessment_id: int, member_id: int, from_month: int) -> bool:
+    """Whether the same month was assessed anew while this one waited."""
+    newer = select(assessment.c.id).where(
+        assessment.c.member_id == member_id,
+        assessment.c.from_month == from_month,
+        assessment.c.id > assessment_id,
+        assessment.c.state == APPROVED,
+    )
+    return conn.scalar(newer.limit(1)) is not None
 
 
 def refuse(conn: Connection, assessment_id: int, *, actor: str, reach: str, now: datetime) -> None:
@@ -216,34 +228,50 @@ _OPEN_MONTHS = (
 
 
 def _apply(conn: Connection, books: Books, rows: Sequence[Assessed], now: datetime) -> None:
-    """Let months that have begun be owed as assessed."""
+    """Let months that have begun be owed as assessed, up to a later assessment's."""
     month = books.month(now)
     begun = [row for row in rows if row.from_month <= month]
     if not begun:
         return
+    last = _last_months(conn, begun, month)
+    current = [row for row in begun if last[row] == month]
     dues_from = dict(_begun(conn, [row.member_id for row in begun]))
     columns: dict[str, Any] = {"dues_class": bindparam("b_class"), "monthly_amount": bindparam("b_amount")}
-    of_members = [{"b_id": row.member_id, "b_class": row.dues_class, "b_amount": row.amount} for row in begun]
-    conn.execute(update(member).where(member.c.id == bindparam("b_id")).values(columns), of_members)
+    of_members = [{"b_id": row.member_id, "b_class": row.dues_class, "b_amount": row.amount} for row in current]
+    if of_members:
+        conn.execute(update(member).where(member.c.id == bindparam("b_id")).values(columns), of_members)
     beginners = [{"b_id": row.member_id, "b_from": row.from_month} for row in begun if row.begins]
     if beginners:
         start = update(member).where(member.c.id == bindparam("b_id")).values(dues_from=bindparam("b_from"))
         conn.execute(start, beginners)
     known = [
-        {"b_member_id": row.member_id, "b_from": row.from_month, "b_to": month, "b_amount": row.amount} for row in begun
+        {"b_member_id": row.member_id, "b_from": row.from_month, "b_to": last[row], "b_amount": row.amount}
+        for row in begun
     ]
     conn.execute(_OPEN_MONTHS, known)
     owed = [
         {"member_id": row.member_id, "month": each, "amount": row.amount}
         for row in begun
         if row.amount
-        for each in months(_first(row, dues_from.get(row.member_id), month), month)
+        for each in months(_first(row, dues_from.get(row.member_id), month), last[row])
     ]
     if owed:
         conn.execute(upsert(conn, obligation).on_conflict_do_nothing(), owed)
     ids = [row.member_id for row in begun]
     waivers.apply_members(conn, ids, month)
     prepaid.use(conn, books, ids, now)
+
+
+def _last_months(conn: Connection, rows: Sequence[Assessed], month: int) -> dict[Assessed, int]:
+    """Until when each is in force: to the month before one that counts from later on, or to this one."""
+    later: dict[int, list[int]] = {}
+    for member_id, from_month, _, _, state in _of_members(conn, [row.member_id for row in rows]):
+        if state == APPROVED:
+            later.setdefault(member_id, []).append(from_month)
+    return {
+        row: min([month, *(previous(each) for each in later.get(row.member_id, ()) if each > row.from_month)])
+        for row in rows
+    }
 
 
 def _first(row: Assessed, dues_from: int | None, month: int) -> int:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import Connection, select
 
-from gateway.affairs import assessing, dues, ledger, payments, prepaid, waivers
+from gateway.affairs import assessing, dues, ledger, payments, prepaid, verifying, waivers
 from gateway.affairs.assessing import Assessed
 from gateway.affairs.books import Books
 from gateway.affairs.importing_rows import Outcome
@@ -72,6 +72,25 @@ def test_months_that_have_begun_follow_a_late_assessment(conn: Connection, ids: 
     assert owed(conn, zhang) == {202609: 300, 202610: 900, 202611: 900}
     assert assessing.write(conn, books, [Assessed(zhang, "wage", 100, 202609)], actor="x", now=NOW) == [Outcome.UPDATED]
     assert owed(conn, zhang) == {202609: 300, 202610: 200, 202611: 100}
+
+
+def test_a_later_month_s_assessment_stays_in_force(conn: Connection, ids: Ids, books: Books) -> None:
+    """One that counts from earlier on is entered, or agreed to, when there is a newer one already."""
+    branch(conn, ids, "53")
+    zhang = person(conn, ids, "1", branch(conn, ids, "5301", "53"), monthly=300, dues_from=202609)
+    for month in (202609, 202610, 202611):
+        owes(conn, zhang, month)
+    for row in (Assessed(zhang, "wage", 700, 202611), Assessed(zhang, "wage", 500, 202609)):
+        assessing.write(conn, books, [row], actor="x", now=NOW)
+        assert owed(conn, zhang)[202611] == 700
+    assert owed(conn, zhang) == {202609: 500, 202610: 500, 202611: 700}
+    assert conn.scalar(select(member.c.monthly_amount)) == 700
+    assessing.write(conn, books, [Assessed(zhang, "hardship", 0, 202611, True)], actor="staff:a", now=NOW)
+    assessing.write(conn, books, [Assessed(zhang, "wage", 600, 202611)], actor="x", now=NOW)
+    (waiting,) = assessing.proposed(conn, "/53/")
+    assessing.approve(conn, books, waiting.id, actor="staff:b", reach="/53/", now=NOW)
+    assert owed(conn, zhang) == {202609: 500, 202610: 500, 202611: 600}
+    assert verifying.verify(conn, books.keys).findings == ()
 
 
 def test_who_is_admitted_pays_from_that_month_on(conn: Connection, ids: Ids, books: Books) -> None:
