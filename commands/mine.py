@@ -50,7 +50,7 @@ def _look(at: Office, request: Request, seen: tuple[views.View, ...], page: int)
         "data.looked" if view.action == views.REVEAL else "data.read",
         time=shown.moment(view.at.astimezone(at.zone), request.language),
         staff=Named(who, "-"),
-        reason=Named(view.reason or "-", "-"),
+        reason=Named(view.reason or "-", "-", spelled=False),
         more=_MORE if more else "",
     )
     return _asking(reply, request, page + 1) if more else reply

@@ -9,8 +9,11 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from pypinyin import lazy_pinyin
 
 from gateway.core.text import fits_gsm7
 
@@ -29,10 +32,11 @@ class TextProblem(ValueError):
 
 
 class Named(NamedTuple):
-    """A value with a name of its own and a code that any phone can show."""
+    """A value with a name of its own, and a code that any phone can show. What is no name is not `spelled` by sound."""
 
     name: str
     code: str
+    spelled: bool = True
 
 
 class Piece(NamedTuple):
@@ -72,11 +76,14 @@ class Template:
         return "".join(found)
 
     def _called(self, name: str, value: Named) -> str:
-        """A name that this text can carry, else the code."""
-        if self.gsm and not fits_gsm7(value.name):
+        """A name that this text can carry, as it is written or as it sounds, else the code."""
+        called = value.name
+        if value.spelled and self.gsm and not fits_gsm7(called):
+            called = _spelled(called)
+        if self.gsm and not fits_gsm7(called):
             return value.code
-        most = len(self.widest.get(name, value.name))
-        return value.name if len(value.name) <= most else _cut(value.name, most)
+        most = len(self.widest.get(name, called))
+        return called if len(called) <= most else _cut(called, most)
 
 
 class Texts:
@@ -147,6 +154,12 @@ class Texts:
     ) -> str:
         """The text for one reader, who may use the commands that `may` says."""
         return self.template(key, language).render(values, may)
+
+
+@lru_cache(maxsize=10_000)
+def _spelled(name: str) -> str:
+    """安河村支部 as An He Cun Zhi Bu, for who reads no Chinese."""
+    return " ".join(part.strip().capitalize() for part in lazy_pinyin(name) if part.strip())
 
 
 def _cut(name: str, most: int) -> str:

@@ -27,7 +27,7 @@ def ask(conn: Connection, request: Request) -> Reply:
         number=request.number,
         member=member,
         language=request.language,
-        text="-",
+        text=at.texts("waiver.case", request.language),
         message_id=request.message or None,
         now=request.now,
         kind=KIND,

@@ -160,7 +160,7 @@ def test_a_wrong_invitation_may_be_corrected_at_once(invited: tuple[Phone, str])
     wrong = f"{(int(invitation) + 1) % 10**8:08}"
     assert phone.says(wrong) == "Wrong or expired code, 4 tries left. Please check it and send it again"
     assert re.fullmatch(
-        r"Check: 530102017, member no ending 4107. If that is you reply Y \d{4}, if not N \d{4}",
+        r"Check: An He Cun Zhi Bu, member no ending 4107. If that is you reply Y \d{4}, if not N \d{4}",
         phone.says(invitation) or "",
     )
     assert (phone.says("Y") or "").startswith("Please reply Y and the 4-digit code")
@@ -253,6 +253,8 @@ def test_me(conn: Connection) -> None:
     assert phone.says("8") == phone.says("我的") == phone.says("ME") == text
     assert phone.last.log_class is LogClass.B
     assert "4107" not in (phone.last.reply_text or "")
+    phone.says("lang en")
+    assert (phone.says("82") or "").startswith("Member ..4107, An He Cun Zhi Bu, dues paid to ")
 
 
 def test_me_when_dues_are_owed(member: Phone) -> None:

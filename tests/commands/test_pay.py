@@ -337,7 +337,9 @@ def test_a_waiver_is_one_case_of_the_branch_without_a_reason(village: Village) -
     assert village.heard(SECRETARY) == [f"成员尾号4107申请减免会费，号{found.group(1)}，请与本人面谈"]
     assert village.says(CHEN, "减免") == text
     assert village.heard(SECRETARY) == []
-    assert [case.kind for case in cases.of_number(village.conn, phone_of(CHEN))] == ["waiver"]
+    (case,) = cases.of_number(village.conn, phone_of(CHEN))
+    assert case.kind == "waiver"
+    assert [entry.text for entry in cases.entries(village.conn, case.id)] == ["请求减免会费（原因由支部当面了解）"]
 
 
 @pytest.mark.parametrize("outcome", ["approved", "refused", "declined"])

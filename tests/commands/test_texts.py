@@ -97,13 +97,16 @@ def test_the_widest_signature_leaves_room(language: str) -> None:
     assert SEGMENT[coding] == {Coding.UCS2: 70, Coding.GSM7: 160}[coding]
 
 
-def test_a_name_that_a_phone_cannot_show_in_english_is_its_code() -> None:
+def test_a_name_in_english_is_as_it_sounds_or_its_code() -> None:
     branch = Named("安河村支部", "530102017")
     values: dict[str, Any] = {"branch": branch, "tail": "4107", "code": "2281"}
     assert "安河村支部" in TEXTS("bind.check", "zh", **values)
     english = TEXTS("bind.check", "en", **values)
-    assert "530102017" in english
+    assert "An He Cun Zhi Bu" in english
     assert units(english)[0] is Coding.GSM7
+    for name, spelled in (("Riverside", True), ("ሐበሻ", True), ("安河村支部", False)):
+        text = TEXTS("bind.check", "en", **values | {"branch": Named(name, "530102017", spelled)})
+        assert ("530102017" in text) == (name != "Riverside")
 
 
 def test_a_long_name_is_cut() -> None:
