@@ -57,13 +57,14 @@ def ask(
     return made
 
 
-def listing(conn: Connection, person: Staff, now: datetime) -> tuple[Export, ...]:
-    """Somebody's own, and for those who approve the ones that wait."""
+def listing(conn: Connection, person: Staff, now: datetime, today: date) -> tuple[Export, ...]:
+    """Somebody's own, and for those who approve the ones that wait for them."""
     mine: ColumnElement[bool] = export_job.c.staff_id == person.id
     if person.may("approve export"):
         mine = or_(mine, export_job.c.state == ASKED)
     rows = conn.execute(_ALL.where(mine, export_job.c.at > now - _SHOWN).order_by(export_job.c.id.desc()).limit(100))
-    return tuple(Export(*row) for row in rows)
+    found = (Export(*row) for row in rows)
+    return tuple(each for each in found if each.staff_id == person.id or _within(conn, person, each, today))
 
 
 def find(conn: Connection, id_: int) -> Export | None:
@@ -77,8 +78,18 @@ def next_to_write(conn: Connection, today: date) -> tuple[Export, Staff] | None:
     if row is None:
         return None
     found = Export(*row)
+    return found, _asker(conn, found, today)
+
+
+def _asker(conn: Connection, found: Export, today: date) -> Staff:
     grants = sessions.grants(conn, found.staff_id, today)
-    return found, Staff(id=found.staff_id, name=found.who, language=None, grants=grants)
+    return Staff(id=found.staff_id, name=found.who, language=None, grants=grants)
+
+
+def _within(conn: Connection, person: Staff, found: Export, today: date) -> bool:
+    """Whether all that is in it, which is what its asker may export, is of branches this person approves for."""
+    scope = _asker(conn, found, today).scope("export")
+    return all(person.reaches("approve export", path) for path in scope or (None,))
 
 
 def written(conn: Connection, id_: int, file: str, rows: int, now: datetime) -> str:
@@ -97,11 +108,11 @@ def failed(conn: Connection, id_: int) -> None:
 
 
 def decide(
-    conn: Connection, new_id: Callable[[], int], person: Staff, id_: int, *, yes: bool, now: datetime
+    conn: Connection, new_id: Callable[[], int], person: Staff, id_: int, *, yes: bool, now: datetime, today: date
 ) -> Export | None:
-    """Say yes or no to a large export; never to one's own. None when there is nothing to say."""
+    """Say yes or no to a large export; never to one's own or beyond one's reach. None when there is nothing to say."""
     found = find(conn, id_)
-    if found is None or found.state != ASKED or found.staff_id == person.id:
+    if found is None or found.state != ASKED or found.staff_id == person.id or not _within(conn, person, found, today):
         return None
     values = {"state": READY if yes else REFUSED, "decided_by": person.id, "ready": now if yes else None}
     conn.execute(update(export_job).where(export_job.c.id == id_).values(values))

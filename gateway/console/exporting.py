@@ -138,7 +138,7 @@ def _rows(
     """What the search shows to this person, numbers masked, texts of cases left where they are."""
     fields = dict.fromkeys(log.FACETS, "") | dict(parse_qsl(export.query))
     asked = log.understood(conn, console, person, console.now(), fields)
-    scope, below = person.scope("log"), None
+    scope, below = person.scope("export"), None
     while True:
         page = log_query.page(conn, asked, scope, below)
         for row in page.rows:

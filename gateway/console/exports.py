@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from http import HTTPStatus
 
 from gateway.console import export_query, reveal
@@ -13,7 +14,7 @@ KINDS = {"csv": CSV_TYPE, "xlsx": XLSX_TYPE}
 
 
 async def page(visit: Visit) -> Answer:
-    found = await visit.console.database.read(export_query.listing, visit.who, visit.now)
+    found = await visit.console.database.read(export_query.listing, visit.who, visit.now, _today(visit))
     return Page("exports_list.html" if visit.fragment else "exports.html", {"exports": found})
 
 
@@ -29,7 +30,9 @@ async def ask(visit: Visit) -> Answer:
 async def decide(visit: Visit) -> Answer:
     console, yes = visit.console, visit.form("decision") == "yes"
     found = await console.database.run(
-        lambda conn: export_query.decide(conn, console.ids, visit.who, _id(visit), yes=yes, now=visit.now)
+        lambda conn: export_query.decide(
+            conn, console.ids, visit.who, _id(visit), yes=yes, now=visit.now, today=_today(visit)
+        )
     )
     if found is None:
         raise Refused(HTTPStatus.NOT_FOUND)
@@ -49,6 +52,10 @@ async def fetch(visit: Visit) -> Answer:
         raise Refused(HTTPStatus.NOT_FOUND) from None
     name = f"log-{visit.now.astimezone(console.zone):%Y%m%d-%H%M}.{found.form}"
     return Content(body, KINDS[found.form], headers={"Content-Disposition": f'attachment; filename="{name}"'})
+
+
+def _today(visit: Visit) -> date:
+    return visit.now.astimezone(visit.console.zone).date()
 
 
 def _id(visit: Visit) -> int:

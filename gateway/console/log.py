@@ -71,6 +71,7 @@ async def page(visit: Visit) -> Answer:
 class Looked:
     """A page of the log with what its frame needs."""
 
+    who: Staff
     asked: Filter
     rows: Rows
     case_texts: Mapping[int, str]
@@ -79,15 +80,21 @@ class Looked:
     errors: list[str]
 
     def text(self, row: Row) -> str | None:
-        return log_query.shown_text(row, self.case_texts) if self.asked.texts else None
+        return _text(self.who, row, self.case_texts)
+
+
+def _text(who: Staff, row: Row, case_texts: Mapping[int, str]) -> str | None:
+    """What of a text this person reads: a role that sees more of the log does not lend its reach to one that reads."""
+    return log_query.shown_text(row, case_texts) if who.reaches("texts", row.branch_path) else None
 
 
 def _look(conn: Connection, visit: Visit, fields: Mapping[str, str], before: int | None) -> Looked:
     asked = understood(conn, visit.console, visit.who, visit.now, fields)
     cases = visit.who.scope("case")
-    rows = log_query.page(conn, asked, visit.who.scope("log"), before, cases=cases)
+    rows = log_query.page(conn, asked, visit.who.scope("texts" if asked.text else "log"), before, cases=cases)
     several = [row.id for row in rows.rows if row.direction == "out"]
     return Looked(
+        who=visit.who,
         asked=asked,
         rows=rows,
         case_texts=log_query.case_texts(conn, rows.rows, cases),
@@ -137,8 +144,8 @@ async def message(visit: Visit) -> Answer:
     found = await visit.console.database.read(_detail, visit)
     if found is None:
         raise Refused(HTTPStatus.NOT_FOUND)
-    may = visit.who.may("texts")
-    shown = log_query.shown_text(found.row, found.case_texts) if may else None
+    may = visit.who.reaches("texts", found.row.branch_path)
+    shown = _text(visit.who, found.row, found.case_texts)
     if shown is not None:
         await noted(visit, "open", f"message:{found.row.id}")
     segments = None
@@ -153,7 +160,7 @@ async def message(visit: Visit) -> Answer:
             "found": found,
             "row": found.row,
             "shown": shown,
-            "shown_text": lambda row: log_query.shown_text(row, found.case_texts) if may else None,
+            "shown_text": lambda row: _text(visit.who, row, found.case_texts),
             "may_read": may and found.row.log_class == "D" and visit.who.reaches("reveal", found.row.branch_path),
             "unread": visit.query("read") == "short",
             "segments": segments,
@@ -197,7 +204,7 @@ def _detail(conn: Connection, visit: Visit) -> Detail | None:
         found,
         revealed=reveal.revealed(conn, visit.who.actor, whose, visit.now),
         read=read,
-        case_texts=log_query.case_texts(conn, found.around, None) if read else found.case_texts,
+        case_texts=log_query.case_texts(conn, found.around, visit.who.scope("reveal")) if read else found.case_texts,
     )
 
 

@@ -14,12 +14,12 @@ import pytest
 from openpyxl import load_workbook
 from sqlalchemy import Connection, func, select, update
 
-from gateway.affairs import alarming, cases, consent, figures, settings, views
+from gateway.affairs import alarming, cases, consent, figures, roles, settings, views
 from gateway.core.tables.desk import export_job, saved_search
 from gateway.core.tables.messages import message
 from gateway.core.tables.organisation import number
 from gateway.core.tables.staff import audit, hotline_case
-from tests.console.served import PHONE, Browser, Response
+from tests.console.served import PHONE, Browser, Response, staff_member
 from tests.console.test_http import World, served_on
 
 
@@ -173,6 +173,29 @@ def test_who_keeps_the_machine_running_reads_no_texts(fresh: World) -> None:
     assert "不能看正文" in root.get("/log?q=%E5%AE%B6%E9%87%8C").text
 
 
+def two_roles(world: World, name: str, whole: str, branch: str) -> Browser:
+    """Somebody with one role for the whole and another for the first township."""
+
+    def make(conn: Connection) -> None:
+        id_ = staff_member(conn, world.ids, name, branch, branch="5301")
+        now = datetime.now(UTC)
+        roles.grant(conn, world.ids, whole, staff_id=id_, by="test", now=now, today=now.date())
+
+    world.run(make)
+    return world.browser(name)
+
+
+def test_who_sees_the_log_of_the_whole_reads_the_texts_of_their_branch_only(fresh: World) -> None:
+    ours = fresh.logged("家里的事")
+    theirs = fresh.logged("河边的事", branch_path="/53/5302/")
+    both = two_roles(fresh, "both", "admin", "agent")
+    page = both.get("/log").text
+    assert ("家里的事" in page, "河边的事" in page) == (True, False)
+    assert "家里的事" in both.get(f"/message/{ours}").text
+    assert "河边的事" not in both.get(f"/message/{theirs}").text
+    assert f"/message/{theirs}" not in both.get("/log?q=%E6%B2%B3%E8%BE%B9").body
+
+
 def test_a_text_of_a_case_is_read_for_a_reason_that_the_member_sees(fresh: World) -> None:
     case = fresh.asked("水费怎么交", fresh.member)
     id_ = fresh.run(lambda conn: conn.scalar(select(message.c.id)))
@@ -271,6 +294,25 @@ def test_a_large_export_waits_for_a_second_person(fresh: World, tmp_path: Path) 
     assert sun.get(f"/exports/{id_}/file").status == 200
     rows = fresh.run(lambda conn: conn.scalar(select(func.max(export_job.c.rows))))
     assert rows == 2
+
+
+def test_an_export_has_what_its_role_reaches_and_is_approved_by_who_reaches_as_far(fresh: World) -> None:
+    now = datetime.now(UTC)
+    fresh.run(lambda conn: settings.change(conn, fresh.ids, "exports.solo_limit", 0, actor="test", now=now))
+    fresh.logged("家里的事")
+    fresh.logged("河边的事", branch_path="/53/5302/")
+    fresh.run(lambda conn: staff_member(conn, fresh.ids, "hua", "approver", branch="5302"))
+    both, hua, zhao = two_roles(fresh, "both", "admin", "lead"), fresh.browser("hua"), fresh.browser("zhao")
+    both.get("/log")
+    both.post("/exports/ask", {"query": "", "form": "csv", "reason": "月报核对"})
+    id_ = exported(fresh, "asked")
+    page = hua.get("/exports")
+    assert f"/exports/{id_}/decide" not in page.body
+    assert hua.post(f"/exports/{id_}/decide", {"decision": "yes"}).status == 404
+    zhao.get("/exports")
+    assert zhao.post(f"/exports/{id_}/decide", {"decision": "yes"}).status == 303
+    got = both.get(f"/exports/{id_}/file").body
+    assert ("家里的事" in got, "河边的事" in got) == (True, False)
 
 
 def test_nobody_approves_their_own(fresh: World) -> None:
