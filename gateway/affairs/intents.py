@@ -277,6 +277,12 @@ def by_id(conn: Connection, id_: str) -> Intent | None:
     return _one(conn, table.c.id == id_)
 
 
+def lock(conn: Connection, id_: str) -> Intent | None:
+    """The row, which nobody else changes until the commit."""
+    row = conn.execute(select(*_COLUMNS).where(table.c.id == id_).with_for_update()).mappings().first()
+    return None if row is None else _intent(row)
+
+
 def by_request(conn: Connection, request_key: str) -> Intent | None:
     return _one(conn, table.c.request_key == request_key)
 
@@ -422,11 +428,17 @@ def nudge(conn: Connection, id_: str, claims: Mapping[str, Any], now: datetime) 
     if intent is None or intent.state in (Step.SUCCEEDED, Step.RECONCILED):
         return False
     values: dict[str, Any] = {"due": now, "nudged": True}
-    if claims.keys() - intent.claims.keys():  # what was said first stands
-        values["claimed"] = json.dumps({**claims, **intent.claims}, sort_keys=True)
+    before = intent.claims if is_about(intent.claims, intent) else {}
+    if claims.keys() - before.keys():  # what was said first stands
+        values["claimed"] = json.dumps({**claims, **before}, sort_keys=True)
     note(conn, id_, **values)
     wake(conn, TOPIC)
     return True
+
+
+def is_about(claims: Mapping[str, Any], intent: Intent) -> bool:
+    """Whether a callback names this request and no other, as far as it names one."""
+    return intent.remote is None or claims.get("CheckoutRequestID", intent.remote) == intent.remote
 
 
 def later(conn: Connection, id_: str, due: datetime | None, now: datetime, **values: Any) -> None:

@@ -168,6 +168,11 @@ def rows(conn: Connection, account: Account, day: date) -> tuple[Row, ...]:
     return tuple(_row(row) for row in conn.execute(query.order_by(table.c.state.desc(), table.c.id)))
 
 
+def row(conn: Connection, id_: int) -> Row | None:
+    found = conn.execute(select(table).where(table.c.id == id_)).first()
+    return None if found is None else _row(found)
+
+
 def open_rows(conn: Connection, limit: int = 200) -> tuple[Row, ...]:
     """What somebody still has to look at, the oldest day first."""
     query = select(table).where(table.c.state == "open").order_by(table.c.day, table.c.id).limit(limit)

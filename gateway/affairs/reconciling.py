@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from sqlalchemy import Connection, func, select
 
+from gateway.affairs import push_numbers
 from gateway.affairs.books import Books
 from gateway.affairs.comparing import Ours, Pair, Theirs, compare, normal
 from gateway.affairs.ledger import Account, AccountKind
@@ -52,10 +53,15 @@ def ours(conn: Connection, books: Books, account: Account, day: date) -> list[Ou
         .group_by(txn.c.id, txn.c.key, moved)
     )
     prefix = f"{account.kind}:{account.owner}:"
+    numbers = push_numbers.numbers(conn, account, first, last)
     return [
         Ours(
             txn_id=id_,
-            references=normal(key.removeprefix(prefix).partition(":")[0] if key.startswith(prefix) else key, reference),
+            references=normal(
+                key.removeprefix(prefix).partition(":")[0] if key.startswith(prefix) else key,
+                reference,
+                numbers.get(id_),
+            ),
             amount=int(amount),
             day=at.astimezone(books.zone).date(),
         )

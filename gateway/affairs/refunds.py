@@ -18,7 +18,18 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, insert, select, update
 
-from gateway.affairs import branches, cases, intents, ledger, members, payments, receipts, refund_sources, suspense
+from gateway.affairs import (
+    branches,
+    cases,
+    intents,
+    ledger,
+    members,
+    payments,
+    push_numbers,
+    receipts,
+    refund_sources,
+    suspense,
+)
 from gateway.affairs import vouchers as voucher_affairs
 from gateway.affairs.books import Books
 from gateway.affairs.cases import Case
@@ -235,6 +246,8 @@ def _ask_provider(conn: Connection, books: Books, found: Refund, now: datetime) 
     receipt = receipts.by_id(conn, found.receipt_id) if found.receipt_id is not None else None
     item = suspense.by_id(conn, found.suspense_id) if found.suspense_id is not None else None
     transaction = receipt.note if receipt is not None else item.reference if item is not None else None
+    if transaction:
+        transaction = push_numbers.number_of(conn, found.source.owner, transaction)
     if not transaction:
         return None
     member = members.by_id(conn, found.member_id, now.astimezone(books.zone).date()) if found.member_id else None

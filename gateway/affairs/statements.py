@@ -9,16 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, time
+from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, Row, insert, select, update
 
-from gateway.affairs import matching, movements, paybill, remittances, suspense, vouchers
+from gateway.affairs import intents, matching, movements, paybill, push_numbers, pushes, remittances, suspense, vouchers
 from gateway.affairs.books import Books
+from gateway.affairs.intents import Intent
 from gateway.affairs.ledger import Account, AccountKind, KeyReused, Refused
 from gateway.affairs.movements import Movement
+from gateway.affairs.pushes import Likeness
 from gateway.affairs.statement_lines import Line, keys
 from gateway.core import audit
 from gateway.core.tables.cash import remittance
@@ -147,7 +149,10 @@ def _new(conn: Connection, books: Books, source: Source, mark: str, line: Line, 
         return Result(line.number, line.reference, line.amount, outcome, what)
 
     movement = _movement(books, source.account, mark, line)
-    if (txn_id := _ours(conn, movement, line)) is not None:
+    txn_id = _ours(conn, movement, line)
+    if txn_id is None and _is_push(conn, books, source, movement, now):
+        txn_id = _ours(conn, movement, line)
+    if txn_id is not None:
         link(conn, entry_id, txn_id)
         return result(Outcome.KNOWN)
     if source.account.kind is not AccountKind.BANK or line.amount < 0:
@@ -159,13 +164,13 @@ def _new(conn: Connection, books: Books, source: Source, mark: str, line: Line, 
 
 def _movement(books: Books, account: Account, mark: str, line: Line) -> Movement:
     """A bank's line is known by its mark, its reference may come twice; a provider's by the transaction's code."""
-    at = line.at or datetime.combine(line.day, time(12), books.zone).astimezone(UTC)
     return Movement(
         source=account,
         amount=abs(line.amount),
         reference=line.reference or line.end_to_end or mark[:12],
         payer=line.payer,
-        at=at,
+        at=line.at or movements.noon(line.day, books.zone),
+        exact=line.at is not None,
         said=line.text,
         mark=mark if account.kind is AccountKind.BANK else "",
     )
@@ -180,6 +185,17 @@ def _ours(conn: Connection, movement: Movement, line: Line) -> int | None:
     return before.txn_id if conn.scalar(taken) is None else None
 
 
+def _is_push(conn: Connection, books: Books, source: Source, movement: Movement, now: datetime) -> bool:
+    """A payment asked of a wallet that was booked without its number, which it has now. A line is compared and books
+    nothing, so the phone and the day are enough."""
+    if movement.source.kind is not AccountKind.WALLET or movements.known(conn, movement) is not None:
+        return False
+    found = pushes.find(conn, movement)
+    if found.likeness is not Likeness.SAME:
+        return False
+    return push_numbers.name(conn, books, found.pushes[0], movement.reference, by=source.actor, now=now)
+
+
 def _book(
     conn: Connection, books: Books, source: Source, movement: Movement, now: datetime
 ) -> tuple[Outcome, int, str]:
@@ -188,6 +204,9 @@ def _book(
         found = how(conn, books, source, movement, words, now)
         if found is not None:
             return Outcome.BOOKED, *found
+    if push_numbers.named(conn, words):  # a wallet's money on its way to the bank is no second payment
+        held = suspense.hold(conn, books, movement, actor=source.actor, now=now)
+        return Outcome.SUSPENSE, suspense.lock(conn, held.id).txn_id, "wallet"
     booked = paybill.receive(conn, books, movement, account=None, actor=source.actor, now=now)
     if booked.receipt is None:
         return Outcome.SUSPENSE, booked.txn_id, ""
@@ -257,17 +276,10 @@ def to_suspense(
     conn: Connection, books: Books, entry_id: int, *, actor: str, reason: str, now: datetime
 ) -> suspense.Held:
     """Finance believes a provider's line that we had not heard of: its money waits in suspense from here on."""
-    row = conn.execute(select(table).where(table.c.id == entry_id).with_for_update()).first()
-    if row is None or row.amount <= 0:
-        raise Refused("there is no such line of money that came")
-    if row.txn_id is not None:
-        raise Refused("this line is a transaction of ours already")
-    account = Account(AccountKind(row.kind), row.owner)
-    line = Line(
-        number=row.number, day=row.day, amount=row.amount, reference=row.reference, end_to_end=row.end_to_end,
-        text=row.text, payer=row.payer, at=row.at,
-    )  # fmt: skip
-    movement = _movement(books, account, row.mark, line)
+    row = _came(conn, entry_id)
+    movement = _again(books, row)
+    if movements.known(conn, movement) is None and pushes.find(conn, movement).pushes:
+        raise Refused("this may be a payment that was booked without its number; say which it is")
     try:
         held = suspense.hold(conn, books, movement, actor=actor, now=now)
     except KeyReused:
@@ -283,6 +295,50 @@ def to_suspense(
         reason=reason,
     )
     return held
+
+
+def _came(conn: Connection, entry_id: int) -> Row[Any]:
+    """A line of money that came and is none of ours yet."""
+    row = conn.execute(select(table).where(table.c.id == entry_id).with_for_update()).first()
+    if row is None or row.amount <= 0:
+        raise Refused("there is no such line of money that came")
+    if row.txn_id is not None:
+        raise Refused("this line is a transaction of ours already")
+    return row
+
+
+def _again(books: Books, row: Row[Any]) -> Movement:
+    """What a line that is kept says moved."""
+    line = Line(
+        number=row.number, day=row.day, amount=row.amount, reference=row.reference, end_to_end=row.end_to_end,
+        text=row.text, payer=row.payer, at=row.at,
+    )  # fmt: skip
+    return _movement(books, Account(AccountKind(row.kind), row.owner), row.mark, line)
+
+
+def likely(conn: Connection, books: Books, entry_id: int) -> tuple[Intent, ...]:
+    """The payments booked without a number that a line may be, to be shown."""
+    row = conn.execute(select(table).where(table.c.id == entry_id, table.c.txn_id.is_(None))).first()
+    return () if row is None or row.amount <= 0 else pushes.find(conn, _again(books, row), lock=False).pushes
+
+
+def is_push(
+    conn: Connection, books: Books, entry_id: int, reference: str, *, actor: str, reason: str, now: datetime
+) -> None:
+    """Finance has seen at the provider that this line is the payment with this reference, booked without a number."""
+    pushed = intents.by_reference(conn, reference)
+    row = _came(conn, entry_id)
+    same = (row.kind, row.owner, row.amount)
+    if pushed is None or not row.reference or same != (AccountKind.WALLET, pushed.provider, pushed.amount):
+        raise Refused("say which payment it is")
+    if not push_numbers.name(conn, books, pushed, row.reference, by=actor, now=now):
+        raise Refused("this payment has another number already")
+    if (known := movements.known(conn, _again(books, row))) is not None:
+        link(conn, entry_id, known.txn_id)
+    audit.record(
+        conn, id=books.new_id(), at=now, actor=actor, action="statement line is the payment",
+        object=f"statement_entry:{entry_id}", reason=reason,
+    )  # fmt: skip
 
 
 def add(

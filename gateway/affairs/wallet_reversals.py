@@ -120,7 +120,7 @@ def went_to(
     """Where the money went that left: to the bank (transit), back to somebody whom finance owed it, ..."""
     row = wallet_rows.lock(conn, id_)
     pending = row.txn_id is not None and conn.scalar(select(_txn.c.pending).where(_txn.c.id == row.txn_id))
-    if row.state is not State.OPEN or row.told is None or pending:
+    if row.state is not State.OPEN or row.told is None or row.txn_id is None or pending:
         raise Refused("this text does not wait for where its money went")
     held = suspense.account(Account(AccountKind.WALLET, row.provider))
     entry = Entry(

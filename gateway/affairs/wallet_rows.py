@@ -40,6 +40,7 @@ class Why(StrEnum):
     BALANCE = "balance"  # it does not go on where the last one ended
     TIME = "time"  # it says a time to come
     BOOKED = "booked"  # the transaction was booked with another amount
+    PUSH = "push"  # it may be a payment that was booked before its number was known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +73,7 @@ class Row:
     account: str | None
     reversed: str | None
     at: datetime
+    timed: bool
     state: State
     reason: str | None
     receipt_id: int | None
@@ -135,7 +137,9 @@ def read(conn: Connection, id_: int, told: Told, reason: str | None) -> None:
 
 def _said(told: Told | None) -> dict[str, Any]:
     names = ("rule", "code", "amount", "balance", "fee", "payer", "name", "account", "reversed")
-    return {name: getattr(told, name) for name in names} | {"kind": told.kind.value} if told is not None else {}
+    if told is None:
+        return {}
+    return {name: getattr(told, name) for name in names} | {"kind": told.kind.value, "timed": told.at is not None}
 
 
 def change(conn: Connection, id_: int, state: State, **values: Any) -> None:

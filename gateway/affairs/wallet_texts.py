@@ -16,11 +16,12 @@ from typing import NamedTuple
 from sqlalchemy import Connection, select
 
 from config.receipt_rules import Kind, Rules, Told, believed
-from gateway.affairs import movements, wallet_reversals, wallet_rows
+from gateway.affairs import movements, push_numbers, pushes, wallet_reversals, wallet_rows
 from gateway.affairs.books import Books
 from gateway.affairs.ledger import Account, AccountKind, Refused
 from gateway.affairs.movements import Movement
 from gateway.affairs.paybill import receive
+from gateway.affairs.pushes import Found, Likeness
 from gateway.affairs.receipts import Receipt
 from gateway.affairs.wallet_rows import Arrival, State, Why
 from gateway.core import audit
@@ -180,7 +181,32 @@ def _book(conn: Connection, books: Books, provider: str, row: wallet_rows.Row, n
     if told.kind is Kind.SENT:
         wallet_reversals.left(conn, books, provider, row, now)
         return Outcome(State.OPEN)
-    movement = _movement(provider, told, row.at)
+    if _may_be_push(conn, row):
+        wallet_rows.change(conn, row.id, State.OPEN, reason=Why.PUSH.value)
+        return Outcome(State.OPEN, Why.PUSH.value, alarm=True)
+    return _received(conn, books, row, now)
+
+
+def _may_be_push(conn: Connection, row: wallet_rows.Row) -> bool:
+    """Nobody has told of this transaction, and there is a payment without a number that it may be."""
+    told = row.told
+    assert told is not None
+    movement = _movement(row.provider, told, row.at, row.timed)
+    return movements.known(conn, movement) is None and likely(conn, row).likeness is Likeness.MAYBE
+
+
+def likely(conn: Connection, row: wallet_rows.Row, *, lock: bool = True) -> Found:
+    """The payments without a number that this text may be about."""
+    told = row.told
+    assert told is not None
+    account = told.account if told.kind is Kind.PAYBILL else None
+    return pushes.find(conn, _movement(row.provider, told, row.at, row.timed), account, lock=lock)
+
+
+def _received(conn: Connection, books: Books, row: wallet_rows.Row, now: datetime) -> Outcome:
+    told = row.told
+    assert told is not None
+    movement = _movement(row.provider, told, row.at, row.timed)
     account = told.account if told.kind is Kind.PAYBILL else None
     booked = receive(conn, books, movement, account=account, actor=ACTOR, now=now)
     state = State.BOOKED if booked.receipt is not None else State.SUSPENSE
@@ -197,13 +223,14 @@ def _book(conn: Connection, books: Books, provider: str, row: wallet_rows.Row, n
     return Outcome(state, paid=paid)
 
 
-def _movement(provider: str, told: Told, received: datetime) -> Movement:
+def _movement(provider: str, told: Told, received: datetime, timed: bool = True) -> Movement:
     return Movement(
         source=Account(AccountKind.WALLET, provider),
         amount=told.amount,
         reference=told.code,
         payer=told.payer or told.name or "",
         at=told.at or received,
+        exact=timed,
         said=told.account or "",
     )
 
@@ -264,6 +291,33 @@ def read_again(
     if why is not None:
         return Outcome(State.HELD, why.value)
     return _count(conn, books, row.provider, id_, now)
+
+
+def is_push(
+    conn: Connection, books: Books, id_: int, reference: str, *, actor: str, reason: str, now: datetime
+) -> None:
+    """Finance has seen that this is the payment with this reference: it was booked, and has a number now."""
+    row = _of_push(conn, id_)
+    pushed = pushes.choose(likely(conn, row), reference)
+    if not push_numbers.name(conn, books, pushed, row.code or "", by=actor, now=now):
+        raise Refused("this payment has another number already")
+    wallet_rows.change(conn, id_, State.DONE, decided=now, decided_by=actor, note=reason)
+    _audit(conn, books, "wallet text is the payment", row, actor, reason, now)
+
+
+def is_other(conn: Connection, books: Books, id_: int, *, actor: str, reason: str, now: datetime) -> Outcome:
+    """Finance has seen in the wallet that this is money of its own: it is booked."""
+    row = _of_push(conn, id_)
+    wallet_rows.change(conn, id_, State.OPEN, decided=now, decided_by=actor, note=reason)
+    _audit(conn, books, "wallet text is other money", row, actor, reason, now)
+    return _received(conn, books, row, now)
+
+
+def _of_push(conn: Connection, id_: int) -> wallet_rows.Row:
+    row = wallet_rows.lock(conn, id_)
+    if row.state is not State.OPEN or row.reason != Why.PUSH:
+        raise Refused("this text does not wait for which payment it is")
+    return row
 
 
 def _audit(

@@ -120,6 +120,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "balance": N_("the balance does not go on"),
         "time": N_("it says a time to come"),
         "booked": N_("booked"),
+        "push": N_("it may be a payment that is booked without its number"),
         "original": N_("it takes back what we do not know"),
         "amount": N_("it takes back a part"),
         "reversal": N_("the provider took money back"),

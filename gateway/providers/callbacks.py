@@ -20,7 +20,7 @@ from gateway.affairs import intents
 from gateway.affairs.intents import Intent
 from gateway.core.database import Runs
 from gateway.core.keys import Keys
-from gateway.providers import paybill
+from gateway.providers import paybill, settling
 from gateway.providers.paybill import PaidIn
 from gateway.providers.protocol import Notice, Provider, Unreadable
 from gateway.providers.worker import Wallets, intent_of, pay_bill_secret
@@ -97,7 +97,7 @@ class Doors:
 
     def _note(self, conn: Connection, intent_id: str, notice: Notice) -> Intent | None:
         if notice.evidence is None:
-            intents.nudge(conn, intent_id, notice.claims, self._wallets.now())
+            settling.called_back(conn, self._wallets.place(), intent_id, notice.claims, self._wallets.now())
         return intents.by_id(conn, intent_id)
 
     async def _paid_in(self, name: str, which: str, paid: PaidIn) -> Said:

@@ -16,7 +16,7 @@ import orjson
 from twisted.internet.interfaces import IReactorTime
 
 from config.model import Provider as Settings
-from gateway.affairs.intents import Intent, Kind
+from gateway.affairs.intents import Intent, Kind, is_about
 from gateway.http import Answer, Http, NotSent, Unclear
 from gateway.providers.protocol import Notice, Outcome, Reason, Seen, Unreadable, minor
 from gateway.providers.tokens import Tokens
@@ -140,15 +140,7 @@ class Daraja:
         if code is None or _text(answer.content, "CheckoutRequestID") not in (None, intent.remote):
             raise self._unanswered(answer)
         if code == "0":
-            # A push is for the amount, the phone and the pay bill that we have named; its query repeats none of them.
-            claimed = intent.claims.get("MpesaReceiptNumber")
-            return Seen(
-                outcome=Outcome.COMPLETED,
-                transaction=claimed if isinstance(claimed, str) else intent.remote,
-                amount=intent.amount if (paid := intent.claims.get("Amount")) is None else minor(paid, "KES"),
-                currency=intent.currency,
-                payer=intent.claims.get("PhoneNumber"),
-            )
+            return confirmed(intent)
         if code == _UNREACHED and now - intent.changed < _UNREACHED_STANDS:
             return Seen(outcome=Outcome.PENDING, detail=code)
         if (reason := _REASONS.get(code)) is None:
@@ -263,6 +255,19 @@ class Daraja:
 
     def _unanswered(self, answer: Answer) -> Unclear:
         return Unclear(f"answer {answer.status} {_text(answer.content, 'errorCode') or ''}".strip())
+
+
+def confirmed(intent: Intent) -> Seen:
+    """A push is for the amount, the phone and the pay bill that we have named; its query repeats none of them."""
+    claims = intent.claims if is_about(intent.claims, intent) else {}
+    claimed = claims.get("MpesaReceiptNumber")
+    return Seen(
+        outcome=Outcome.COMPLETED,
+        transaction=claimed if isinstance(claimed, str) else intent.remote,
+        amount=intent.amount if (paid := claims.get("Amount")) is None else minor(paid, "KES"),
+        currency=intent.currency,
+        payer=claims.get("PhoneNumber"),
+    )
 
 
 def _text(content: Any, key: str) -> str | None:

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from commands.office import Office
-from gateway.affairs import intents, matching
+from gateway.affairs import intents, matching, push_numbers, pushes
 from gateway.affairs.intents import Intent, Kind
 from gateway.core.phone import e164
 from gateway.providers.protocol import Unreadable, minor
@@ -67,8 +67,11 @@ def announced(conn: Connection, office: Office, provider: str, paid: PaidIn, now
         if pushed.is_open and pushed.claims.get("MpesaReceiptNumber", paid.transaction) == paid.transaction:
             intents.nudge(conn, pushed.id, {"MpesaReceiptNumber": paid.transaction, "Amount": paid.amount / 100}, now)
             return pushed
-        if pushed.provider_txn in (paid.transaction, pushed.remote):
-            return pushed  # booked already, perhaps before anybody knew its receipt
+        if pushed.provider_txn == paid.transaction:
+            return pushed
+        if pushes.nameless(pushed) and pushed.amount == paid.amount:
+            push_numbers.told(conn, office.books, pushed, paid.transaction, by=f"system:{provider}", now=now)
+            return pushed
     known = intents.by_transaction(conn, provider, paid.transaction)
     if known is not None:
         return known

@@ -17,12 +17,13 @@ from sqlalchemy import Connection
 from commands import shown
 from commands.office import Office
 from gateway import telling
-from gateway.affairs import intents, matching, members, movements, payments, suspense
+from gateway.affairs import intents, matching, members, movements, payments, push_heard, push_numbers, suspense
 from gateway.affairs.intents import Intent, Kind, Step
 from gateway.affairs.ledger import Account, AccountKind, KeyReused
 from gateway.affairs.members import Sender
 from gateway.affairs.movements import Movement
 from gateway.affairs.payments import Method, Payment, Surplus
+from gateway.affairs.pushes import Likeness
 from gateway.affairs.receipts import Receipt
 from gateway.providers.protocol import Outcome, Reason, Seen, minor, same_number
 
@@ -60,7 +61,7 @@ class Place:
 
 def settle(conn: Connection, place: Place, id_: str, seen: Seen, now: datetime) -> Event:
     """Act on what a provider says of an intent."""
-    intent = intents.by_id(conn, id_)
+    intent = intents.lock(conn, id_)  # who books a text or a line of the same money waits for us, or we for them
     if intent is None or intent.state is Step.RECONCILED:
         return Event.NOTHING
     if seen.outcome is Outcome.COMPLETED:
@@ -73,6 +74,18 @@ def settle(conn: Connection, place: Place, id_: str, seen: Seen, now: datetime) 
     if seen.outcome is Outcome.FAILED:
         return _failed(conn, place, intent, seen.reason or Reason.REFUSED, seen.detail, now)
     return _waiting(conn, place, intent, seen, now)
+
+
+def called_back(conn: Connection, place: Place, id_: str, claims: Mapping[str, Any], now: datetime) -> None:
+    """Somebody says what became of it: the provider is asked; of what was booked without a number it is the number."""
+    if intents.nudge(conn, id_, claims, now):
+        return
+    intent, number = intents.lock(conn, id_), claims.get("MpesaReceiptNumber")
+    if intent is None or intent.kind is not Kind.PUSH or not isinstance(number, str):
+        return
+    request, amount = claims.get("CheckoutRequestID"), minor(claims.get("Amount"), intent.currency)
+    if claims.get("ResultCode") == "0" and request == intent.remote and amount == intent.amount:
+        push_numbers.told(conn, place.office.books, intent, number, by=f"system:{intent.provider}", now=now)
 
 
 def not_sent(conn: Connection, place: Place, id_: str, now: datetime) -> Event:
@@ -108,26 +121,58 @@ def _completed(conn: Connection, place: Place, intent: Intent, seen: Seen, now: 
         return Event.NOTHING
     if (why := _disagrees(place, intent, seen)) is not None:
         return _set_aside(conn, place, intent, seen, why, now)
-    assert seen.transaction is not None
-    other = intents.by_transaction(conn, intent.provider, seen.transaction)
+    transaction = seen.transaction
+    assert transaction is not None
+    if intent.kind is Kind.PUSH and intent.is_open and transaction == intent.remote:
+        heard = push_heard.heard(conn, place.office.books, intent)
+        if heard.likeness is Likeness.MAYBE:
+            why = f"it may be the transaction {heard.transaction}, which is in suspense; match that first"
+            return _problem(conn, place, intent, why, now)
+        transaction = heard.transaction or transaction
+    other = intents.by_transaction(conn, intent.provider, transaction)
     if other is not None and other.id != intent.id:
-        why = f"transaction {seen.transaction} belongs to {other.id}"
+        why = f"transaction {transaction} belongs to {other.id}"
         return _problem(conn, place, intent, why, now)
     if intent.kind is Kind.REFUND:
-        return _given_back(conn, place, intent, seen.transaction, now)
+        return _given_back(conn, place, intent, transaction, now)
     if not intent.is_open:
         return _set_aside(conn, place, intent, seen, f"paid after it was {intent.state}", now)
     if intent.member_id is None:
-        _hold(conn, place, intent, seen.transaction, intent.amount, now)
+        _hold(conn, place, intent, transaction, intent.amount, now)
         intents.move(conn, intent.id, Step.SUCCEEDED, now, reason="in suspense")
         return Event.HELD
-    receipt = payments.receive(conn, place.office.books, _payment(intent, intent.member_id, seen.transaction, now), now)
+    before = _booked_before(conn, place, intent, intent.member_id, transaction, now)
+    payment = _payment(intent, intent.member_id, transaction, now)
+    receipt = before or payments.receive(conn, place.office.books, payment, now)
     matching.spent(conn, intent.member_id, intent.account or "", now)
     intents.move(
-        conn, intent.id, Step.SUCCEEDED, now, provider_txn=seen.transaction, receipt=receipt.number, reason=None
-    )
-    _tell_paid(conn, place, intent, receipt, now)
+        conn, intent.id, Step.SUCCEEDED, now,
+        provider_txn=transaction, receipt=receipt.number, reason=None, problem=None,
+    )  # fmt: skip
+    if before is None:
+        _tell_paid(conn, place, intent, receipt, now)
     return Event.BOOKED
+
+
+def _booked_before(
+    conn: Connection, place: Place, intent: Intent, member_id: int, transaction: str, now: datetime
+) -> Receipt | None:
+    """The receipt of the same money when a text or a statement came first, of which its member has heard; money that
+    waited in suspense is known now."""
+    movement = Movement(
+        source=_source(intent), amount=intent.amount, reference=transaction, payer=intent.number, at=now
+    )
+    known = movements.known(conn, movement)
+    if known is None:
+        return None
+    if known.amount == intent.amount and known.receipt is not None and known.receipt.member_id == member_id:
+        return known.receipt
+    item = suspense.lock(conn, known.suspense_id) if known.suspense_id is not None else None
+    if item is None or item.state is not suspense.State.OPEN or item.amount != intent.amount:
+        raise KeyReused(f"transaction {transaction} was booked otherwise before")
+    return suspense.match(
+        conn, place.office.books, item.id, member_id, actor=ACTOR, now=now, surplus=Surplus(intent.surplus)
+    )
 
 
 def _payment(intent: Intent, member_id: int, transaction: str, now: datetime) -> Payment:
@@ -228,6 +273,9 @@ def _paid_by_hand(conn: Connection, place: Place, intent: Intent, now: datetime)
     if not isinstance(transaction, str) or not amount or amount < 0:
         return
     if intents.by_transaction(conn, intent.provider, transaction) is not None:
+        return
+    came = Movement(source=_source(intent), amount=amount, reference=transaction, payer=intent.number, at=now)
+    if movements.known(conn, came) is not None:
         return
     intents.paid_in(
         conn,

@@ -381,6 +381,29 @@ def test_money_in_suspense_goes_back_by_two_of_finance(world: World) -> None:
     assert world.run(lambda conn: ledger.balance(conn, wallet, "CNY").posted) == 0
 
 
+def test_finance_takes_what_only_the_provider_has_into_suspense(world: World) -> None:
+    day = world.run(lambda conn: money.statement(conn, world.ids))
+    wu, sun = world.browser("wu"), world.browser("sun")
+    wu.get("/dues/reconciliation")
+    fields = {"kind": "wallet", "owner": "wallet", "day": day}
+    page = wu.get(wu.post("/dues/reconciliation/compare", fields).headers["Location"])
+    assert "data-confirm=" in page.body
+    (address,) = re.findall(r'action="(/dues/reconciliation/row/\d+/settle/suspense)"', page.body)
+    assert wu.post(address, fields | {"note": " "}).status == 409
+    sun.get("/dues/reconciliation")
+    assert sun.post(address, fields | {"note": "seen in the portal"}).status == 403
+    assert wu.post(address.replace("/suspense", "/nonsense"), fields | {"note": "x"}).status == 404
+    assert wu.post(address.replace("/suspense", "/push"), fields | {"note": "x", "push": "X"}).status == 409
+    answer = wu.post(address, fields | {"note": "seen in the portal"})
+    assert answer.status == 303
+    assert address not in wu.get(answer.headers["Location"]).body
+    assert wu.post(address, fields | {"note": "again"}).status == 409
+    wallet = Account(AccountKind.WALLET, "wallet")
+    assert world.run(lambda conn: ledger.balance(conn, wallet, "CNY").posted) == 500 + 900 + 700
+    assert "QXtheirs" in wu.get("/dues/suspense").text
+    assert "take statement line into suspense" in world.actions()
+
+
 def test_finance_closes_a_day_when_nothing_of_it_is_open(world: World) -> None:
     day = world.run(lambda conn: money.statement(conn, world.ids))
     wu = world.browser("wu")

@@ -8,7 +8,10 @@ from urllib.parse import urlencode
 
 from sqlalchemy import Connection
 
-from gateway.affairs import reconciliation
+from gateway.affairs import reconciliation, statements
+from gateway.affairs.books import Books
+from gateway.affairs.comparing import Found
+from gateway.affairs.intents import Intent
 from gateway.affairs.ledger import Account, AccountKind
 from gateway.affairs.ledger import Refused as NotSo
 from gateway.affairs.reconciliation import Row, Summary
@@ -51,7 +54,7 @@ async def one(visit: Visit) -> Answer:
 async def _day(visit: Visit, account: Account, on: date, problem: str = "") -> Answer:
     _whole(visit)
     try:
-        summary, rows = await visit.console.database.read(_rows, account, on)
+        summary, rows, pushes = await visit.console.database.read(_rows, books(visit), account, on)
     except NotSo as refused:
         raise Refused(HTTPStatus.NOT_FOUND, refusal(visit, refused)) from None
     return page(
@@ -60,6 +63,7 @@ async def _day(visit: Visit, account: Account, on: date, problem: str = "") -> A
         {
             "summary": summary,
             "rows": rows,
+            "pushes": pushes,
             "may_act": whole(visit, "dues finance"),
             **({"problem": problem} if problem else {}),
         },
@@ -67,8 +71,14 @@ async def _day(visit: Visit, account: Account, on: date, problem: str = "") -> A
     )
 
 
-def _rows(conn: Connection, account: Account, on: date) -> tuple[Summary, tuple[Row, ...]]:
-    return reconciliation.summary(conn, account, on), reconciliation.rows(conn, account, on)
+def _rows(
+    conn: Connection, at: Books, account: Account, on: date
+) -> tuple[Summary, tuple[Row, ...], dict[int, tuple[Intent, ...]]]:
+    """With the payments without a number that a line of theirs may be, by row."""
+    found = reconciliation.rows(conn, account, on)
+    alone = [row for row in found if row.open and row.found is Found.THEIRS and row.entry_id is not None]
+    pushes = {row.id: statements.likely(conn, at, row.entry_id or 0) for row in alone}
+    return reconciliation.summary(conn, account, on), found, pushes
 
 
 async def compare(visit: Visit) -> Answer:
@@ -85,6 +95,21 @@ async def close(visit: Visit) -> Answer:
     id_ = identifier(visit.path["id"])
     try:
         await visit.console.database.run(_close, visit, id_ or 0)
+    except NotSo as refused:
+        return await _day(visit, account, on, refusal(visit, refused))
+    return Redirect(_address(account, on))
+
+
+async def settle(visit: Visit) -> Answer:
+    """What is only in the provider's statement came all the same: into suspense, or it is a payment we have."""
+    account, on = _asked(visit)
+    verb, id_ = visit.path["verb"], identifier(visit.path["id"])
+    if verb not in ("suspense", "push") or id_ is None:
+        raise Refused(HTTPStatus.NOT_FOUND)
+    if not visit.form("note").strip():
+        return await _day(visit, account, on, visit.gettext("say what it is; the note stands beside it"))
+    try:
+        await visit.console.database.run(_settle, visit, verb, id_)
     except NotSo as refused:
         return await _day(visit, account, on, refusal(visit, refused))
     return Redirect(_address(account, on))
@@ -133,6 +158,19 @@ def _close(conn: Connection, visit: Visit, id_: int) -> None:
     reconciliation.close(conn, books(visit), id_, actor=visit.who.actor, note=note, now=visit.now)
 
 
+def _settle(conn: Connection, visit: Visit, verb: str, id_: int) -> None:
+    """The day is compared anew with what is booked now."""
+    at, by, reason = books(visit), visit.who.actor, visit.form("note").strip()[:300]
+    row = reconciliation.row(conn, id_)
+    if row is None or not row.open or row.entry_id is None or row.found is not Found.THEIRS:
+        raise NotSo("there is no such open row")
+    if verb == "suspense":
+        statements.to_suspense(conn, at, row.entry_id, actor=by, reason=reason, now=visit.now)
+    else:
+        statements.is_push(conn, at, row.entry_id, visit.form("push"), actor=by, reason=reason, now=visit.now)
+    reconciliation.run(conn, at, row.account, row.day, visit.now)
+
+
 def _sign(conn: Connection, visit: Visit, account: Account, on: date) -> None:
     note = visit.form("note")[:300]
     reconciliation.sign(conn, books(visit), account, on, actor=visit.who.actor, note=note, now=visit.now)
@@ -143,5 +181,6 @@ ROUTES = (
     Route(rule="/dues/reconciliation/day", handler=one, may="dues whole"),
     Route(rule="/dues/reconciliation/compare", handler=compare, post=True, may="dues finance"),
     Route(rule="/dues/reconciliation/row/<id>/close", handler=close, post=True, may="dues finance"),
+    Route(rule="/dues/reconciliation/row/<id>/settle/<verb>", handler=settle, post=True, may="dues finance"),
     Route(rule="/dues/reconciliation/sign", handler=sign, post=True, may="dues finance"),
 )

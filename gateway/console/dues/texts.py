@@ -10,9 +10,10 @@ from sqlalchemy import Connection
 from commands.privacy import masked
 from gateway.affairs import suspense, wallet_reversals, wallet_rows, wallet_texts
 from gateway.affairs.books import Books
+from gateway.affairs.intents import Intent
 from gateway.affairs.ledger import Account, AccountKind
 from gateway.affairs.ledger import Refused as NotSo
-from gateway.affairs.wallet_rows import Row, State
+from gateway.affairs.wallet_rows import Row, State, Why
 from gateway.console.dues.common import books, page, whole
 from gateway.console.dues.said import refusal
 from gateway.console.forms import form_id, sent
@@ -25,6 +26,7 @@ class Line(NamedTuple):
     row: Row
     words: str
     reversal: bool  # it waits to be confirmed
+    pushes: tuple[Intent, ...] = ()  # the payments without a number that it may be
 
 
 async def listing(visit: Visit) -> Answer:
@@ -53,7 +55,9 @@ def _read(conn: Connection, at: Books) -> tuple[tuple[Line, ...], tuple[tuple[st
     for row in wallet_rows.waiting(conn):
         words = wallet_rows.words(conn, at, row.id) if row.state is State.UNREAD else None
         reversal = row.state is State.OPEN and row.reversed is not None and row.reason is None
-        lines.append(Line(row, masked(words[:300]) if words else "", reversal))
+        asks = row.state is State.OPEN and row.reason == Why.PUSH
+        may_be = wallet_texts.likely(conn, row, lock=False).pushes if asks else ()
+        lines.append(Line(row, masked(words[:300]) if words else "", reversal, may_be))
     return tuple(lines), wallet_rows.rules(conn)
 
 
@@ -88,6 +92,11 @@ def _act(conn: Connection, visit: Visit, verb: str, id_: int, reason: str) -> No
             suspense.later(conn, at.new_id, "wallet.paid", now, receipt_id=paid.receipt.id, number=paid.payer)
     elif verb == "reject":
         wallet_texts.reject(conn, at, id_, actor=by, reason=reason, now=now)
+    elif verb == "push":
+        wallet_texts.is_push(conn, at, id_, visit.form("push"), actor=by, reason=reason, now=now)
+    elif verb == "other":
+        for paid in wallet_texts.is_other(conn, at, id_, actor=by, reason=reason, now=now).paid:
+            suspense.later(conn, at.new_id, "wallet.paid", now, receipt_id=paid.receipt.id, number=paid.payer)
     elif verb == "confirm":
         wallet_reversals.confirm(conn, at, id_, actor=by, reason=reason, now=now)
     else:
@@ -100,7 +109,7 @@ def _whole(visit: Visit, permission: str) -> None:
         raise Refused(HTTPStatus.FORBIDDEN)
 
 
-_ACTS = frozenset({"accept", "reject", "confirm", "transit"})
+_ACTS = frozenset({"accept", "reject", "push", "other", "confirm", "transit"})
 ROUTES = (
     Route(rule="/dues/texts", handler=listing, may="dues whole"),
     Route(rule="/dues/texts/rule", handler=rule, may="dues whole"),

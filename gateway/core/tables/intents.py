@@ -6,7 +6,7 @@ from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, ForeignKey,
 
 from gateway.core.tables.metadata import METADATA, Id, Time
 
-_OPEN = "state IN ('created', 'submitted', 'pending', 'unknown') AND kind = 'push'"
+OPEN_PUSH = text("state IN ('created', 'submitted', 'pending', 'unknown') AND kind = 'push'")
 _HAS_TRANSACTION = "provider_txn IS NOT NULL"
 _IS_DUE = "due IS NOT NULL"
 
@@ -52,8 +52,8 @@ payment_intent = Table(
         "uq_payment_intent_open",
         "member_id",
         unique=True,
-        sqlite_where=text(_OPEN),
-        postgresql_where=text(_OPEN),
+        sqlite_where=OPEN_PUSH,
+        postgresql_where=OPEN_PUSH,
     ),
     Index(
         "uq_payment_intent_provider_txn",
@@ -62,6 +62,13 @@ payment_intent = Table(
         unique=True,
         sqlite_where=text(_HAS_TRANSACTION),
         postgresql_where=text(_HAS_TRANSACTION),
+    ),
+    Index(  # booked before the number of its transaction was known
+        "ix_payment_intent_nameless",
+        "provider",
+        "amount",
+        sqlite_where=text("provider_txn = remote"),
+        postgresql_where=text("provider_txn = remote"),
     ),
     Index("ix_payment_intent_due", "due", sqlite_where=text(_IS_DUE), postgresql_where=text(_IS_DUE)),
 )

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     Date,
@@ -84,6 +85,7 @@ wallet_text = Table(
     Column("account", Text),
     Column("reversed", Text),  # code of the transaction that was taken back
     Column("at", Time, nullable=False),  # the provider's time, else when it came
+    Column("timed", Boolean, nullable=False, server_default=text("false")),  # it is the provider's
     # unread: no rule | held: something is wrong | open: waits for finance | booked | suspense | done | rejected
     Column("state", Text, nullable=False),
     Column("reason", Text),  # why it is held: link, sender, code, first, balance, original, amount
@@ -105,6 +107,7 @@ wallet_text = Table(
         **_where("state IN ('open', 'booked', 'suspense', 'done')"),
     ),
     Index("ix_wallet_text_provider_code", "provider", "code"),
+    Index("ix_wallet_text_provider_amount", "provider", "amount", "at"),
     Index("ix_wallet_text_waiting", "state", "id", **_where("state IN ('unread', 'held', 'open')")),
     Index("ix_wallet_text_rule", "rule", "id", **_where("rule IS NOT NULL")),
 )
