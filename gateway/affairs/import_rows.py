@@ -1,6 +1,7 @@
 """What an import has made and changed, kept for a day, and taken back row by row when somebody asks for it.
 
 What has been used since stays: a member who has paid, a branch that has members, a phone that is somebody else's now.
+So does what has been changed since: only what still is as the import left it becomes what it was before.
 """
 
 from __future__ import annotations
@@ -12,41 +13,54 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, exists, func, insert, literal, select, update
 
-from gateway.affairs import members
+from gateway.affairs import branches, members
 from gateway.core.tables.everything import METADATA
-from gateway.core.tables.organisation import branch, consent, invitation, member, obligation
+from gateway.core.tables.organisation import branch, consent, invitation, member, number, obligation
 from gateway.core.tables.staff import import_row
 
 CHUNK = 100
 _COLUMNS = ("branch_id", "name", "language", "dues_class", "monthly_amount")
+# What belongs together: an amount is that of its class.
+_TOGETHER = (("branch_id",), ("name",), ("language",), ("dues_class", "monthly_amount"))
 # In the order in which they are taken back.
 _ORDER = ("number", "changed", "member", "moved", "branch")
 
 
 def keep_members(
-    conn: Connection, import_id: int, created: Sequence[Mapping[str, Any]], changed: Mapping[int, Sequence[Any]]
+    conn: Connection,
+    import_id: int,
+    created: Sequence[Mapping[str, Any]],
+    changed: Mapping[int, tuple[Sequence[Any], Sequence[Any]]],
 ) -> None:
-    """`changed` is what these members were before, in the order of the columns."""
+    """`changed` is what these members were before and what they become, in the order of the columns."""
     rows = [_row(import_id, "member", str(each["id"])) for each in created]
-    rows += [
-        _row(import_id, "changed", str(id_), dict(zip(_COLUMNS, values, strict=True)))
-        for id_, values in changed.items()
-    ]
+    for id_, (was, becomes) in changed.items():
+        kept = {"was": dict(zip(_COLUMNS, was, strict=True)), "is": dict(zip(_COLUMNS, becomes, strict=True))}
+        rows.append(_row(import_id, "changed", str(id_), kept))
     _keep(conn, rows)
 
 
-def keep_numbers(conn: Connection, import_id: int, numbers: Sequence[str]) -> None:
-    _keep(conn, [_row(import_id, "number", text) for text in numbers])
+def keep_numbers(conn: Connection, import_id: int, bound: Sequence[Mapping[str, Any]]) -> None:
+    """Phones as they are about to be bound: whose, and when."""
+    _keep(
+        conn,
+        [
+            _row(import_id, "number", row["number"], {"member_id": row["member_id"], "bound": row["bound"].isoformat()})
+            for row in bound
+        ],
+    )
 
 
 def keep_branches(conn: Connection, import_id: int, rows: Sequence[Mapping[str, Any]]) -> None:
     """Rows as they are about to be inserted, or updated with their `b_code`."""
     made = [_row(import_id, "branch", str(row["id"])) for row in rows if "id" in row]
-    codes = [row["b_code"] for row in rows if "b_code" in row]
-    stored = conn.execute(select(branch).where(branch.c.code.in_(codes))) if codes else ()
+    becomes = {
+        row["b_code"]: {"name": row["b_name"], "parent_id": row["b_parent_id"]} for row in rows if "id" not in row
+    }
+    stored = conn.execute(select(branch).where(branch.c.code.in_(list(becomes)))) if becomes else ()
     for old in stored:
-        before = {"name": old.name, "parent_id": old.parent_id, "path": old.path}
-        made.append(_row(import_id, "moved", old.code, before))
+        was = {"name": old.name, "parent_id": old.parent_id}
+        made.append(_row(import_id, "moved", old.code, {"was": was, "is": becomes[old.code]}))
     _keep(conn, made)
 
 
@@ -86,16 +100,59 @@ def forget(conn: Connection, import_id: int, limit: int = 500) -> int:
 def _take_back(conn: Connection, kind: str, ref: str, before: dict[str, Any], now: datetime) -> bool:
     match kind:
         case "number":
-            conn.execute(delete(consent).where(consent.c.number == ref, consent.c.how == "import"))
-            return members.unbind(conn, ref, now) is not None
+            return _unbind(conn, ref, before, now)
         case "changed":
-            return conn.execute(update(member).where(member.c.id == int(ref)).values(before)).rowcount > 0
+            return _change_back(conn, int(ref), before)
         case "member":
             return _delete_member(conn, int(ref))
         case "moved":
-            return conn.execute(update(branch).where(branch.c.code == ref).values(before)).rowcount > 0
+            return _move_back(conn, ref, before)
         case _:
             return _delete_branch(conn, int(ref))
+
+
+def _unbind(conn: Connection, text: str, bound: dict[str, Any], now: datetime) -> bool:
+    """Gone, unless it was taken from its member since, though it may have been bound again."""
+    found = conn.execute(select(number.c.member_id, number.c.bound).where(number.c.number == text)).first()
+    if found is None or (found.member_id, found.bound) != (bound["member_id"], datetime.fromisoformat(bound["bound"])):
+        return False
+    conn.execute(delete(consent).where(consent.c.number == text, consent.c.how == "import"))
+    return members.unbind(conn, text, now) is not None
+
+
+def _change_back(conn: Connection, member_id: int, kept: dict[str, Any]) -> bool:
+    columns = [member.c[name] for name in _COLUMNS]
+    found = conn.execute(select(*columns).where(member.c.id == member_id).with_for_update()).mappings().first()
+    if found is None:
+        return False
+    was, left = kept["was"], kept["is"]
+    changed = [names for names in _TOGETHER if any(was[name] != left[name] for name in names)]
+    same = [names for names in changed if all(found[name] == left[name] for name in names)]
+    values = {name: was[name] for names in same for name in names}
+    if values:
+        conn.execute(update(member).where(member.c.id == member_id).values(values))
+    return len(same) == len(changed)
+
+
+def _move_back(conn: Connection, code: str, kept: dict[str, Any]) -> bool:
+    """Its old name and its old place, with all that is below it by now."""
+    found = branches.by_code(conn, code)
+    if found is None:
+        return False
+    was, left = kept["was"], kept["is"]
+    done = True
+    if was["name"] != left["name"]:
+        done = found.name == left["name"]
+        if done:
+            branches.rename(conn, code, was["name"])
+    if was["parent_id"] == left["parent_id"]:
+        return done
+    above = branches.by_id(conn, was["parent_id"]) if was["parent_id"] is not None else None
+    there = above is not None or was["parent_id"] is None
+    if not there or found.parent_id != left["parent_id"] or (above and branches.within(above.path, found.path)):
+        return False
+    branches.move(conn, code, above.code if above is not None else None)
+    return done
 
 
 def _delete_member(conn: Connection, member_id: int) -> bool:

@@ -233,8 +233,13 @@ def write(
     if not dry_run:
         if import_id is not None:
             before = {row[0]: row[2:7] for row in known.values()}
-            import_rows.keep_members(conn, import_id, created, {row["b_id"]: before[row["b_id"]] for row in changed})
-            import_rows.keep_numbers(conn, import_id, [row["number"] for row in phones])
+            import_rows.keep_members(
+                conn,
+                import_id,
+                created,
+                {row["b_id"]: (before[row["b_id"]], tuple(row.values())[1:]) for row in changed},
+            )
+            import_rows.keep_numbers(conn, import_id, phones)
         _store(conn, created, changed, phones, owed)
         consent.bound(conn, new_id, [row["number"] for row in phones], how="import", now=now)
         if inviting is not None:

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Connection, func, select, update
 
 from config.model import Organisation
-from gateway.affairs import consent, import_rows, members
+from gateway.affairs import branches, consent, import_rows, members
 from gateway.affairs.importing import Import, What, run_import
 from gateway.core.ids import Ids
 from gateway.core.tables.organisation import branch, member, number, obligation
@@ -96,6 +96,64 @@ def test_what_was_changed_is_as_before(conn: Connection, ids: Ids, tmp_path: Pat
         assert tuple(stored) == ("一支部", "/53/5301/")
         found = members.by_number(conn, "+8613800000001", NOW.date()).member
     assert found is not None
+
+
+def test_what_was_changed_again_stays(conn: Connection, ids: Ids, tmp_path: Path, first: int) -> None:
+    bring(conn, ids, tmp_path, What.MEMBERS, TITLES + "M1,13800000001,5301,王玉兰,zh,a,3\n")
+    again = bring(conn, ids, tmp_path, What.MEMBERS, TITLES + "M1,13800000001,5301,王玉蓝,en,b,9\n")
+    with conn.begin():  # assessed since, and somebody has put the language right
+        conn.execute(update(member).values(dues_class="b", monthly_amount=1200, language="bo"))
+    assert back(conn, again) == (1, 1)
+    with conn.begin():
+        kept = conn.execute(
+            select(member.c.name, member.c.language, member.c.dues_class, member.c.monthly_amount)
+        ).one()
+    assert tuple(kept) == ("王玉兰", "bo", "b", 1200)
+
+
+def test_a_branch_goes_back_with_what_is_below_it_by_now(
+    conn: Connection, ids: Ids, tmp_path: Path, first: int
+) -> None:
+    bring(conn, ids, tmp_path, What.BRANCHES, "code,name,parent_code\n54,邻县,\n")
+    moved = bring(conn, ids, tmp_path, What.BRANCHES, "code,name,parent_code\n5301,新名,54\n")
+    with conn.begin():
+        branches.rename(conn, "5301", "又一名")
+        branches.add(conn, ids, code="530101", name="小组", parent_code="5301")
+    assert back(conn, moved) == (1, 1)
+    with conn.begin():
+        stored = conn.execute(select(branch.c.code, branch.c.name, branch.c.path).order_by(branch.c.code)).all()
+    assert [tuple(row) for row in stored] == [
+        ("53", "安河县", "/53/"),
+        ("5301", "又一名", "/53/5301/"),
+        ("530101", "小组", "/53/5301/530101/"),
+        ("54", "邻县", "/54/"),
+    ]
+
+
+def test_a_branch_that_was_moved_again_stays(conn: Connection, ids: Ids, tmp_path: Path, first: int) -> None:
+    moved = bring(conn, ids, tmp_path, What.BRANCHES, "code,name,parent_code\n5301,一支部,\n")
+    with conn.begin():
+        branches.add(conn, ids, code="55", name="新县")
+        branches.move(conn, "5301", "55")
+    assert back(conn, moved) == (1, 1)
+    with conn.begin():
+        assert conn.scalar(select(branch.c.path).where(branch.c.code == "5301")) == "/55/5301/"
+
+
+@pytest.mark.parametrize("whose", ["somebody else's", "their own again"])
+def test_a_phone_that_was_bound_again_stays(conn: Connection, ids: Ids, tmp_path: Path, first: int, whose: str) -> None:
+    bring(conn, ids, tmp_path, What.MEMBERS, TITLES + "M1,,5301,王玉兰,zh,a,3\nM2,,5301,李四,zh,a,3\n")
+    second = bring(conn, ids, tmp_path, What.MEMBERS, TITLES + "M1,13800000001,5301,王玉兰,zh,a,3\n")
+    no = "M2" if whose == "somebody else's" else "M1"
+    with conn.begin():
+        members.unbind(conn, "+8613800000001", NOW + timedelta(minutes=1))
+        owner = conn.execute(select(member.c.id).where(member.c.member_no == no)).scalar_one()
+        assert members.bind(conn, "+8613800000001", owner, NOW + timedelta(minutes=2))
+    assert back(conn, second) == (1, 1)
+    with conn.begin():
+        found = members.by_number(conn, "+8613800000001", NOW.date()).member
+    assert found is not None
+    assert found.member_no == no
 
 
 def test_what_has_been_used_since_stays(conn: Connection, ids: Ids, tmp_path: Path, first: int) -> None:
