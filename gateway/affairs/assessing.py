@@ -25,7 +25,7 @@ from sqlalchemy import (
     update,
 )
 
-from gateway.affairs import branches, prepaid, staff, waivers
+from gateway.affairs import branches, prepaid, staff, waiving
 from gateway.affairs.books import Books
 from gateway.affairs.dues import months, previous
 from gateway.affairs.importing_rows import Outcome
@@ -193,7 +193,7 @@ def assess_month(
         "monthly_amount": _in_force(month, assessment.c.amount),
     }
     conn.execute(update(member).where(*here, begun.exists()).values(values))
-    waivers.apply_month(conn, month, after_member_id, last)
+    waiving.month(conn, month, after_member_id, last)
     prepaid.use_between(conn, books, after_member_id, last, now)
     return int(last) if count == limit else None
 
@@ -258,7 +258,7 @@ def _apply(conn: Connection, books: Books, rows: Sequence[Assessed], now: dateti
     if owed:
         conn.execute(upsert(conn, obligation).on_conflict_do_nothing(), owed)
     ids = [row.member_id for row in begun]
-    waivers.apply_members(conn, ids, month)
+    waiving.members(conn, ids, month)
     prepaid.use(conn, books, ids, now)
 
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from gateway.affairs import ledger, receipts, settings
+from gateway.affairs import ledger, receipts, settings, waiving
 from gateway.affairs.books import Books
 from gateway.affairs.dues import following, paid_up_to, show_month
 from gateway.affairs.ledger import Account, AccountKind, Covered, Entry, KeyReused, Posted, Posting, Refused
@@ -135,15 +135,19 @@ def reverse(
     posted = ledger.post(conn, books.new_id, entry, now)
     if not pending:
         _take_out(conn, books, receipt.member_id, now)
+        waiving.members(conn, _whose(conn, posted.id), books.month(now))
     return posted
 
 
 def settle_reversal(conn: Connection, books: Books, txn_id: int, *, actor: str, now: datetime) -> bool:
-    """The money went back; False when that was known already."""
-    for member_id in _whose(conn, txn_id):
+    """The money went back, and of its months what was not waived is owed again; False when that was known already."""
+    whose = _whose(conn, txn_id)
+    for member_id in whose:
         _lock(conn, member_id)
         _take_out(conn, books, member_id, now)
-    return ledger.settle_pending(conn, books.new_id, txn_id, actor=actor, now=now)
+    settled = ledger.settle_pending(conn, books.new_id, txn_id, actor=actor, now=now)
+    waiving.members(conn, whose, books.month(now))
+    return settled
 
 
 def cancel_reversal(conn: Connection, books: Books, txn_id: int, *, actor: str, now: datetime) -> bool:
@@ -152,13 +156,14 @@ def cancel_reversal(conn: Connection, books: Books, txn_id: int, *, actor: str, 
 
 
 def _whose(conn: Connection, txn_id: int) -> list[int]:
-    """The member whose money put by a reversal takes back, if it takes any."""
+    """The member whose months, or whose money put by, a reversal takes back."""
     rows = ask(
         conn,
-        "SELECT a.owner FROM posting p JOIN account a ON a.name = p.account WHERE p.txn_id = ? AND a.kind = 'prepaid'",
-        txn_id,
-    )
-    return [int(owner) for (owner,) in rows]
+        "SELECT CAST(a.owner AS BIGINT) FROM posting p JOIN account a ON a.name = p.account"
+        " WHERE p.txn_id = ? AND a.kind = 'prepaid' UNION SELECT member_id FROM covered WHERE txn_id = ? ORDER BY 1",
+        txn_id, txn_id,
+    )  # fmt: skip
+    return [int(member_id) for (member_id,) in rows]
 
 
 def _take_out(conn: Connection, books: Books, member_id: int, now: datetime) -> None:

@@ -8,21 +8,21 @@ only as the note that whoever decides wants to keep.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, and_, case, func, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
-from gateway.affairs import branches, cases, staff, suspense
+from gateway.affairs import branches, cases, staff, suspense, waiving
 from gateway.affairs.cases import Case
 from gateway.affairs.refusal import Refusal
-from gateway.core.lookup import Lookup
+from gateway.affairs.waiving import APPROVED as APPROVED
 from gateway.core.tables.dues import waiver
 from gateway.core.tables.organisation import branch, member, obligation
 from gateway.core.tables.staff import hotline_case
 
-APPROVED, PROPOSED, REFUSED = "approved", "proposed", "refused"
+PROPOSED, REFUSED = "proposed", "refused"
 KIND = "waiver"  # of the case
 MOST_MONTHS = 24
 
@@ -78,7 +78,7 @@ def approve(
 ) -> Waiver:
     """Another person agrees, who decides for the member's branch: `reach` is the path of their subtree."""
     found = _decide(conn, waiver_id, APPROVED, actor, reach, now)
-    _reduce(conn, and_(obligation.c.member_id == found.member_id), found)
+    waiving.take_off(conn, obligation.c.member_id == found.member_id, found.first, found.last, found.amount)
     _answer(conn, new_id, found.member_id, APPROVED, actor, now, waiver_id)
     return found
 
@@ -156,45 +156,6 @@ def proposed(conn: Connection, path: str = "", limit: int = 50, after: int = 0) 
         .limit(limit)
     )
     return tuple(Waiver(*row) for row in rows)
-
-
-def apply_month(conn: Connection, month: int, after_member_id: int, last_member_id: int) -> None:
-    """Take what is waived off a month that has just been assessed."""
-    rows = conn.execute(
-        select(*_COLUMNS).where(
-            waiver.c.member_id > after_member_id,
-            waiver.c.member_id <= last_member_id,
-            waiver.c.state == APPROVED,
-            waiver.c.first <= month,
-            waiver.c.last >= month,
-        )
-    ).all()
-    for row in rows:
-        here = and_(obligation.c.member_id == row.member_id, obligation.c.month == month)
-        _reduce(conn, here, Waiver(*row))
-
-
-_of_members = Lookup(lambda among: select(waiver.c.id).where(among(waiver.c.member_id), waiver.c.state == APPROVED))
-
-
-def apply_members(conn: Connection, member_ids: Sequence[int], upto: int) -> None:
-    """Take what is waived off months that were assessed belatedly."""
-    for (waiver_id,) in _of_members(conn, list(member_ids)):
-        found = by_id(conn, waiver_id)
-        assert found is not None
-        here = and_(obligation.c.member_id == found.member_id, obligation.c.month <= upto)
-        _reduce(conn, here, found)
-
-
-def _reduce(conn: Connection, months: ColumnElement[bool], found: Waiver) -> None:
-    """Take it off each month that had nothing taken off before; what is paid stays paid."""
-    left = obligation.c.amount - obligation.c.paid
-    off = left if found.amount is None else case((left < found.amount, left), else_=found.amount)
-    conn.execute(
-        update(obligation)
-        .where(months, obligation.c.month.between(found.first, found.last), obligation.c.waived == 0, left > 0)
-        .values(amount=obligation.c.amount - off, waived=obligation.c.waived + off)
-    )
 
 
 def _decide(conn: Connection, waiver_id: int, state: str, actor: str, reach: str, now: datetime) -> Waiver:

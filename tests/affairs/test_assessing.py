@@ -177,6 +177,45 @@ def test_a_waiver_is_approved_by_another_person_and_stays_out_of_the_money(
         waivers.refuse(conn, ids, made.id, actor="staff:b", now=NOW)
 
 
+def waive(
+    conn: Connection, ids: Ids, who: int, amount: int | None = None, *, first: int = 202610, last: int = 202612
+) -> None:
+    made = waivers.propose(conn, ids, who, first=first, last=last, amount=amount, actor="staff:a", now=NOW)
+    waivers.approve(conn, ids, made.id, actor="staff:b", now=NOW)
+
+
+def test_all_of_a_month_is_waived_after_a_part_of_it(conn: Connection, ids: Ids, books: Books) -> None:
+    zhang = person(conn, ids, "1", branch(conn, ids), dues_from=202611)
+    owes(conn, zhang, 202611)
+    waive(conn, ids, zhang, 100)
+    waive(conn, ids, zhang, 50)
+    assert owed(conn, zhang) == {202611: 200}
+    waive(conn, ids, zhang)
+    assert owed(conn, zhang) == {202611: 0}
+    assess_all(conn, books, 202612)
+    assert owed(conn, zhang) == {202611: 0, 202612: 0}
+    assert waivers.waived(conn, zhang) == 600
+
+
+@pytest.mark.parametrize("pending", [True, False])
+@pytest.mark.parametrize(("amount", "left"), [(None, 0), (100, 200)])
+def test_what_was_paid_and_then_waived_is_not_owed_again_when_it_goes_back(
+    conn: Connection, ids: Ids, books: Books, amount: int | None, left: int, *, pending: bool
+) -> None:
+    zhang = person(conn, ids, "1", branch(conn, ids), dues_from=202610)
+    for month in (202609, 202610, 202611):
+        owes(conn, zhang, month)
+    receipt = payments.receive(conn, books, payment(zhang, 900), NOW)
+    waive(conn, ids, zhang, amount)
+    assert owed(conn, zhang) == {202609: 300, 202610: 300, 202611: 300}
+    done = payments.reverse(conn, books, receipt.id, key="r", actor="staff:x", now=NOW, pending=pending)
+    if pending:
+        assert owed(conn, zhang) == {202609: 300, 202610: 300, 202611: 300}
+        payments.settle_reversal(conn, books, done.id, actor="staff:x", now=NOW)
+    assert owed(conn, zhang) == {202609: 300, 202610: left, 202611: left}
+    assert set(paid(conn, zhang).values()) == {0}
+
+
 def test_back_payment_reaches_so_many_months(conn: Connection, ids: Ids, books: Books) -> None:
     zhang = person(conn, ids, "1", branch(conn, ids), dues_from=202603)
     for month in dues.months(202603, 202611):
