@@ -145,7 +145,8 @@ def ask_for_code(conn: Connection, request: Request) -> Question | Reply:
             case _:
                 return at.reply(request, "confirm.nothing")
     values = {"draft": found.reference, "send": found.funnel.left, "text": _shown(found, request.language)}
-    return Question(key="approve.check", values=values, arguments={"draft": found.reference})
+    asked = {"draft": found.reference, "submitted": _submitted(found)}
+    return Question(key="approve.check", values=values, arguments=asked)
 
 
 def approve(conn: Connection, request: Request) -> Reply:
@@ -153,6 +154,8 @@ def approve(conn: Connection, request: Request) -> Reply:
     found = _reachable(conn, request, APPROVERS)
     if found is None:
         return at.error(request, "E04")
+    if request.arguments.get("submitted") != _submitted(found):  # written anew since the code was asked for
+        return at.reply(request, "confirm.nothing")
     try:
         found = approval.approve(conn, _place(at), found, _person(request), request.now)
     except Refused as refused:
@@ -175,6 +178,11 @@ def deny(conn: Connection, request: Request) -> Reply:
     except Refused:
         return at.reply(request, "approve.over", draft=found.reference)
     return at.reply(request, "deny.done", draft=found.reference)
+
+
+def _submitted(found: Notice) -> str:
+    """Which of its wordings somebody agrees to."""
+    return found.submitted.isoformat() if found.submitted is not None else ""
 
 
 def _scheduled(at: Office, request: Request, found: Notice) -> Reply:

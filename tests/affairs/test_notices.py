@@ -216,6 +216,15 @@ def test_the_same_text_within_hours_is_a_slip(house: House) -> None:
     house.now += timedelta(hours=13)
 
 
+def test_the_same_text_is_a_slip_though_the_first_was_written_days_before(house: House) -> None:
+    house.join(3)
+    house.approved("防汛值班", starts=NOW + timedelta(days=2))
+    house.now += timedelta(days=2, hours=1)
+    refused("same", lambda: house.submitted("防汛值班"))
+    house.now += timedelta(hours=12)
+    assert house.submitted("防汛值班").state == drafts.WAITING
+
+
 # --- who gets it --------------------------------------------------------------------------------------------------
 
 
@@ -372,6 +381,17 @@ def test_a_pause_holds_at_the_next_turn_and_what_was_held_goes_back(house: House
     rest = house.turn(20)
     sent = [(p.to, p.number) for p in (*first.write, *rest.write)]
     assert len(sent) == len(set(sent)) == 8
+
+
+def test_a_pause_that_came_too_late_ends_with_the_last_report(house: House) -> None:
+    house.join(3)
+    found = house.approved()
+    parts_ = house.turn().write
+    paused = running.pause(house.conn, house.place, found, AUTHOR, house.now)
+    assert running.finish(house.conn, house.now) == 0
+    house.answer(parts_)
+    assert running.finish(house.conn, house.now) == 1
+    assert drafts.get(house.conn, paused.id).state == drafts.DONE
 
 
 def test_a_cancelled_notice_stops_for_good(house: House) -> None:
@@ -544,6 +564,28 @@ def test_only_what_passes_is_sent_again(house: House) -> None:
     assert [p.to for p in house.turn().write] == [one.to]
 
 
+def test_nobody_is_sent_it_again_twice(house: House) -> None:
+    house.join(4)
+    found = house.approved()
+    one, two, three, _ = house.turn().write
+    house.answer((one,), State.FAILED, "mobile:6")
+    conn, place = house.conn, house.place
+    first = series.again(conn, place, found, report.to_send_again(conn, found), AUTHOR, house.now)
+    assert series.again(conn, place, found, report.to_send_again(conn, found), AUTHOR, house.now) == first
+    first = approval.submit(conn, place, first, AUTHOR, house.now)
+    house.freeze()
+    running.start(conn, house.now)
+    house.answer(house.turn().write)
+    refused("nobody", lambda: series.again(conn, place, found, report.to_send_again(conn, found), AUTHOR, house.now))
+    house.answer((two, three), State.FAILED, "mobile:6")  # their reports came later
+    assert report.to_send_again(conn, found) == [two.to, three.to]
+    second = series.again(conn, place, found, report.to_send_again(conn, found), AUTHOR, house.now)
+    running.kill(conn, place, second, AUTHOR, house.now)
+    assert report.to_send_again(conn, found) == [two.to, three.to]  # nobody was
+    third = series.again(conn, place, found, report.to_send_again(conn, found), AUTHOR, house.now)
+    assert third.id != second.id
+
+
 # --- topics and series ----------------------------------------------------------------------------------------------
 
 
@@ -575,6 +617,47 @@ def test_a_series_comes_again_and_each_time_once(house: House) -> None:
     house.freeze()
     assert drafts.get(house.conn, second.id).recipients == 4
     assert drafts.get(house.conn, first.id).next_at == datetime(2026, 11, 30, 2, 30, tzinfo=UTC)
+
+
+def test_a_series_with_a_list_keeps_it(house: House) -> None:
+    numbers = house.join(4)
+    first = house.write(recurrence="daily 10:30", audience=Audience(listed=True))
+    lists.append(house.conn, first.id, numbers[:3], "CN")
+    first = approval.submit(house.conn, house.place, first, AUTHOR, house.now)
+    approval.approve(house.conn, house.place, first, OTHER, house.now)
+    house.now += timedelta(hours=1)
+    assert series.due(house.conn, house.place, house.now) == 1
+    house.freeze()
+    second = drafts.listing(house.conn)[0]
+    assert (second.series_of, second.state, second.recipients) == (first.id, drafts.SCHEDULED, 3)
+
+
+def test_a_series_that_a_key_approved_goes_on(house: House) -> None:
+    house.join(3)
+    first = house.submitted(recurrence="daily 10:30")
+    approval.schedule(house.conn, house.place, first, house.now)  # as the API does for a key that approves
+    house.now += timedelta(hours=1)
+    assert series.due(house.conn, house.place, house.now) == 1
+    assert drafts.listing(house.conn)[0].state == drafts.SCHEDULED
+
+
+def test_a_series_that_has_outgrown_its_approval_waits(house: House) -> None:
+    house.join(2)
+    first = house.submitted(recurrence="daily 10:30")
+    assert first.state == drafts.SCHEDULED
+    house.join(1)
+    house.now += timedelta(hours=1)
+    assert series.due(house.conn, house.place, house.now) == 1
+    assert drafts.listing(house.conn)[0].state == drafts.WAITING
+
+
+def test_of_the_times_of_a_series_that_were_missed_the_last_is_made_up_for(house: House) -> None:
+    house.join(3)
+    first = house.approved(recurrence="daily 10:30")
+    house.now = NOW + timedelta(days=3, hours=1)  # eleven, after three days of standstill
+    assert series.due(house.conn, house.place, house.now) == 1
+    assert [each.series_of for each in drafts.listing(house.conn)] == [first.id, None]
+    assert drafts.get(house.conn, first.id).next_at == datetime(2026, 11, 27, 2, 30, tzinfo=UTC)
 
 
 def test_a_series_that_was_missed_by_hours_waits_for_its_next_time(house: House) -> None:

@@ -185,6 +185,23 @@ def test_the_code_may_come_with_the_draft_s_number(phone: Phone) -> None:
     assert (approver.says(f"批准D101 {code[1]}") or "").startswith("D101已批准")
 
 
+def test_a_code_is_for_the_text_that_was_shown(phone: Phone) -> None:
+    secretary, approver = of(phone, SECRETARY), of(phone, APPROVER)
+    secretary.says("群发 全体 明晚八点在村部开会")
+    code = re.search(r"Y (\d{4})", approver.says("OK D101") or "")
+    assert code is not None
+    at, author = place(phone), Person(actor="member:2", phone=SECRETARY)
+    found = drafts.find(phone.conn, 101)
+    assert found is not None
+    approval.deny(phone.conn, at, found, Person(actor="staff:b"), "", phone.now)
+    changed = drafts.change(phone.conn, found.id, Wording(title="x", texts={"zh": "别的"}, audience=Audience()))
+    approval.submit(phone.conn, at, changed, author, phone.now + timedelta(minutes=1))
+    assert approver.says(f"Y {code[1]}") == phone.office.say("confirm.nothing", "zh", None)
+    found = drafts.find(phone.conn, 101)
+    assert found is not None
+    assert found.state == drafts.WAITING
+
+
 def test_nobody_approves_their_own(phone: Phone) -> None:
     row = {"id": 3, "role": "secretary", "member_id": 3, "branch_id": 1, "granted_by": "test", "at": NOW}
     phone.conn.execute(insert(role_grant), row)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, func, insert, or_, select, update
 
 from gateway.affairs.dues import month_of
 from gateway.affairs.notices import audience, drafts, hours, topics, wording
@@ -145,12 +145,12 @@ def submit(
 
 
 def _guard(conn: Connection, found: Notice, known: Rules, now: datetime) -> None:
-    """The same text a second time within hours is nearly always a slip."""
+    """The same text a second time within hours is nearly always a slip, though the first was written days ago."""
     again = conn.execute(
         select(notice.c.number).where(
             notice.c.text_hash == found.text_hash,
             notice.c.id != found.id,
-            notice.c.submitted > now - known.repeated,
+            or_(notice.c.submitted > now - known.repeated, notice.c.starts > now - known.repeated),
             notice.c.state != DRAFT,
             notice.c.approved.is_not(None) | (notice.c.state == WAITING),
         )

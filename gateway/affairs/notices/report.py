@@ -11,11 +11,11 @@ import orjson
 from sqlalchemy import ColumnElement, Connection, func, select
 
 from gateway.affairs import branches
-from gateway.affairs.notices.drafts import Notice
+from gateway.affairs.notices.drafts import EXPIRED, KILLED, Notice
 from gateway.affairs.notices.progress import Progress, progress
 from gateway.core.ids import first_of
 from gateway.core.tables.messages import message, part
-from gateway.core.tables.notices import notice_recipient
+from gateway.core.tables.notices import notice, notice_list, notice_recipient
 from gateway.core.tables.organisation import branch, consent, member
 
 _UNKNOWN_AFTER = timedelta(hours=24)
@@ -194,10 +194,23 @@ def unreached(conn: Connection, found: Notice, path: str = "", limit: int = 5000
 
 
 def to_send_again(conn: Connection, found: Notice) -> list[str]:
-    """The numbers of those who met with something that passes."""
+    """The numbers of those who met with something that passes, and are not being sent it again already."""
+    of_it = notice.c.resend_of == found.id
+    listed = (
+        select(notice_list.c.number)
+        .join(notice, notice.c.id == notice_list.c.notice_id)
+        .where(of_it, notice.c.state.not_in((KILLED, EXPIRED)))
+    )
+    handed = (
+        select(notice_recipient.c.number)
+        .join(notice, notice.c.id == notice_recipient.c.notice_id)
+        .where(of_it, notice_recipient.c.message_id.is_not(None))
+    )
     rows = conn.execute(
         select(message.c.number, message.c.state, message.c.error).where(
-            message.c.notice_id == found.id, message.c.state.in_(("failed", "expired"))
+            message.c.notice_id == found.id,
+            message.c.state.in_(("failed", "expired")),
+            message.c.number.not_in(listed.union(handed)),
         )
     )
     return [row.number for row in rows if is_passing(row.state, row.error)]

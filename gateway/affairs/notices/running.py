@@ -128,9 +128,10 @@ def expire(conn: Connection, now: datetime) -> int:
 
 
 def finish(conn: Connection, now: datetime) -> int:
-    """Those of which nothing waits and nothing is on its way are done."""
+    """Those of which nothing waits and nothing is on its way are done, though they were paused too late for it."""
+    started = notice.c.state.in_((RUNNING, PAUSED)), notice.c.starts <= now
     ended = conn.execute(
-        update(notice).where(notice.c.state == RUNNING, notice.c.frozen, _finished()).values(state=DONE, ended=now)
+        update(notice).where(*started, notice.c.frozen, _finished()).values(state=DONE, ended=now)
     ).rowcount
     if ended:
         wake(conn, drafts.TOPIC)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, insert, select, update
 
-from gateway.affairs.notices import approval, drafts, topics
+from gateway.affairs.notices import approval, drafts, lists, topics
 from gateway.affairs.notices.approval import Place
 from gateway.affairs.notices.audience import Audience
 from gateway.affairs.notices.drafts import Notice, Person, Refused, Wording
@@ -25,15 +25,16 @@ def due(conn: Connection, place: Place, now: datetime) -> int:
     first = drafts.get(conn, row.id)
     assert first.next_at is not None
     assert first.recurrence is not None
-    following = topics.following(first.recurrence, max(first.next_at, now), place.zone)
+    at = first.next_at
+    while (following := topics.following(first.recurrence, at, place.zone)) <= now:
+        at = following  # of several that were missed the last
     conn.execute(update(notice).where(notice.c.id == first.id).values(next_at=following))
-    if now - first.next_at <= _STALE:
-        _again(conn, place, first, now)
+    if now - at <= _STALE:
+        _again(conn, place, first, at, now)
     return 1
 
 
-def _again(conn: Connection, place: Place, first: Notice, now: datetime) -> None:
-    assert first.next_at is not None
+def _again(conn: Connection, place: Place, first: Notice, at: datetime, now: datetime) -> None:
     said = Wording(
         title=first.title,
         texts=first.texts,
@@ -43,23 +44,30 @@ def _again(conn: Connection, place: Place, first: Notice, now: datetime) -> None
         lasts=first.lasts,
     )
     by = Person(actor=first.author, phone=first.author_phone)
-    key = f"series:{first.id}:{int(first.next_at.timestamp())}"
+    key = f"series:{first.id}:{int(at.timestamp())}"
     made = drafts.create(conn, place.new_id, said, by, now, paths=first.paths, request_key=key, series_of=first.id)
+    if first.audience.listed and not lists.count(conn, made.id):
+        lists.copy(conn, first.id, made.id)
     try:
         made = approval.submit(conn, place, made, by, now)
     except Refused as refused:
         drafts.note(conn, place.new_id, made, Person(actor="system"), "not sent", now, str(refused))
         return
-    agreed = approval.approvals(conn, first.id)
-    if made.state == drafts.WAITING and len(agreed) >= made.needed:  # else it has grown beyond what was approved
+    if made.state == drafts.WAITING and made.needed <= first.needed:  # else it has grown beyond what was approved
+        agreed = approval.approvals(conn, first.id)  # none of a program's whose key approves
         rows = [{"notice_id": made.id, "actor": actor, "phone": phone, "at": now} for actor, phone, _ in agreed]
-        conn.execute(insert(notice_approval), rows)
+        if rows:
+            conn.execute(insert(notice_approval), rows)
         approval.schedule(conn, place, made, now)
 
 
 def again(conn: Connection, place: Place, found: Notice, numbers: list[str], by: Person, now: datetime) -> Notice:
-    """A new notice with the same text to those numbers only, to be approved like any other."""
+    """A new notice with the same text to those numbers only, to be approved like any other; the draft of before when
+    they are all in it."""
     if not numbers:
+        before = select(notice.c.id).where(notice.c.resend_of == found.id, notice.c.state == drafts.DRAFT)
+        if (draft := conn.scalar(before.order_by(notice.c.number.desc()).limit(1))) is not None:
+            return drafts.get(conn, draft)
         raise Refused("nobody", "nobody met with anything that passes")
     said = Wording(
         title=found.title,
@@ -67,22 +75,13 @@ def again(conn: Connection, place: Place, found: Notice, numbers: list[str], by:
         audience=Audience(listed=True),
         emergency=found.emergency,
         topic=found.topic_id,
+        lasts=found.lasts,
     )
-    made = drafts.create(
-        conn,
-        place.new_id,
-        said,
-        by,
-        now,
-        paths=found.paths,
-        request_key=f"again:{found.id}:{len(numbers)}",
-        resend_of=found.id,
-    )
-    if made.created == now:
-        for start in range(0, len(numbers), 500):
-            rows = [
-                {"notice_id": made.id, "line": line, "number": text, "member_id": None}
-                for line, text in enumerate(numbers[start : start + 500], start + 1)
-            ]
-            conn.execute(insert(notice_list), rows)
+    made = drafts.create(conn, place.new_id, said, by, now, paths=found.paths, resend_of=found.id)
+    for start in range(0, len(numbers), 500):
+        rows = [
+            {"notice_id": made.id, "line": line, "number": text, "member_id": None}
+            for line, text in enumerate(numbers[start : start + 500], start + 1)
+        ]
+        conn.execute(insert(notice_list), rows)
     return made
