@@ -67,13 +67,13 @@ def act(conn: Connection, new_id: Callable[[], int], by: By, member_id: int, key
 
 
 def bind(conn: Connection, new_id: Callable[[], int], by: By, member_id: int, text: str) -> None:
-    _within(conn, by.person, "members", member_id)
+    _no_role_beyond(conn, by, member_id)
     phones.bind(conn, new_id, text, member_id, actor=by.person.actor, reason=by.reason, now=by.now)
 
 
 def invite(conn: Connection, keys: Keys, new_id: Callable[[], int], by: By, member_id: int) -> Invited:
     """A new code, good for three days; an unused older one is void."""
-    _within(conn, by.person, "members", member_id)
+    _no_role_beyond(conn, by, member_id)
     row = conn.execute(
         select(member.c.name, member.c.member_no, member.c.language, branch.c.name.label("branch"))
         .join(branch)
@@ -125,6 +125,14 @@ def _within(conn: Connection, person: Staff, permission: str, member_id: int) ->
     if path is None or not person.reaches(permission, path):
         raise phones.Refused("this member is beyond the reach of your role")
     return path
+
+
+def _no_role_beyond(conn: Connection, by: By, member_id: int) -> None:
+    """Who gives a member another phone can do by it all that the member may, as with an account's sign-in link."""
+    _within(conn, by.person, "members", member_id)
+    for held in roles.in_force(conn, member_id=member_id, today=by.today):
+        if not by.person.reaches("staff", held.path or None):
+            raise phones.Refused("this member has a role; an administrator gives them another phone")
 
 
 def _record(

@@ -157,8 +157,8 @@ async def invite(visit: Visit) -> Answer:
     console, member_id = visit.console, _id(visit)
     try:
         made = await console.database.run(member_work.invite, console.keys, console.ids, _by(visit), member_id)
-    except _REFUSED:
-        raise Refused(HTTPStatus.NOT_FOUND) from None
+    except _REFUSED as refused:
+        return await _member(visit, problem=str(refused))
     letter = Letter(
         name=made.name,
         member_no=made.member_no,

@@ -199,6 +199,25 @@ def test_an_invitation_is_a_pdf_with_a_code_that_works_once(world: World) -> Non
     assert done(world, world.member.id)[0][1] == "invitation made"
 
 
+def test_who_has_a_role_gets_another_phone_from_an_administrator_only(world: World) -> None:
+    """Whose phone it is gives the orders: a secretary could else approve, with a second phone, what they wrote."""
+    today = datetime.now(UTC).date()
+    world.run(
+        lambda conn: roles.grant(
+            conn, world.ids, "approver", member_id=world.member.id, by="test", now=datetime.now(UTC), today=today
+        )
+    )
+    he, path = on(world, "he")
+    he.get(path)
+    bound = he.post(f"{path}/bind", {"number": "138 0000 0077", "reason": "new number"})
+    assert (bound.status, "138****0077" in he.get(path).text) == (400, False)
+    assert he.post(f"{path}/invite", {}).status == 400
+    assert done(world, world.member.id) == []
+    root, path = on(world)
+    root.get(path)
+    assert root.post(f"{path}/bind", {"number": "138 0000 0077", "reason": "new number"}).status == 303
+
+
 def test_roles_by_phone_are_the_administrators(world: World) -> None:
     he, path = on(world, "he")
     he.get(path)
