@@ -10,7 +10,6 @@ from http import HTTPStatus
 from random import SystemRandom
 
 import segno
-from cryptography.exceptions import InvalidTag
 from markupsafe import Markup
 from sqlalchemy import Connection, select
 from twisted.internet.threads import deferToThreadPool
@@ -21,6 +20,7 @@ from gateway.console import common_passwords, passwords, sessions
 from gateway.console.permissions import Staff
 from gateway.console.web import Answer, Page, Redirect, Refused, Route, Visit
 from gateway.core import audit
+from gateway.core.keys import KeyProblem
 from gateway.core.tables.staff import staff
 
 _ENROLS_WITHIN = timedelta(minutes=15)
@@ -193,7 +193,7 @@ def _unsealed(visit: Visit) -> bytes | None:
     """The secret of a form of ours, made for this person and not long ago."""
     try:
         content = visit.console.keys.open(_PURPOSE, base64.urlsafe_b64decode(visit.form("sealed")))
-    except (NotBase64, ValueError, InvalidTag):
+    except (NotBase64, ValueError, KeyProblem):
         return None
     whose, until, secret = content.split(b" ", 2)
     fine = int(whose) == visit.who.id and int(until) >= visit.now.timestamp()

@@ -143,7 +143,7 @@ async def answer(visit: Visit) -> Answer:
     if found is None or not visit.who.reaches("answer", found.case.path):
         raise Refused(HTTPStatus.NOT_FOUND)
     id_ = identifier(visit.form("form").partition(".")[0])
-    if id_ is None or not hmac.compare_digest(_form_id(visit, id_), visit.form("form")):
+    if id_ is None or not hmac.compare_digest(_form_id(visit, id_).encode(), visit.form("form").encode()):
         raise Refused(HTTPStatus.BAD_REQUEST)
     link = choose(console.board, found.case.number, found.link)
     problem = "empty" if not words else "long" if len(words) > LONGEST else "link" if link is None else ""

@@ -21,7 +21,7 @@ def sent(visit: Visit, purpose: str) -> int:
     """The id of the form that came in; refused when it is not ours, or for something else."""
     written = visit.form("form")
     id_ = identifier(written.partition(".")[0])
-    if id_ is None or not hmac.compare_digest(_signed(visit, purpose, id_), written):
+    if id_ is None or not hmac.compare_digest(_signed(visit, purpose, id_).encode(), written.encode()):
         raise Refused(HTTPStatus.BAD_REQUEST)
     return id_
 

@@ -182,7 +182,7 @@ class Front:
     def _check_form(self, visit: Visit) -> None:
         origin = visit.request.getHeader("origin") or visit.request.getHeader("referer")
         host = visit.request.getHeader("host") or ""
-        if origin is not None and _origin(origin) != self._origin and urlsplit(origin).netloc != host:
+        if origin is not None and not self._is_ours(origin, host):
             raise Refused(HTTPStatus.FORBIDDEN, N_("The form came from another site."))
         sent = visit.form("csrf") or visit.request.getHeader("x-csrf") or ""
         if not hmac.compare_digest(sent.encode(), visit.csrf.encode()):
@@ -190,6 +190,12 @@ class Front:
                 HTTPStatus.FORBIDDEN,
                 N_("The form was too old. Go back, copy what you wrote, reload the page and send it again."),
             )
+
+    def _is_ours(self, origin: str, host: str) -> bool:
+        try:
+            return _origin(origin) == self._origin or urlsplit(origin).netloc == host
+        except ValueError:
+            return False
 
     def _address(self, request: Request) -> str:
         """The nearest address that is no proxy of ours."""

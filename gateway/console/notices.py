@@ -331,7 +331,7 @@ async def keep(visit: Visit) -> Answer:
     console, values = visit.console, _typed(visit)
     edited = _number(visit.form("edited")) if visit.form("edited") else None
     id_ = visit.form("form").partition(".")[0]
-    if not id_.isdecimal() or not hmac.compare_digest(_form_id(visit, int(id_)), visit.form("form")):
+    if not id_.isdecimal() or not hmac.compare_digest(_form_id(visit, int(id_)).encode(), visit.form("form").encode()):
         raise NotHere(HTTPStatus.BAD_REQUEST)
     try:
         said = await _said(visit, values)

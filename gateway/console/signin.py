@@ -7,7 +7,6 @@ import secrets
 from collections import OrderedDict, deque
 from datetime import timedelta
 from http import HTTPStatus
-from urllib.parse import urlsplit
 
 from twisted.internet.interfaces import IReactorTime
 
@@ -189,7 +188,7 @@ def _pending(visit: Visit) -> int | None:
     staff_id, late = identifier(whose), identifier(until)
     if staff_id is None or late is None or late < visit.now.timestamp():
         return None
-    return staff_id if hmac.compare_digest(_mark(visit, staff_id, late), mark) else None
+    return staff_id if hmac.compare_digest(_mark(visit, staff_id, late).encode(), mark.encode()) else None
 
 
 def _mark(visit: Visit, staff_id: int, until: int) -> str:
@@ -199,8 +198,7 @@ def _mark(visit: Visit, staff_id: int, until: int) -> str:
 
 def _inside(address: str) -> str:
     """An address of ours, never another site's."""
-    parts = urlsplit(address)
-    inside = address.startswith("/") and not address.startswith(("//", "/\\")) and not parts.netloc
+    inside = address.startswith("/") and not address.startswith(("//", "/\\"))
     return address if inside and address.isascii() and address.isprintable() else "/"
 
 

@@ -204,6 +204,18 @@ def test_a_form_of_another_site_is_refused_even_with_the_token(world: World) -> 
     assert browser.post("/sign-out", {}, {"Origin": "", "Referer": "https://evil.example/"}).status in (303, 403)
 
 
+def test_what_no_page_of_ours_sends_is_refused_and_no_error(fresh: World) -> None:
+    case = fresh.asked("水费", fresh.member)
+    anybody, li = fresh.browser(), fresh.browser("li")
+    anybody.get("/sign-in")
+    assert anybody.post("/sign-in/second", {"pending": "1.99999999999.é", "code": "1"}).status == 403
+    assert li.get("/sign-in?next=//%5B").headers["Location"] == "/"
+    li.get(f"/case/{case.case_no}")
+    assert li.post("/sign-out", {}, {"Origin": "http://["}).status == 403
+    assert li.post(f"/case/{case.case_no}/answer", {"form": "1.é", "text": "x"}).status == 400
+    assert li.post("/account/second", {"sealed": "A" * 80, "code": "1"}).status == 303
+
+
 def test_signing_in_needs_a_token_too(world: World) -> None:
     browser = world.browser()
     assert browser.post("/sign-in", {"name": "li", "password": PASSWORD, "csrf": "x"}).status == 403
