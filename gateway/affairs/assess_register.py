@@ -71,13 +71,8 @@ def run(conn: Connection, job: Job, *, now: datetime, progress: Progress = lambd
     assessed already is `unchanged`."""
     check_year(job, now)
     with conn.begin():
-        table = rate_files.current(conn, job.books.currency, date(job.year, 1, 1))
-    if not table.classes:
-        raise Refused(
-            "there are no rates in %(currency)s; bring some with `muster dues rates CONFIG import FILE`",
-            currency=job.books.currency,
-        )
-    reader = _Reader(job, table)
+        table = rates_of(conn, job)
+    reader = Reader(job, table)
     report = Report(job.report, REPORT_TITLES) if job.report is not None else None
     tally = Tally()
     for chunk, total in reader.steps(conn):
@@ -117,12 +112,23 @@ def check_year(job: Job, now: datetime) -> None:
         )
 
 
+def rates_of(conn: Connection, job: Job) -> Rates:
+    """The table by which the year is assessed."""
+    table = rate_files.current(conn, job.books.currency, date(job.year, 1, 1))
+    if not table.classes:
+        raise Refused(
+            "there are no rates in %(currency)s; bring some with `muster dues rates CONFIG import FILE`",
+            currency=job.books.currency,
+        )
+    return table
+
+
 def some_of_register(
     conn: Connection, job: Job, after: int, now: datetime, limit: int = 100
 ) -> tuple[int | None, list[Result]]:
     """Assess the next members behind the id `after`, from the classes they have: for a gateway that is at work, which
     asks again and again. The id to go on from, or None at the end."""
-    reader = _Reader(job, rate_files.current(conn, job.books.currency, date(job.year, 1, 1)))
+    reader = Reader(job, rate_files.current(conn, job.books.currency, date(job.year, 1, 1)))
     query = select(member.c.id, member.c.member_no).where(member.c.id > after).order_by(member.c.id).limit(limit)
     found = conn.execute(query).all()
     if not found:
@@ -137,7 +143,7 @@ _by_no = Lookup(
 )
 
 
-class _Reader:
+class Reader:
     """Rows become assessments."""
 
     def __init__(self, job: Job, table: Rates) -> None:
@@ -146,12 +152,17 @@ class _Reader:
         self._sheet = Sheet(job.file, COLUMNS) if job.file is not None else None
         self._line = 0
         self.ignored = self._sheet.ignored if self._sheet is not None else ()
+        self.lines = self._sheet.lines - 1 if self._sheet is not None else 0  # of a file, its rows at most
+
+    def rows(self, size: int = CHUNK) -> Iterator[list[Row]]:
+        """Some rows of the file at a time."""
+        return chunks(self._sheet or (), size)
 
     def steps(self, conn: Connection) -> Iterator[tuple[list[Row], int]]:
         """Some rows at a time, and how many there may be."""
         if self._sheet is not None:
-            for chunk in chunks(self._sheet, CHUNK):
-                yield chunk, self._sheet.lines - 1
+            for chunk in self.rows():
+                yield chunk, self.lines
             return
         with conn.begin():
             total = conn.scalar(select(func.count()).select_from(member)) or 0

@@ -179,7 +179,7 @@ class Console(Service):
         self.place = voice.place(organisation, ids)
         self.passwords = Passwords(reactor)
         self.drawing = Drawing(reactor)
-        self.assessment = Assessment(database, now)
+        self.assessment = Assessment(database, reactor, now)
         self.sums = Sums(database, reactor.seconds)
         self.sms_to = sms_to
         self.providers = providers

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 LARGEST_FORM = 64 * 1024
 LARGEST_UPLOAD = 64 * 1024 * 1024
-UPLOADS = frozenset({b"/import"})  # the only addresses that take a file
+UPLOADS = frozenset({b"/import", b"/dues/rates/file"})  # the only addresses that take a file
 _FIELDS = 100
 _TOO_LARGE = b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 _HEADERS = {

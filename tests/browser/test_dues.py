@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import update
+from playwright.sync_api import FilePayload
+from sqlalchemy import select, update
 
 from gateway.core.model import Member
+from gateway.core.tables.dues import waiver
 from gateway.core.tables.organisation import member as members
 from tests.browser.conftest import Opened
 from tests.browser.test_look import faults
@@ -81,6 +83,54 @@ def test_finance_assesses_a_year_with_and_without_scripts(
             if "已核定" in page.inner_text("main"):
                 break
         assert f"{datetime.now(UTC).year} 年已核定" in page.inner_text("main")
+    assert complaints == []
+
+
+def test_finance_tries_a_file_of_incomes_and_assesses_by_it(
+    served: Served, dues: Member, opened: Opened, complaints: list[str]
+) -> None:
+    page = opened("wu")
+    page.goto("/dues/rates")
+    file = FilePayload(name="wages.csv", mimeType="text/csv", buffer="编号,类别,工资\nA1004,wage,4000\n".encode())
+    page.set_input_files("form[action='/dues/rates/file'] input[type=file]", file)
+    page.click("form[action='/dues/rates/file'] button[value=try]")
+    page.wait_for_load_state()
+    for _ in range(50):
+        page.goto("/dues/rates")
+        if page.locator("form[action='/dues/rates/file'] input[type=hidden][name=year]").count():
+            break
+    page.locator("form.buttons[action='/dues/rates/file'] button").click()
+    for _ in range(50):
+        page.goto("/dues/rates")
+        if "已核定" in page.inner_text("main"):
+            break
+    assert f"{datetime.now(UTC).year} 年已核定" in page.inner_text("main")
+    assert complaints == []
+
+
+def test_a_branch_proposes_a_waiver_and_the_level_above_decides_it(
+    served: Served, dues: Member, opened: Opened, complaints: list[str]
+) -> None:
+    year = datetime.now(UTC).year
+    for script, (first, last), verb in ((True, ("05", "06"), "approve"), (False, ("07", "08"), "refuse")):
+        secretary = opened("he", script=script)
+        secretary.goto("/dues/waivers")
+        secretary.click("details summary")
+        form = secretary.locator("form[action='/dues/waivers/propose']")
+        for name, value in (("member", "A1004"), ("first", f"{year}-{first}"), ("last", f"{year}-{last}")):
+            form.locator(f"[name={name}]").fill(value)
+        form.locator("button").click()
+        secretary.wait_for_url("**/dues/waivers?done=proposed")
+        assert not secretary.locator("form[action$='/approve']").count(), "who proposed it does not decide it"
+        above = opened("wu", script=script)
+        above.goto("/dues/waivers")
+        assert f"{year}-{first} – {year}-{last}" in above.inner_text("main")
+        above.click(f"form[action^='/dues/waivers/waiver/'][action$='/{verb}'] button")
+        above.wait_for_url(f"**/dues/waivers?done={verb}")
+        assert "没有等待决定的减免" in above.inner_text("main") or not above.locator("form[action$='/approve']").count()
+    rows = select(waiver.c.first, waiver.c.state).order_by(waiver.c.id)
+    found = served.run(lambda conn: [tuple(row) for row in conn.execute(rows)])
+    assert found == [(year * 100 + 5, "approved"), (year * 100 + 7, "refused")]
     assert complaints == []
 
 

@@ -504,6 +504,51 @@ def test_a_year_is_tried_and_then_assessed(world: World) -> None:
     assert tan.post("/dues/rates/assess", {"year": str(THIS_YEAR), "how": "assess"}).status == 403
 
 
+def test_a_year_is_assessed_by_a_file_of_incomes_that_is_kept_nowhere(world: World, tmp_path: Path) -> None:
+    world.run(lambda conn: conn.execute(obligation.delete()))
+    wages = "编号,类别,工资\nA1004,wage,4321.09\nA9999,wage,4000\n".encode("gb18030")
+    rows = select(assessment.c["class"], assessment.c.amount)
+    year = str(THIS_YEAR)
+    wu, other = world.browser("wu"), world.browser("zheng")
+
+    def over() -> str:
+        for _ in range(200):
+            page = wu.get("/dues/rates").text
+            if "正在核定" not in page:
+                return page
+        raise AssertionError("it does not come to an end")
+
+    wu.get("/dues/rates")
+    assert wu.post("/dues/rates/file", {"year": year, "how": "assess"}).status == 409  # which file?
+    assert wu.upload("/dues/rates/file", {"year": year, "how": "try"}, b"name\nx\n").status == 409
+    assert "wages.csv" not in wu.get("/dues/rates").text
+    answer = wu.upload("/dues/rates/file", {"year": year, "how": "try"}, wages, name="wages.csv")
+    assert answer.status == 303
+    page = over()
+    assert "未作任何更改" in page
+    assert f"按已试算的 wages.csv 核定 {year} 年" in page
+    assert world.run(lambda conn: conn.execute(rows).all()) == []
+    report = wu.get("/dues/rates/report").body
+    assert report.splitlines()[1:] == ["2,A1004,created,", "3,A9999,error,member_no:unknown"]
+    other.get("/dues/rates")
+    assert "wages.csv 核定" not in other.get("/dues/rates").text
+    assert other.post("/dues/rates/file", {"year": year, "how": "assess"}).status == 409
+    wu.get("/dues/rates")
+    assert wu.post("/dues/rates/file", {"year": year, "how": "assess"}).status == 303
+    assert "已核定" in over()
+    ((name, amount),) = world.run(lambda conn: conn.execute(rows).all())
+    assert (name, amount) == ("wage", 4321)
+    wu.get("/dues/rates")
+    assert wu.post("/dues/rates/file", {"year": year, "how": "assess"}).status == 409  # it is forgotten
+    assert f"assess {THIS_YEAR}" in world.actions()
+    stored = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    assert b"4321.09" not in stored
+    tan = world.browser("tan")
+    tan.get("/dues/rates")
+    assert tan.post("/dues/rates/file", {"year": year, "how": "try"}).status == 403
+    assert tan.get("/dues/rates/report").status == 403
+
+
 # --- wallet payments ------------------------------------------------------------------------------------------------
 
 

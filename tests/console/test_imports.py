@@ -31,25 +31,10 @@ def world(tmp_path: Path) -> Iterator[World]:
 def send(
     browser: Browser, what: str, content: bytes, *, name: str = "register.csv", csrf: str | None = None
 ) -> Response:
-    """Upload as a browser does."""
     browser.get("/import")
-    mark = "----x7MA4YWxkTrZu0gW"
-    fields = {"csrf": browser.csrf if csrf is None else csrf, "what": what}
-    pieces = [
-        f'--{mark}\r\nContent-Disposition: form-data; name="{k}"\r\n\r\n{v}\r\n'.encode() for k, v in fields.items()
-    ]
-    head = (
-        f'--{mark}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\nContent-Type: text/csv\r\n\r\n'
+    return browser.upload(
+        "/import", {"what": what} if csrf is None else {"what": what, "csrf": csrf}, content, name=name
     )
-    body = b"".join([*pieces, head.encode(), content, f"\r\n--{mark}--\r\n".encode()])
-    connection = http.client.HTTPConnection("127.0.0.1", browser.port, timeout=30)
-    cookies = "; ".join(f"{key}={value}" for key, value in browser.cookies.items())
-    headers = {"Cookie": cookies, "Content-Type": f"multipart/form-data; boundary={mark}"}
-    connection.request("POST", "/import", body, headers)
-    answer = connection.getresponse()
-    response = Response(answer.status, answer.headers, answer.read().decode("utf-8", "replace"))
-    connection.close()
-    return response
 
 
 def uploaded(browser: Browser, what: str, text: str, encoding: str = "utf-8") -> str:

@@ -6,10 +6,13 @@ from datetime import date
 from http import HTTPStatus
 
 from sqlalchemy import Connection
+from twisted.internet.threads import deferToThread
 
 from gateway.affairs import assess_register, rate_files, rates
 from gateway.affairs.assess_register import Job
 from gateway.affairs.rates import Rates
+from gateway.affairs.sheets import SheetProblem
+from gateway.console.dues.assessment import Wages
 from gateway.console.dues.common import books, day, page, whole
 from gateway.console.dues.said import refusal
 from gateway.console.web import Answer, Content, Redirect, Refused, Route, Visit
@@ -40,6 +43,7 @@ async def _page(visit: Visit, problem: str = "", written: str | None = None) -> 
             "may_change": whole(visit, "dues finance"),
             "job": assessment.last,
             "running": assessment.running,
+            "tried": assessment.tried if whole(visit, "dues finance") and not assessment.running else None,
             **({"problem": problem} if problem else {}),
         },
         status=HTTPStatus.CONFLICT if problem else HTTPStatus.OK,
@@ -90,6 +94,23 @@ def _store(conn: Connection, visit: Visit, table: Rates) -> None:
 
 async def assess(visit: Visit) -> Answer:
     """Assess a year from the classes in the register, or only try it."""
+    return await _assess(visit)
+
+
+async def assess_by_file(visit: Visit) -> Answer:
+    """Assess it by a file of incomes, or by the one that was tried, which is kept nowhere."""
+    if not whole(visit, "dues finance"):
+        raise Refused(HTTPStatus.FORBIDDEN)
+    if visit.file is not None and visit.file.name:
+        octets = await deferToThread(visit.file.content.read)
+        return await _assess(visit, Wages(visit.file.name[-100:], octets))
+    tried, last = visit.console.assessment.tried, visit.console.assessment.last
+    if tried is None or last is None or last.by != visit.who.actor:
+        return await _page(visit, visit.gettext("Choose a file."))
+    return await _assess(visit, tried)
+
+
+async def _assess(visit: Visit, wages: Wages | None = None) -> Answer:
     if not whole(visit, "dues finance"):
         raise Refused(HTTPStatus.FORBIDDEN)
     year = visit.form("year")
@@ -97,12 +118,21 @@ async def assess(visit: Visit) -> Answer:
         raise Refused(HTTPStatus.BAD_REQUEST)
     job = Job(year=int(year), books=books(visit), actor=visit.who.actor, dry_run=visit.form("how") != "assess")
     try:
-        started = await visit.console.assessment.start(job)
-    except assess_register.Refused as refused:
+        started = await visit.console.assessment.start(job, wages)
+    except (assess_register.Refused, SheetProblem) as refused:
         return await _page(visit, refusal(visit, refused))
     if not started:
         return await _page(visit, visit.gettext("An assessment is running already."))
     return Redirect("/dues/rates#assessment")
+
+
+async def report(visit: Visit) -> Answer:
+    """What became of each row of the file."""
+    last = visit.console.assessment.last
+    if not whole(visit, "dues finance") or last is None or not last.file:
+        raise Refused(HTTPStatus.NOT_FOUND)
+    headers = {"Content-Disposition": f'attachment; filename="assessment-{last.year}.csv"'}
+    return Content(last.told.getvalue().encode("utf-8-sig"), "text/csv; charset=utf-8", headers=headers)
 
 
 ROUTES = (
@@ -110,4 +140,6 @@ ROUTES = (
     Route(rule="/dues/rates.<kind>", handler=export, may="dues"),
     Route(rule="/dues/rates", handler=store, post=True, may="dues finance"),
     Route(rule="/dues/rates/assess", handler=assess, post=True, may="dues finance"),
+    Route(rule="/dues/rates/file", handler=assess_by_file, post=True, may="dues finance"),
+    Route(rule="/dues/rates/report", handler=report, may="dues finance"),
 )
