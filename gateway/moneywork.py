@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import date, datetime, timedelta
 
 from sqlalchemy import Connection
@@ -19,11 +19,13 @@ from gateway.timetable import Job, background
 from gateway.workplace import Workplace
 
 _COMPARED_FROM = 4  # o'clock: by then the night's statements have come
+_COMPARED_AT_LAST = 8  # o'clock, whatever is missing: the week's open rows are compared again with what comes late
 _KEPT = timedelta(days=1)  # what is over, before it is erased
 
 
 class Moneywork:
-    """Short works in the background of the database. `askable` names the providers that can be asked for a refund."""
+    """Short works in the background of the database. `askable` names the providers that can be asked for a refund,
+    `statements` fetches those of a day and says whether all are there."""
 
     def __init__(
         self,
@@ -33,9 +35,10 @@ class Moneywork:
         now: Callable[[], datetime],
         *,
         askable: Sequence[str],
+        statements: Callable[[date], Awaitable[bool]],
     ) -> None:
         self._database, self._place, self._route, self._now = database, place, route, now
-        self._askable = tuple(askable)
+        self._askable, self._statements = tuple(askable), statements
         self._read_again = False
 
     def jobs(self) -> list[Job]:
@@ -74,6 +77,8 @@ class Moneywork:
         day = local.date() - timedelta(days=1)
         if local.hour < _COMPARED_FROM or await self._database.read(has_run, "reconcile", str(day)):
             return 0
+        if not await self._statements(day) and local.hour < _COMPARED_AT_LAST:
+            return 0  # a provider has not given its statement: it is asked again soon
         books = self._books()
         for account, of in await self._database.read(_to_be_compared, books, day):
             await self._database.run(reconciliation.run, books, account, of, self._now(), queue=Queue.BACKGROUND)

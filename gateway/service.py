@@ -50,6 +50,7 @@ from gateway.mail import Mailer
 from gateway.moneywork import Moneywork
 from gateway.notices import Notices
 from gateway.outbox import Outbox
+from gateway.providers.fetching import Statements
 from gateway.providers.settling import Place
 from gateway.providers.worker import Wallets, clients, wallets
 from gateway.routing import choose
@@ -146,8 +147,9 @@ class Muster:
         )
         self._bookkeeping = Bookkeeping(self.database, lambda: self.office, self._route, now)
         self._moneywork = Moneywork(
-            self.database, lambda: self.place, self._route, now, askable=tuple(settings.providers)
-        )
+            self.database, lambda: self.place, self._route, now, askable=tuple(settings.providers),
+            statements=Statements(self.database, self.wallets.providers, lambda: self.office.books, now).fetch,
+        )  # fmt: skip
         self._upkeep = Upkeep(self.database, self.desk, lambda: self.office, reactor, now)
         self._mailer = Mailer(reactor, self.database, settings.alarms, now)
         self._deskwork = Deskwork(self.database, lambda: self.office, self._alarms, now, counted=self._figures_changed)

@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote, urlencode
 
 import orjson
 from twisted.internet.interfaces import IReactorTime
@@ -18,7 +19,7 @@ from twisted.internet.interfaces import IReactorTime
 from config.model import Provider as Settings
 from gateway.affairs.intents import Intent, Kind
 from gateway.http import Answer, Http, NotSent, Unclear
-from gateway.providers.protocol import Notice, Outcome, Reason, Seen, Unreadable, minor, written
+from gateway.providers.protocol import Notice, Outcome, Reason, Seen, StatementEntry, Unreadable, minor, written
 from gateway.providers.tokens import Tokens
 
 _FAILED = frozenset({"failed", "declined", "rejected", "expired", "cancelled", "canceled", "reversed"})
@@ -43,6 +44,7 @@ class Gsma:
     """One provider by this API."""
 
     repeats_are_safe = True
+    page = 50  # entries of a statement that are asked for at a time
 
     def __init__(self, settings: Settings, clock: IReactorTime, *, currency: str, now: Callable[[], datetime]) -> None:
         self.name = settings.name
@@ -103,6 +105,35 @@ class Gsma:
         if answer.status != 200:
             raise self._unanswered(answer)
         return await self._state(answer.content, intent)
+
+    async def statement(self, first: datetime, last: datetime, offset: int) -> list[StatementEntry]:
+        query = urlencode(
+            {
+                "fromDateTime": _moment(first),
+                "toDateTime": _moment(last),
+                "limit": self.page,
+                "offset": offset,
+            }
+        )
+        answer = await self._ask("GET", f"/accounts/accountid/{quote(self._settings.payee)}/statemententries?{query}")
+        if answer.status != 200 or not isinstance(answer.content, list):
+            raise self._unanswered(answer)
+        return [self._entry(each) for each in answer.content]
+
+    def _entry(self, content: Any) -> StatementEntry:
+        currency = _text(content, "currency") or ""
+        amount = minor(content.get("amount"), currency) if isinstance(content, dict) and currency else None
+        left = _party(content, "debitParty", "accountid") == self._settings.payee
+        if (_text(content, "transactionStatus") or "completed").lower() != "completed":
+            amount = None
+        return StatementEntry(
+            transaction=_text(content, "transactionReference") or "",
+            amount=-amount if left and amount is not None else amount,
+            currency=currency,
+            at=_read_moment(_text(content, "creationDate")),
+            payer=_party(content, "debitParty", "msisdn") or "",
+            text=_text(content, "requestingOrganisationTransactionReference") or "",
+        )
 
     async def probe(self) -> str:
         answer = await self._ask("GET", "/heartbeat")
@@ -218,6 +249,18 @@ def _failed(content: Any) -> Seen:
     return Seen(outcome=Outcome.FAILED, reason=reason, detail=code)
 
 
+def _moment(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _read_moment(text: str | None) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(text or "")
+    except ValueError:
+        return None
+    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
+
+
 def _text(content: Any, key: str) -> str | None:
     value = content.get(key) if isinstance(content, dict) else None
     return value if isinstance(value, str) and len(value) <= 500 else None
@@ -225,7 +268,7 @@ def _text(content: Any, key: str) -> str | None:
 
 def _party(content: Any, side: str, key: str) -> str | None:
     """The value of one identifier of a party, which has several."""
-    for each in content.get(side) or ():
+    for each in (content.get(side) if isinstance(content, dict) else None) or ():
         if isinstance(each, dict) and each.get("key") == key and isinstance(each.get("value"), str):
             value: str = each["value"]
             return value

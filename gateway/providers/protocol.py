@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from commands.shown import decimals
 from gateway.affairs.intents import Intent
@@ -91,6 +91,26 @@ class Provider(Protocol):
 
     def read(self, content: Any) -> Notice:
         """A callback's JSON; raises `Unreadable`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatementEntry:
+    """A line of a provider's statement of our account; the amount is positive when it came to us, None unreadable."""
+
+    transaction: str
+    amount: int | None
+    currency: str
+    at: datetime | None
+    payer: str = ""
+    text: str = ""
+
+
+@runtime_checkable
+class GivesStatements(Protocol):
+    """A provider whose statement can be asked for."""
+
+    async def statement(self, first: datetime, last: datetime, offset: int) -> list[StatementEntry]:
+        """Some of what moved from `first` until before `last`, from that many on; nothing when there is no more."""
 
 
 def written(amount: int, currency: str) -> str:

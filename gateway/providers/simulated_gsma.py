@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import uuid
 from dataclasses import dataclass
+from datetime import datetime
 from random import Random
 from typing import Any
 
@@ -50,6 +51,8 @@ class SimulatedGsma(Server):
             return _error(401, "authorisation", "clientAuthorisationError")
         if asked.method == "POST":
             return await self._post(asked)
+        if asked.path == f"/accounts/accountid/{self.bank.payee}/statemententries" and self.options.queries:
+            return self._statement(asked.query)
         return self._get(asked.path) if self.options.queries else _error(503, "serviceUnavailable", "genericError")
 
     async def _post(self, asked: Asked) -> Reply:
@@ -119,6 +122,13 @@ class SimulatedGsma(Server):
             return Reply(200, self._transaction(transfer))
         return _error(404, "identification", "identifierError")
 
+    def _statement(self, query: dict[str, str]) -> Reply:
+        """What moved in a time, the oldest first, a page of it."""
+        first, last = (datetime.fromisoformat(query[name]) for name in ("fromDateTime", "toDateTime"))
+        offset, limit = int(query.get("offset", 0)), min(int(query.get("limit", 50)), 50)
+        moved = [each for each in self.bank.transfers.values() if first <= each.at < last]
+        return Reply(200, [self._transaction(each) for each in moved[offset : offset + limit]])
+
     def _state(self, request: _Request, *, status: str | None = None) -> dict[str, Any]:
         state: dict[str, Any] = {
             "serverCorrelationId": request.server_id,
@@ -137,6 +147,7 @@ class SimulatedGsma(Server):
         return {
             "transactionReference": transfer.reference,
             "transactionReceipt": transfer.reference,
+            "creationDate": transfer.at.isoformat(timespec="seconds"),
             "transactionStatus": "completed",
             "type": "reversal" if transfer.reverses else "merchantpay",
             "amount": written(transfer.amount + self.options.extra, self.currency),

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import orjson
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
@@ -63,6 +63,7 @@ class Asked(NamedTuple):
     path: str
     headers: dict[str, str]
     content: Any
+    query: dict[str, str] = {}  # nobody changes it
 
 
 class Reply(NamedTuple):
@@ -130,7 +131,10 @@ class Server(Resource):
             for name, values in request.requestHeaders.getAllRawHeaders()
         }
         path = request.uri.decode("latin-1")
-        asked = Asked(request.method.decode("ascii", "replace"), urlsplit(path).path, headers, content)
+        split = urlsplit(path)
+        asked = Asked(
+            request.method.decode("ascii", "replace"), split.path, headers, content, dict(parse_qsl(split.query))
+        )
         self.asked.append(asked)
         reply = await self.answer(asked)
         self._send(request, reply)
@@ -201,8 +205,7 @@ class Server(Resource):
             self._kept.append((method, url, content))
             if len(self._kept) >= _TOGETHER:
                 kept, self._kept = self._kept[::-1], []
-                for each in kept:
-                    self._tasks.start(self._call(*each))
+                self._tasks.start(self._one_after_another(kept))
             return
         calling = self._tasks.start(self._call(method, url, content, after=self.options.late if how == "late" else 0.0))
         self._calling.append(calling)
@@ -212,6 +215,10 @@ class Server(Resource):
     def forge(self, method: str, url: str, content: Any, *, elsewhere: bool = True) -> None:
         """A callback that somebody else sends, from an address that is not the operator's."""
         self._tasks.start(self._call(method, url, content, by=self._elsewhere if elsewhere else self._http))
+
+    async def _one_after_another(self, calls: list[tuple[str, str, Any]]) -> None:
+        for each in calls:
+            await self._call(*each)
 
     async def _call(self, method: str, url: str, content: Any, *, after: float = 0.0, by: Http | None = None) -> None:
         if after:

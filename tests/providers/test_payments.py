@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from uuid import UUID
 
 import pytest
 from sqlalchemy import Connection, delete, insert
@@ -15,7 +16,7 @@ from gateway.providers import settling
 from gateway.providers.protocol import Outcome, Seen
 from gateway.providers.settling import Event
 from gateway.providers.simulator import Ending
-from tests.providers.house import AMOUNT, GRACE, LI, House, until
+from tests.providers.house import AMOUNT, GRACE, LI, PIN, House, until
 
 BOTH = pytest.mark.parametrize("provider", ["wallet", "mpesa"])
 
@@ -132,6 +133,39 @@ def test_a_callback_that_comes_when_all_is_over(house: House, provider: str) -> 
     until(lambda: server.called)
     assert server.called[-1][1] in (200, 204)
     booked_once(house, provider, id_)
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [(PIN, PIN), (None, PIN), (PIN, None)],
+    ids=["both paid", "failed after paid", "paid after failed"],
+)
+def test_callbacks_of_two_payments_change_places(
+    house: House, provider: str, first: str | None, second: str | None
+) -> None:
+    """The older one comes after the newer: each is about its own payment, and of what is over nothing changes."""
+    house.fault(callbacks="reordered")
+    server = house.gsma if provider == "wallet" else house.daraja
+    bank = house.bank if provider == "wallet" else house.daraja_bank
+    ids = []
+    for number, pin in enumerate((first, second)):
+        house.enter(pin)
+        ids.append(house.open(provider, key=f"sms:{number}"))
+        if not number:
+            house.settled(ids[0], Step.PENDING)
+            house.forward(80)  # its callback does not come: asking settles it
+        house.settled(ids[number], Step.FAILED if pin is None else Step.SUCCEEDED)
+    until(lambda: len(server.called) == 2)
+    assert [url.rpartition("/")[2][:32] for url, _ in server.called] == [UUID(each).hex for each in reversed(ids)]
+    assert {status for _, status in server.called} <= {200, 204}
+    paid = [id_ for id_, pin in zip(ids, (first, second), strict=True) if pin is not None]
+    until(lambda: {house.intent(id_).provider_txn for id_ in paid} == set(bank.transfers))
+    assert [house.intent(id_).state for id_ in ids] == [
+        Step.FAILED if pin is None else Step.SUCCEEDED for pin in (first, second)
+    ]
+    assert house.entries() == len(paid)
+    assert house.balance(AccountKind.WALLET, provider) == len(paid) * AMOUNT == bank.received
 
 
 def test_callbacks_in_another_order(house: House) -> None:
