@@ -200,12 +200,25 @@ async def letters(visit: Visit) -> Answer:
     path, console = files.codes(job.id), visit.console
     if not path.exists():
         raise Refused(HTTPStatus.NOT_FOUND)
+    await console.database.run(_printed, visit, job)
     found = await deferToThread(_letters, path, console.zone)
     paper = house(console.organisation, console.sms_to)
     at = visit.now.astimezone(console.zone)
     language = console.organisation.language
     return await console.drawing.pdf(
         f"invitations-{job.id}.pdf", invitation_letters, paper, found[:_MOST_LETTERS], language, at=at
+    )
+
+
+def _printed(conn: Connection, visit: Visit, job: Job) -> None:
+    """Who has seen the codes could have used them."""
+    audit.record(
+        conn,
+        id=visit.console.ids(),
+        at=visit.now,
+        actor=visit.who.actor,
+        action="invitations printed",
+        object=f"import:{job.id}",
     )
 
 

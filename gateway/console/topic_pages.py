@@ -15,6 +15,7 @@ from gateway.console.language import LANGUAGES
 from gateway.console.notices import problem_words
 from gateway.console.permissions import Staff
 from gateway.console.web import Answer, Page, Redirect, Route, Visit
+from gateway.console.web import Refused as NotHere
 from gateway.core import audit
 
 
@@ -27,11 +28,24 @@ async def _topics(visit: Visit, problem: str = "") -> Page:
         return topics.listing(conn, closed=True), topics.subscribers(conn)
 
     found, counts = await visit.console.database.read(read)
-    values = {"topics": found, "counts": counts, "problem": problem, "spoken": list(LANGUAGES)}
+    values = {
+        "topics": found,
+        "counts": counts,
+        "problem": problem,
+        "spoken": list(LANGUAGES),
+        "may_save": _of_the_whole(visit),
+    }
     return Page("topics.html", values, status=HTTPStatus.BAD_REQUEST if problem else HTTPStatus.OK)
 
 
+def _of_the_whole(visit: Visit) -> bool:
+    """Topics are read everywhere: whoever changes one writes for the whole organisation."""
+    return visit.who.scope("topics") is None
+
+
 async def save_topic(visit: Visit) -> Answer:
+    if not _of_the_whole(visit):
+        raise NotHere(HTTPStatus.FORBIDDEN)
     form, ids = visit.form, visit.console.ids
     names = {language: form(f"name_{language}") for language in LANGUAGES if form(f"name_{language}")}
     most = form("most", "2")

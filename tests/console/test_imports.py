@@ -109,6 +109,7 @@ def test_invitations_instead_of_phones(world: World) -> None:
     assert "邀请函" in page.text
     letters = root.post(f"{path}/letters", {})
     assert letters.body.startswith("%PDF")
+    assert "invitations printed" in world.actions()
 
 
 @pytest.mark.parametrize(("content", "says"), [(b"", "empty"), (b"PK\x03\x04", "workbook"), (b"\n\n", "empty")])

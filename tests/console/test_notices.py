@@ -44,6 +44,7 @@ def writers(conn: Connection, served: Served) -> None:
         ("pi", "approver", None),
         ("pu", "approver", None),
         ("other", "approver", "5302"),
+        ("local", "publisher", "5301"),
     ):
         staff_member(conn, served.ids, name, role, branch=where)
     conn.execute(update(staff).where(staff.c.name == "wen").values(phone=ACTOR))
@@ -275,6 +276,10 @@ def test_topics_and_groups(served: Served) -> None:
     assert "2,5 8-11" in author.get("/topics").text
     answer = author.post("/topics", {"number": "04", "name_zh": "天气", "windows": "9 8-11"})
     assert (answer.status, "2,5 8-11" in answer.text) == (400, True)
+    local = served.browser("local")
+    assert 'name="everyone"' not in local.get("/topics").body
+    closes = local.post("/topics", {"number": "03", "name_zh": "农技", "closed": "1"})
+    assert (closes.status, "已停" in author.get("/topics").text) == (403, False)
     author.get("/groups")
     answer = author.post("/groups", {"code": "flood", "name": "防汛队", "members": "C0001\nC0002\nX9"})
     assert "X9" in answer.text
