@@ -134,6 +134,11 @@ def cancel(conn: Connection, text: str, *, object: str | None = None) -> bool:  
     return conn.execute(open_ones.values(done=True)).rowcount > 0
 
 
+def cancel_all(conn: Connection, text: str) -> None:
+    """Forget every code that was sent to this number, answered or not: who has it from now on is not who was asked."""
+    conn.execute(update(challenge).where(challenge.c.number == text).values(done=True, answered=False))
+
+
 def locked(conn: Connection, text: str, now: datetime) -> datetime | None:
     """Until when this number may try no code."""
     until: datetime | None = conn.execute(select(number.c.locked_until).where(number.c.number == text)).scalar()

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, insert, select, update
 
+from gateway.affairs import challenges
 from gateway.core.lookup import Lookup
 from gateway.core.model import Member
 from gateway.core.tables.metadata import Time
@@ -126,7 +127,8 @@ def bind(conn: Connection, text: str, member_id: int, now: datetime) -> bool:
 def unbind(conn: Connection, text: str, now: datetime) -> int | None:
     """Take a number from its member, whose next oldest becomes the main one. The member's id, or None.
 
-    The row stays: an opt-out belongs to the phone and outlives the binding.
+    The row stays: an opt-out belongs to the phone and outlives the binding. What its member was asked there is not for
+    whoever has it now to answer.
     """
     row = conn.execute(select(number.c.member_id, number.c.main).where(number.c.number == text)).first()
     if row is None or row.member_id is None:
@@ -134,6 +136,7 @@ def unbind(conn: Connection, text: str, now: datetime) -> int | None:
     conn.execute(
         update(number).where(number.c.number == text).values(member_id=None, bound=None, main=False, unbound=now)
     )
+    challenges.cancel_all(conn, text)
     left = numbers_of(conn, row.member_id)
     if row.main and left:
         make_main(conn, left[0].number)

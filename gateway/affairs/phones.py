@@ -38,7 +38,6 @@ def disown(
 ) -> Case:
     """Who has the phone says that it is not the member's: it is unbound at once, gets no bulk, and staff look at it."""
     members.unbind(conn, phone, now)
-    challenges.cancel(conn, phone)
     consent.stop(conn, new_id, phone, how=WRONG, now=now)
     _record(conn, new_id, f"number:{phone}", "phone disowned", member.id, now, None)
     return cases.open(
@@ -73,7 +72,6 @@ def unbind(conn: Connection, new_id: Callable[[], int], phone: str, *, actor: st
     owner = members.unbind(conn, phone, now)
     if owner is None:
         raise Refused("this phone is bound to nobody")
-    challenges.cancel(conn, phone)
     _record(conn, new_id, actor, "phone unbound", owner, now, reason)
 
 
@@ -93,7 +91,7 @@ def lock(
     before = conn.scalar(select(number.c.locked).where(number.c.number == phone))
     row = upsert(conn, number).values(number=phone, locked=now)
     conn.execute(row.on_conflict_do_update(index_elements=["number"], set_={"locked": now}))
-    challenges.cancel(conn, phone)
+    challenges.cancel_all(conn, phone)
     owner = conn.scalar(select(number.c.member_id).where(number.c.number == phone))
     _record(conn, new_id, actor, "phone locked", owner, now, reason, phone)
     return before is None

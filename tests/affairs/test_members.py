@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import random
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection, update
 
 from gateway.affairs import challenges, consent, members, roles
 from gateway.core.ids import Ids
+from gateway.core.keys import Keys
 from gateway.core.tables.organisation import member
 from tests.affairs.people import LI, NOW, TODAY, WANG, ZHANG, branch, person
 
@@ -95,6 +98,19 @@ def test_the_next_oldest_number_becomes_the_main_one(conn: Connection, ids: Ids)
     assert members.unbind(conn, WANG, NOW) == zhang
     assert [(found.number, found.main) for found in members.numbers_of(conn, zhang)] == [(ZHANG, True), (LI, False)]
     assert members.unbind(conn, WANG, NOW) is None
+
+
+def test_who_has_a_phone_now_does_not_answer_what_its_member_was_asked(conn: Connection, ids: Ids, keys: Keys) -> None:
+    members.bind(conn, ZHANG, person(conn, ids, "1001", branch(conn, ids)), NOW)
+    asked: dict[str, Any] = {"action": "COLLECT/", "arguments": {"claim": 1}, "now": NOW, "life": timedelta(days=1)}
+    codes = [
+        challenges.issue(conn, ids, keys, random.Random(about or "-"), ZHANG, object=about, **asked)
+        for about in ("claim:1", "claim:2", None)
+    ]
+    assert isinstance(challenges.check(conn, keys, ZHANG, codes[0], NOW), challenges.Confirmed)
+    assert isinstance(challenges.check(conn, keys, ZHANG, codes[0], NOW), challenges.Again)
+    members.unbind(conn, ZHANG, NOW)
+    assert [challenges.check(conn, keys, ZHANG, code, NOW) for code in codes] == [challenges.Nothing()] * 3
 
 
 def test_an_opt_out_outlives_the_binding(conn: Connection, ids: Ids) -> None:
