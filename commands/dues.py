@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from sqlalchemy import Connection
 
@@ -19,10 +20,14 @@ def read(conn: Connection, requests: Sequence[Request]) -> Mapping[str, dues.Owe
         return {}
     month = office(requests[0]).month(requests[0].now)
     members = {request.number: request.member.id for request in requests if request.member is not None}
-    back = settings.value(conn, "dues.back_months", requests[0].now)
-    since = dues.following(month, -back) if back else 0
-    found = dues.owed(conn, list(set(members.values())), month, since)
+    found = dues.owed(conn, list(set(members.values())), month, since(conn, month, requests[0].now))
     return {number: found[member] for number, member in members.items() if member in found}
+
+
+def since(conn: Connection, month: int, now: datetime) -> int:
+    """The first month that may still be paid in `month`."""
+    back = settings.value(conn, "dues.back_months", now)
+    return dues.following(month, -back) if back else 0
 
 
 def tell(conn: Connection, request: Request) -> Reply:

@@ -41,7 +41,7 @@ def pay(conn: Connection, request: Request) -> Reply:
         return _other_amount(at, request)
     amount = arguments.get("amount")
     if amount is None and arguments.get("months") is not None:
-        amount = paying.months(conn, _member(request).id, arguments["months"])
+        amount = _months(conn, at, request, arguments["months"])
         if not amount:
             return at.reply(request, "dues.nothing")
         if amount > _MOST * 10**at.registry.decimals:
@@ -90,7 +90,7 @@ def _how_much(conn: Connection, at: Office, request: Request, owed: Owed) -> Rep
 
 def _amounts(conn: Connection, at: Office, request: Request, owed: Owed) -> Reply:
     """A screen: all of it, one month, another amount."""
-    one = paying.months(conn, _member(request).id, 1)
+    one = _months(conn, at, request, 1)
     choices: dict[str, tuple[str, Mapping[str, Any]]] = {}
     if owed.amount:
         choices["1"] = (CODE, {"amount": owed.amount})
@@ -219,6 +219,12 @@ _WAYS: dict[str, Callable[[Connection, Office, Request, _Wish], Reply]] = {
     "wallet": _wallet,
     "relative": _relative,
 }
+
+
+def _months(conn: Connection, at: Office, request: Request, count: int) -> int:
+    """What so many months cost, of those that may still be paid."""
+    since = dues.since(conn, at.month(request.now), request.now)
+    return paying.months(conn, _member(request).id, count, since)
 
 
 def _member(request: Request) -> Member:

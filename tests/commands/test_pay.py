@@ -101,6 +101,11 @@ def test_amounts_and_months(village: Village, said: str, amount: str) -> None:
     assert village.says(CHEN, said).startswith(f"交会费{amount}元。交法：")
 
 
+def test_months_are_counted_from_the_first_that_may_still_be_paid(village: Village) -> None:
+    village.owe(CHEN, 202501, 202502, amount=700)  # too long ago
+    assert village.says(CHEN, "12 2个月").startswith("交会费6.00元。交法：")
+
+
 @pytest.mark.parametrize("said", ["12 0", "12 0.19", "12 9.555", "12 5001", "12 -3", "12 121个月"])
 def test_bad_amounts(village: Village, said: str) -> None:
     assert village.says(CHEN, said) == "金额不对，请写数字，如9或9.50。最少0.20元"
