@@ -200,6 +200,13 @@ def test_denied_it_is_a_draft_again(house: House) -> None:
     assert found.state == drafts.WAITING
 
 
+def test_who_decides_about_a_draft_follows_its_audience(house: House) -> None:
+    found = house.write(audience=Audience(paths=("/530102/",)))
+    assert found.paths == ("/530102/",)
+    said = Wording(title="开会", texts={"zh": "开会"}, audience=Audience(paths=("",)))
+    assert drafts.change(house.conn, found.id, said).paths == ("",)
+
+
 def test_the_same_form_twice_is_one_notice(house: House) -> None:
     said = Wording(title="x", texts={"zh": "x"}, audience=Audience())
     one = drafts.create(house.conn, house.ids, said, AUTHOR, house.now, request_key="form:1")

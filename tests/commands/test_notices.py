@@ -194,7 +194,8 @@ def test_a_code_is_for_the_text_that_was_shown(phone: Phone) -> None:
     found = drafts.find(phone.conn, 101)
     assert found is not None
     approval.deny(phone.conn, at, found, Person(actor="staff:b"), "", phone.now)
-    changed = drafts.change(phone.conn, found.id, Wording(title="x", texts={"zh": "别的"}, audience=Audience()))
+    said = Wording(title="x", texts={"zh": "别的"}, audience=found.audience)
+    changed = drafts.change(phone.conn, found.id, said)
     approval.submit(phone.conn, at, changed, author, phone.now + timedelta(minutes=1))
     assert approver.says(f"Y {code[1]}") == phone.office.say("confirm.nothing", "zh", None)
     found = drafts.find(phone.conn, 101)

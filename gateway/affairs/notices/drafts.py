@@ -145,10 +145,12 @@ def create(
 
 
 def change(conn: Connection, id_: int, said: Wording) -> Notice:
-    """Say it otherwise; only a draft can be."""
+    """Say it otherwise, to others perhaps, whose approvers decide then; only a draft can be."""
     check(said)
     if not conn.execute(
-        update(notice).where(notice.c.id == id_, notice.c.state == DRAFT).values(**_columns(said))
+        update(notice)
+        .where(notice.c.id == id_, notice.c.state == DRAFT)
+        .values(paths=orjson.dumps(list(said.audience.paths)).decode(), **_columns(said))
     ).rowcount:
         raise Refused("state", "it is no draft any more")
     wake(conn, TOPIC)
