@@ -13,6 +13,7 @@ from gateway.affairs import cases
 from gateway.core import audit
 from gateway.core.database import wake
 from gateway.core.ids import first_of
+from gateway.core.messages import QUEUED
 from gateway.core.tables.desk import alarm
 from gateway.core.tables.messages import message
 from gateway.core.tables.staff import delivery, hotline_case
@@ -99,7 +100,7 @@ def waiting_since(conn: Connection, links: Collection[str], lanes: Collection[in
         for lane in lanes:
             oldest = conn.scalar(
                 select(message.c.at)
-                .where(message.c.link == link, message.c.lane == lane, message.c.state == "queued")
+                .where(message.c.link == link, message.c.lane == lane, QUEUED)
                 .where(message.c.not_before.is_(None))
                 .order_by(message.c.id)
                 .limit(1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import Connection
@@ -111,3 +111,13 @@ def test_queues_are_counted_by_lane_and_only_so_far(
         "mobile": [(1, 2), (4, 3)]
     }
     assert board.unresolved(conn, ["mobile", "village"]) == {"mobile": 1, "village": 0}
+
+
+def test_what_waits_for_its_time_waits_too(conn: Connection, ids: Ids) -> None:
+    first, now = datetime(2026, 11, 20, 8, tzinfo=UTC), {"direction": "out", "state": "queued", "number": PHONE}
+    for lane, ahead in ((1, None), (1, 5), (2, 9)):
+        later = None if ahead is None else first + timedelta(hours=ahead)
+        logged(conn, ids, "x", lane=lane, at=first + timedelta(minutes=ahead or 0), not_before=later, **now)
+    found = board.queues(conn, ["mobile", "village"])["mobile"]
+    assert [(row.lane, row.count) for row in found] == [(1, 2), (2, 1)]
+    assert [row.oldest for row in found] == [first, first + timedelta(minutes=9)]

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, event
 
-from gateway.console import log_finding, log_query
+from gateway.affairs import alarming
+from gateway.console import board, log_finding, log_query
 from gateway.console.log_rows import Filter, Rows
 from gateway.core import search
 from gateway.core.engines import engine
@@ -332,3 +333,24 @@ def test_no_page_of_a_large_log_scans_or_sorts_it(sqlite: Connection, wishes: di
         plan = [row[3] for row in sqlite.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)]
         assert not any(step.startswith("SCAN message") and "INDEX" not in step for step in plan), (statement, plan)
         assert not any("TEMP B-TREE" in step for step in plan), (statement, plan)
+
+
+def test_what_waits_is_counted_by_its_index_however_large_the_log(sqlite: Connection) -> None:
+    """Asked every ten seconds and on each overview: walking ten million rows for it took the readers' time."""
+    fill(sqlite, 300)
+    sqlite.exec_driver_sql("ANALYZE")
+    statements: list[tuple[str, Any]] = []
+
+    @event.listens_for(sqlite, "before_cursor_execute")
+    def keep(conn: object, cursor: object, statement: str, parameters: Any, context: object, many: bool) -> None:
+        statements.append((statement, parameters))
+
+    board.queues(sqlite, ["mobile", "village"])
+    alarming.waiting_since(sqlite, ["mobile"], [0, 1, 2])
+    event.remove(sqlite, "before_cursor_execute", keep)
+    assert len(statements) > 10
+    for statement, parameters in statements:
+        plan = [row[3] for row in sqlite.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)]
+        read = [step for step in plan if step.split()[1] == "message"]
+        assert read, plan
+        assert all("ix_message_queue" in step or "ix_message_due" in step for step in read), (statement, plan)
