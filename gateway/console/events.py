@@ -18,7 +18,7 @@ from zope.interface import implementer
 HEARTBEAT = 15.0
 _RETRY = 3000  # milliseconds until a browser comes back
 _PAUSE = 1.0  # seconds between two hints of a topic
-_EACH = 0.03  # seconds more for each stream: what showing a page again costs, three times over
+_EACH = 0.03  # seconds between two streams: what showing a page again costs, three times over
 _MOST = 1000  # streams in all
 _MOST_EACH = 8  # streams of one session: browsers open six at most
 
@@ -39,6 +39,8 @@ class Events:
         self._count = 0
         self._streams: set[Stream] = set()
         self._soon: dict[str, IDelayedCall] = {}
+        self._owed: dict[Stream, set[str]] = {}  # what is still to be told, whom it was first owed first
+        self._pace: IDelayedCall | None = None
         self._quiet_until: dict[str, float] = {}
         self._heart = LoopingCall(self._beat)
         self._heart.clock = clock
@@ -55,6 +57,10 @@ class Events:
         for call in self._soon.values():
             call.cancel()
         self._soon.clear()
+        if self._pace is not None:
+            self._pace.cancel()
+            self._pace = None
+        self._owed.clear()
         for stream in list(self._streams):
             stream.end()
 
@@ -75,7 +81,7 @@ class Events:
         wanted = frozenset(topics) & self._last.keys()
         stream = Stream(request, session, wanted)
         self._streams.add(stream)
-        request.notifyFinish().addBoth(lambda _: self._streams.discard(stream))
+        request.notifyFinish().addBoth(lambda _: self._gone(stream))
         stream.write(f"retry: {_RETRY}\n\n")
         if last_seen is not None:
             mark, _, count = last_seen.partition("-")
@@ -90,15 +96,31 @@ class Events:
     def __len__(self) -> int:
         return len(self._streams)
 
+    def _gone(self, stream: Stream) -> None:
+        self._streams.discard(stream)
+        self._owed.pop(stream, None)
+
     def _send(self, topic: str) -> None:
         self._soon.pop(topic, None)
         self._quiet_until[topic] = self._clock.seconds() + max(_PAUSE, _EACH * len(self._streams))
         self._count += 1
         self._last[topic] = self._count
-        event = self._event(topic)
-        for stream in list(self._streams):
+        for stream in self._streams:
             if topic in stream.topics:
-                stream.write(event)
+                self._owed.setdefault(stream, set()).add(topic)
+        if self._owed and self._pace is None:
+            self._tell()
+
+    def _tell(self) -> None:
+        """One stream after the other: if all heard at once, all would ask for their pages at once."""
+        self._pace = None
+        stream = next(iter(self._owed), None)
+        if stream is None:
+            return
+        for topic in sorted(self._owed.pop(stream)):
+            stream.write(self._event(topic))
+        if self._owed:
+            self._pace = self._clock.callLater(_EACH, self._tell)
 
     def _event(self, topic: str) -> str:
         return f"id: {self._mark}-{self._count}\nevent: {topic}\ndata: {topic}\n\n"

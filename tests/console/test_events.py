@@ -104,12 +104,40 @@ def test_many_changes_within_a_second_are_two_hints_the_last_one_included(
 def test_many_readers_are_told_less_often(events: Events, open_: Open, clock: Clock) -> None:
     """Two hundred pages that all reload every second would leave no time for messages."""
     connections = [open_(session=str(number))[0] for number in range(200)]
-    for _ in range(11):
+    for _ in range(11 * 20):
         events.hint("messages")
-        clock.advance(1)
-    assert {len(connection.events) for connection in connections} == {2}
-    clock.advance(6)
-    assert {len(connection.events) for connection in connections} == {3}
+        clock.advance(0.05)
+    assert {len(connection.events) for connection in connections} <= {1, 2}
+    for _ in range(20 * 20):
+        clock.advance(0.05)
+    assert {len(connection.events) for connection in connections} <= {2, 3}
+
+
+def test_many_readers_are_told_one_after_the_other(events: Events, open_: Open, clock: Clock) -> None:
+    """If all asked for their pages again in the same moment, whoever turns a page would wait behind all of them."""
+    connections = [open_("messages", "cases", session=str(number))[0] for number in range(50)]
+    events.hint("messages")
+    events.hint("cases")
+    told = sum(bool(connection.events) for connection in connections)
+    for _ in range(100):
+        clock.advance(0.05)
+        now = sum(bool(connection.events) for connection in connections)
+        assert now - told <= 1
+        told = now
+    assert {tuple(sorted(connection.events)) for connection in connections} == {("cases", "messages")}
+    assert clock.getDelayedCalls() == []
+
+
+def test_who_leaves_before_being_told_holds_nobody_up(events: Events, open_: Open, clock: Clock) -> None:
+    connections = [open_(session=str(number))[0] for number in range(3)]
+    events.hint("messages")
+    left = [connection for connection in connections if not connection.events]
+    assert len(left) == 2
+    for connection in left:
+        connection.finish()
+    clock.advance(0.05)
+    assert [connection.events for connection in left] == [[], []]
+    assert clock.getDelayedCalls() == []
 
 
 def test_who_comes_back_is_told_what_it_missed(events: Events, open_: Open, clock: Clock) -> None:
