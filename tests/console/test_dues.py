@@ -14,7 +14,7 @@ from openpyxl import load_workbook
 from pypdf import PdfReader
 from sqlalchemy import Connection, select, update
 
-from gateway.affairs import intents, ledger, vouchers, waivers
+from gateway.affairs import branches, intents, ledger, vouchers, waivers
 from gateway.affairs.intents import Step
 from gateway.affairs.ledger import Account, AccountKind
 from gateway.core.tables.cash import cash_claim
@@ -119,6 +119,35 @@ def test_paid_stands_against_assessed_drawn_and_as_a_table(world: World) -> None
     assert "Riverside" in below.text
     assert "60.00元" in below.text
     assert world.browser("wu").get(f"/dues?year={THIS_YEAR + 1}").status == 200
+
+
+def test_totals_of_many_branches_come_in_pages_and_the_sum_is_of_all(world: World) -> None:
+    def grow(conn: Connection) -> None:
+        for number_ in range(150):
+            home = branches.add(conn, world.ids, code=f"9{number_:03}", name=f"第{number_}支部")
+            values = {
+                "member_no": f"G{number_}",
+                "name": "x",
+                "language": "zh",
+                "dues_class": "a",
+                "monthly_amount": 100,
+            }
+            row = {"id": world.ids(), "branch_id": home.id, "created": datetime.now(UTC), **values}
+            conn.execute(member.insert().values(row))
+            conn.execute(obligation.insert().values(member_id=row["id"], month=MONTHS[0], amount=100))
+
+    world.run(grow)
+    browser = world.browser("wu")
+    first = browser.get(f"/dues/totals?year={THIS_YEAR}")
+    assert first.body.count('<tr><th scope="row">') == 100
+    assert len(first.octets) < 100_000
+    more = re.search(r'href="(/dues/totals\?[^"]*after=[^"]*)"', first.body)
+    assert more is not None
+    second = browser.get(more[1].replace("&amp;", "&"))
+    assert second.body.count('<tr><th scope="row">') == 51
+    assert "after=" not in second.body
+    for page in (first, second):
+        assert "151" in page.text, "members of all branches together"
 
 
 def test_tables_are_taken_away_without_formulas_and_the_audit_knows(world: World) -> None:

@@ -20,6 +20,7 @@ from gateway.core.tables.organisation import branch
 from gateway.exports.cells import Cell, Column, Kind
 
 _SHOWN = 40  # bars of a chart
+_ROWS = 100  # branches of one page of totals; the file has all
 
 
 async def overview(visit: Visit) -> Answer:
@@ -125,7 +126,16 @@ async def totals(visit: Visit) -> Answer:
     at = year(visit)
     scope = visit.who.scope("dues")
     found = await visit.console.database.read(totals_query.totals, scope, at, visit.console.zone)
-    return page(visit, "dues/totals.html", {"year": at, "rows": found, "all": totals_query.together(found)})
+    after = visit.query("after")
+    left = [row for row in found if row.code > after]
+    values = {
+        "year": at,
+        "rows": left[:_ROWS],
+        "all": totals_query.together(found),
+        "after": after,
+        "more": f"/dues/totals?year={at}&after={left[_ROWS - 1].code}" if len(left) > _ROWS else "",
+    }
+    return page(visit, "dues/totals.html", values)
 
 
 async def totals_table(visit: Visit) -> Answer:
