@@ -63,6 +63,7 @@ class Claim(NamedTuple):
     settled: datetime | None
     receipt_no: str | None
     case_no: str | None
+    decided_by: str | None = None
 
 
 class Asked(NamedTuple):
@@ -164,21 +165,22 @@ def decide(conn: Connection, books: Books, claim_id: int, *, paid: bool, by: str
 
     Nobody does so who took the cash or is said to have paid it.
     """
-    open_ones = cash_claim.c.state.in_((DENIED, UNCONFIRMED)), cash_claim.c.receipt_no.is_(None)
+    undecided = cash_claim.c.receipt_no.is_(None), cash_claim.c.decided_by.is_(None)
+    open_ones = cash_claim.c.state.in_((DENIED, UNCONFIRMED)), *undecided
     claim = _first(conn, cash_claim.c.id == claim_id, *open_ones, lock=True)
     if claim is None:
         return None
     if staff.is_member(conn, by, claim.treasurer_id) or staff.is_member(conn, by, claim.member_id):
         raise ledger.Refused("whoever took the cash or paid it cannot decide about it")
     if paid:
-        conn.execute(update(cash_claim).where(cash_claim.c.id == claim_id).values(state=UNCONFIRMED))
+        conn.execute(update(cash_claim).where(cash_claim.c.id == claim_id).values(state=UNCONFIRMED, decided_by=by))
         receipt = confirm(conn, books, claim_id, actor=by, now=now)
         _end_dispute(conn, books, claim, f"paid, decided by {by}", now)
         return receipt
     _end_dispute(conn, books, claim, f"not paid, decided by {by}", now)
     if claim.suspended:
         _suspend(conn, books, claim, -claim.amount, f"cash:{claim.id}:not", by, now)
-    values = {"state": DENIED, "settled": now, "suspended": False}
+    values = {"state": DENIED, "settled": now, "suspended": False, "decided_by": by}
     conn.execute(update(cash_claim).where(cash_claim.c.id == claim_id).values(values))
     return None
 
@@ -269,7 +271,13 @@ def _new(
     four_eyes = cash.limit(conn, "four_eyes", now)
     if whom is None and slip is None:
         return Refused(No.SLIP)
-    if whom is None or (four_eyes and amount > four_eyes):
+    earlier = _taken(
+        conn,
+        cash_claim.c.treasurer_id == treasurer.id,
+        cash_claim.c.member_id == member.id,
+        cash_claim.c.day == cash.day(books, now),
+    )
+    if whom is None or (four_eyes and earlier + amount > four_eyes):  # two halves are one whole
         officer = _second(conn, treasurer, member, today)
         if officer is None:
             return Refused(No.NO_SECOND)

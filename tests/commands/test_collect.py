@@ -272,6 +272,12 @@ def test_finance_ends_what_nobody_confirms(village: Village) -> None:
     books = village.office.books
     assert claims.decide(village.conn, books, lapsed.id, paid=False, by="staff:钱", now=village.now) is None
     assert (village.balance(CASH, TREASURER), village.balance(SUSPENSE, TREASURER)) == (0, 0)
+    for by in ("staff:钱", "staff:孙"):  # what is decided stays so
+        assert claims.decide(village.conn, books, lapsed.id, paid=True, by=by, now=village.now) is None
+    assert (village.balance(CASH, TREASURER), village.balance(INCOME, ANHE_CODE)) == (0, 0)
+    decided = claims.find(village.conn, lapsed.id)
+    assert decided is not None
+    assert (decided.state, decided.decided_by, decided.receipt_no) == ("denied", "staff:钱", None)
     village.says(TREASURER, "收 4107 6")
     village.says(CHEN, f"N {code(village.heard(CHEN))}")
     (denied,) = claims.listing(village.conn, states=["denied"])[:1]
@@ -366,6 +372,20 @@ def test_four_eyes_above_a_limit(village: Village) -> None:
     assert _entries(village) == 0
     assert village.says(CHEN, f"Y {code(village.heard(CHEN))}").startswith("收据")
     assert village.balance(CASH, TREASURER) == 20100
+
+
+def test_two_halves_are_as_much_as_the_whole(village: Village) -> None:
+    """Of one treasurer and member on one day; the next day, and another member, begin anew."""
+    village.says(TREASURER, "收 4107 120")
+    assert village.says(CHEN, f"Y {code(village.heard(CHEN))}").startswith("收据")
+    assert village.says(TREASURER, "收 4107 81").startswith("尾4107现金81.00元已请支部另一人确认")
+    assert village.heard(CHEN) == []
+    assert village.says(SECRETARY, f"Y {code(village.heard(SECRETARY))}") == "谢谢，已确认。接下来由本人确认"
+    assert village.says(CHEN, f"Y {code(village.heard(CHEN))}").startswith("收据")
+    village.waits(hours=24)
+    village.says(TREASURER, "收 4107 80")
+    assert village.heard(SECRETARY) == []
+    assert village.heard(CHEN)
 
 
 def test_time_does_not_stand_in_for_the_second_officer(village: Village) -> None:

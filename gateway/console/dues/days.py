@@ -93,6 +93,8 @@ async def decide(visit: Visit) -> Answer:
     verdict = visit.form("verdict")
     if verdict not in ("paid", "not"):
         raise Refused(HTTPStatus.BAD_REQUEST)
+    if claim.decided_by is not None:
+        return await _page(visit, visit.gettext("It is settled already."))
     try:
         receipt = await visit.console.database.run(_decide, visit, claim.id, verdict == "paid")
     except NotSo as refused:

@@ -52,6 +52,7 @@ cash_claim = Table(
     Column("settled", Time),
     Column("receipt_no", Text),
     Column("case_no", Text),  # of the dispute
+    Column("decided_by", Text),  # who of finance ended it, for good
     Index("ix_cash_claim_day", "treasurer_id", "day"),
     Index("ix_cash_claim_branch", "branch_path", "day"),
     Index(
