@@ -611,6 +611,20 @@ def test_a_topic_goes_to_its_subscribers_in_its_window(house: House) -> None:
     assert house.counted(found).left == {"left the topic": 1}
 
 
+@pytest.mark.parametrize(
+    ("windows", "starts"),
+    [
+        ("2 20-23", datetime(2026, 12, 1, 12, 0, tzinfo=UTC)),  # the next Tuesday at eight in the evening
+        ("2 22-23", datetime(2026, 11, 25, 0, 0, tzinfo=UTC)),  # no such hour that is not quiet: when they are over
+    ],
+)
+def test_quiet_hours_within_a_window_put_a_topic_off_to_the_next(house: House, windows: str, starts: datetime) -> None:
+    paper = topics.save(house.conn, house.ids, number="03", names={"zh": "农技"}, windows=windows, everyone=True)
+    house.join(3)
+    house.now = datetime(2026, 11, 24, 14, 10, tzinfo=UTC)  # Tuesday, ten at night
+    assert house.approved("小麦", audience=Audience(topic=paper.id), topic=paper.id).starts == starts
+
+
 def test_a_series_comes_again_and_each_time_once(house: House) -> None:
     house.join(3)
     first = house.approved(recurrence="weekly 1 10:30")

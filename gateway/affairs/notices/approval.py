@@ -87,11 +87,17 @@ def when(conn: Connection, place: Place, found: Notice, known: Rules, now: datet
     """When it would start and when it is no longer worth sending."""
     quiet = None if found.emergency else known.quiet
     lasts = timedelta(hours=found.lasts) if found.lasts else known.lasts
-    wanted = found.starts
-    if found.topic_id is not None and not found.emergency:
-        paper = topics.get(conn, found.topic_id)
-        wanted = topics.next_window(paper, max(now, wanted or now), place.zone)
-    return hours.span(now, wanted, lasts, quiet, place.zone)
+    if found.topic_id is None or found.emergency:
+        return hours.span(now, found.starts, lasts, quiet, place.zone)
+    paper = topics.get(conn, found.topic_id)
+    opens = topics.next_window(paper, max(now, found.starts or now), place.zone)
+    first = hours.span(now, opens, lasts, quiet, place.zone)
+    later = topics.next_window(paper, first.starts, place.zone)
+    if later == first.starts:
+        return first
+    # The quiet hours had begun within this window; one that lies in them as a whole gives way to them.
+    second = hours.span(now, later, lasts, quiet, place.zone)
+    return second if second.starts == later else first
 
 
 def widest_reader(conn: Connection, place: Place, found: Notice, now: datetime) -> wording.Reader:
