@@ -135,7 +135,7 @@ class Alarms:
             values = {"tail": number[-4:], "count": str(min(count, 999))}
             troubles.append(_trouble("burst", number, values))
         for each in found.refused:  # until the day is over
-            values = {"prefix": each.prefix, "count": str(min(each.refused, 999_999))}
+            values = {"prefix": each.prefix, "refused": str(min(each.refused, 999_999))}
             troubles.append(_trouble(each.why, each.prefix, values))
         if found.old:
             troubles.append(_trouble("ledger", "", {"count": str(min(found.old, 999))}))
