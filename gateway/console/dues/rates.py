@@ -28,8 +28,9 @@ async def _page(visit: Visit, problem: str = "", written: str | None = None) -> 
     on = day(visit.query("day")) or today
     table, since = await visit.console.database.read(_read, visit, on)
     assessment = visit.console.assessment
+    shown = {"job": assessment.last, "running": assessment.running, "may_change": whole(visit, "dues finance")}
     if visit.fragment:
-        return page(visit, "dues/assessment.html", {"job": assessment.last, "running": assessment.running})
+        return page(visit, "dues/assessment.html", shown)
     return page(
         visit,
         "dues/rates.html",
@@ -40,10 +41,8 @@ async def _page(visit: Visit, problem: str = "", written: str | None = None) -> 
             "years": (today.year, today.year + 1),
             "written": written or rate_files.write(table, ".toml", visit.console.organisation.currency),
             "open": written is not None,
-            "may_change": whole(visit, "dues finance"),
-            "job": assessment.last,
-            "running": assessment.running,
-            "tried": assessment.tried if whole(visit, "dues finance") and not assessment.running else None,
+            **shown,
+            "tried": assessment.tried if shown["may_change"] and not assessment.running else None,
             **({"problem": problem} if problem else {}),
         },
         status=HTTPStatus.CONFLICT if problem else HTTPStatus.OK,
