@@ -179,9 +179,9 @@ class Client:
 
 
 @contextmanager
-def gateway(folder: Path) -> Iterator[Client]:
+def gateway(folder: Path, found: Gateway | None = None) -> Iterator[Client]:
     """A gateway from its first row to its last."""
-    found = settings(folder)
+    found = found or settings(folder)
     keys = Keys.make(found.security.key_file)
     upgrade(found.database.url, keys)
     running = Running()
