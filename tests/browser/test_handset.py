@@ -98,6 +98,24 @@ def test_keys_pressed_faster_than_the_network_answers_are_all_heard(
     assert complaints == []
 
 
+def test_the_overview_follows_when_messages_come(
+    chromium: Browser, visit: Visit, cookies: dict[str, str], complaints: list[str]
+) -> None:
+    page = opened(chromium, visit, cookies, complaints, script=True)
+    page.goto("/overview")
+    expect(page.locator(".live")).to_have_attribute("data-state", "on")
+    page.evaluate("document.body.dataset.stayed = 'yes'")
+    came, chart = page.locator("dl.stats dd").first, page.locator(".chart table").first
+    before, drawn = came.inner_text(), chart.inner_html()
+    for _ in range(3):
+        visit.answer(LI, "82")
+    expect(came).not_to_have_text(before, timeout=90_000)  # they are counted every twenty seconds
+    assert int(came.inner_text()) >= int(before) + 3
+    assert chart.inner_html() != drawn
+    assert page.evaluate("document.body.dataset.stayed") == "yes", "nobody has loaded the page again"
+    assert complaints == []
+
+
 def test_a_text_that_comes_by_itself_appears(
     chromium: Browser, visit: Visit, cookies: dict[str, str], complaints: list[str]
 ) -> None:
