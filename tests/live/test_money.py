@@ -31,6 +31,7 @@ from gateway.core.engines import engine
 from gateway.core.ids import Ids
 from gateway.core.keys import Keys
 from gateway.core.tables.cash import cash_claim, cash_day
+from gateway.core.tables.intents import payment_intent
 from gateway.core.tables.money import posting, receipt, settlement, txn
 from gateway.core.tables.reconciling import refund
 from gateway.core.tables.settings import setting
@@ -346,6 +347,11 @@ timeout = 5
     def state(self) -> str:
         return str(self.read(lambda conn: conn.scalar(select(refund.c.state))))
 
+    @property
+    def polls(self) -> int:
+        """How often the provider was asked what became of it."""
+        return int(self.read(lambda conn: conn.scalar(select(payment_intent.c.polls))) or 0)
+
     def dead_at_the_provider(self) -> None:
         until(lambda: self.process is not None and self.process.poll() is not None, 60)
         self.dead()
@@ -383,6 +389,8 @@ def test_a_refund(tmp_path: Path) -> None:
         assert len(bank.bank.transfers) == 1
         bank.after = "/reversals"
         home.begin()
+        until(lambda: home.polls == 1)  # it does not know of it, and may be slow: it is told again by the plan
+        home.later(76)
         home.dead_at_the_provider()
         assert len(bank.bank.transfers) == 2
         assert (home.state(), home.count(settlement)) == (State.PENDING, 0)
