@@ -78,13 +78,17 @@ def nameless(intent: Intent) -> bool:
 
 def _doubted(conn: Connection, movement: Movement, account: str | None) -> Intent | None:
     """The push whose reference this is, when it has another number that a callback alone has said."""
-    for word in matching.words(f"{account or ''} {movement.said}"):
-        pushed = intents.by_reference(conn, word.upper())
-        if pushed is None or pushed.kind is not Kind.PUSH or pushed.provider != movement.source.owner:
-            continue
-        if pushed.amount == movement.amount and is_doubtful(conn, pushed):
-            return pushed
-    return None
+    words = {word.upper() for word in matching.words(f"{account or ''} {movement.said}")}
+    if not words:
+        return None
+    query = select(table.c.id).where(  # of all words at once: a statement has many lines
+        table.c.reference.in_(words),
+        table.c.kind == Kind.PUSH.value,
+        table.c.provider == movement.source.owner,
+        table.c.amount == movement.amount,
+    )
+    found = [intents.by_id(conn, id_) for id_ in conn.scalars(query).all()]
+    return next((each for each in found if each is not None and is_doubtful(conn, each)), None)
 
 
 def is_doubtful(conn: Connection, intent: Intent) -> bool:
