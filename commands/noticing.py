@@ -145,7 +145,7 @@ def ask_for_code(conn: Connection, request: Request) -> Question | Reply:
             case _:
                 return at.reply(request, "confirm.nothing")
     values = {"draft": found.reference, "send": found.funnel.left, "text": _shown(found, request.language)}
-    asked = {"draft": found.reference, "submitted": _submitted(found)}
+    asked = {"draft": found.reference, "submitted": found.submission}
     return Question(key="approve.check", values=values, arguments=asked)
 
 
@@ -154,7 +154,7 @@ def approve(conn: Connection, request: Request) -> Reply:
     found = _reachable(conn, request, APPROVERS)
     if found is None:
         return at.error(request, "E04")
-    if request.arguments.get("submitted") != _submitted(found):  # written anew since the code was asked for
+    if request.arguments.get("submitted") != found.submission:  # written anew since the code was asked for
         return at.reply(request, "confirm.nothing")
     try:
         found = approval.approve(conn, _place(at), found, _person(request), request.now)
@@ -178,11 +178,6 @@ def deny(conn: Connection, request: Request) -> Reply:
     except Refused:
         return at.reply(request, "approve.over", draft=found.reference)
     return at.reply(request, "deny.done", draft=found.reference)
-
-
-def _submitted(found: Notice) -> str:
-    """Which of its wordings somebody agrees to."""
-    return found.submitted.isoformat() if found.submitted is not None else ""
 
 
 def _scheduled(at: Office, request: Request, found: Notice) -> Reply:

@@ -59,10 +59,14 @@ async def submit(visit: Visit) -> Answer:
 
 
 async def approve(visit: Visit) -> Answer:
-    place = visit.console.place
-    return await _turn(
-        visit, "approve notices", lambda conn, found, by: approval.approve(conn, place, found, by, visit.now)
-    )
+    place, seen = visit.console.place, visit.form("submitted")
+
+    def turn(conn: Connection, found: Notice, by: Person) -> Notice:
+        if found.state == drafts.WAITING and found.submission != seen:
+            raise Refused("state", "it was written anew since this page was read")
+        return approval.approve(conn, place, found, by, visit.now)
+
+    return await _turn(visit, "approve notices", turn)
 
 
 async def deny(visit: Visit) -> Answer:

@@ -74,6 +74,13 @@ def write(browser: Browser, text: str, **values: str) -> str:
     return str(answer.headers["Location"])
 
 
+def approve(browser: Browser, at: str) -> None:
+    """Press the button of the page as it is now."""
+    found = re.search(r'name="submitted" value="([^"]+)"', browser.get(at).body)
+    assert found is not None
+    browser.post(f"{at}/approve", {"submitted": found[1]})
+
+
 def the(served: Served, address: str) -> Notice:
     number_ = int(address.partition("?")[0].rpartition("/")[2])
     found = served.run(lambda conn: drafts.find(conn, number_))
@@ -92,17 +99,40 @@ def test_from_the_composer_to_the_approval(served: Served) -> None:
     assert the(served, at).state == "waiting"
     refused = author.post(f"{at}/approve", {})
     assert refused.status == 403
-    other.get(at)
-    other.post(f"{at}/approve", {})
+    approve(other, at)
     second = served.browser("pu")
     assert "批准" in second.get(at).text
-    second.post(f"{at}/approve", {})
+    approve(second, at)
     found = the(served, at)
     assert found.state == "scheduled"
     done = served.run(
         lambda conn: [row.action for row in conn.execute(select(audit).where(audit.c.object == found.object))]
     )
     assert done == ["notice submitted", "notice approved", "notice approved"]
+
+
+def test_whoever_read_another_wording_approves_nothing(served: Served) -> None:
+    author, other = served.browser("wen"), served.browser("pi")
+    at = write(author, "秋收互助组周三开会", emergency="1")
+    author.get(at)
+    author.post(f"{at}/submit", {})
+    read = re.search(r'name="submitted" value="([^"]+)"', other.get(at).body)
+    assert read is not None
+    other.post(f"{at}/deny", {"reason": "日期不对"})
+    number_ = at.partition("?")[0].rpartition("/")[2]
+    form = re.search(r'name="form" value="([^"]+)"', author.get(f"/bulk/new?edit={number_}").body)
+    assert form is not None
+    values = {"form": form[1], "edited": number_, "text_zh": "秋收互助组周四开会", "title": "集合", "emergency": "1"}
+    author.post("/bulk/new", values)
+    author.get(at)
+    author.post(f"{at}/submit", {})
+    assert the(served, at).texts["zh"] == "秋收互助组周四开会"
+    answer = other.post(f"{at}/approve", {"submitted": read[1]})
+    assert str(answer.headers["Location"]).endswith("problem=state")
+    assert the(served, at).state == "waiting"
+    approve(other, at)
+    approve(served.browser("pu"), at)
+    assert the(served, at).state == "scheduled"
 
 
 def test_a_double_click_is_one_notice(served: Served) -> None:
@@ -229,8 +259,7 @@ def test_paused_resumed_cancelled(served: Served) -> None:
     at = write(author, "停一停再发", start="2099-01-01T09:00")
     author.get(at)
     author.post(f"{at}/submit", {})
-    other.get(at)
-    other.post(f"{at}/approve", {})
+    approve(other, at)
     author.get(at)
     for what, state in (("pause", "paused"), ("pause", "paused"), ("resume", "scheduled"), ("kill", "killed")):
         author.post(f"{at}/{what}", {})

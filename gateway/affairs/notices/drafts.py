@@ -102,6 +102,11 @@ class Notice:
         return self.state in OVER
 
     @property
+    def submission(self) -> str:
+        """Which of its wordings somebody agrees to who approves it: it may be written anew meanwhile."""
+        return self.submitted.isoformat() if self.submitted is not None else ""
+
+    @property
     def object(self) -> str:
         """Its name in the audit."""
         return f"notice:{self.number}"
