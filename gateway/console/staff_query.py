@@ -31,19 +31,24 @@ class Line:
 def everybody(conn: Connection, today: date) -> tuple[Line, ...]:
     last = select(staff_session.c.staff_id, func.max(staff_session.c.seen)).group_by(staff_session.c.staff_id)
     seen: dict[int, datetime] = {row[0]: row[1] for row in conn.execute(last)}
-    return tuple(
-        Line(
-            account=account,
-            grants=roles.in_force(conn, staff_id=account.id, today=today),
-            second=second_factor.state(conn, account.id),
-            seen=seen.get(account.id),
-        )
-        for account in staff.everybody(conn)
-    )
+    return tuple(_line(conn, account, seen.get(account.id), today) for account in staff.everybody(conn))
 
 
 def find(conn: Connection, name: str, today: date) -> Line | None:
-    return next((line for line in everybody(conn, today) if line.account.name == name), None)
+    account = next((each for each in staff.everybody(conn) if each.name == name), None)
+    if account is None:
+        return None
+    last = select(func.max(staff_session.c.seen)).where(staff_session.c.staff_id == account.id)
+    return _line(conn, account, conn.execute(last).scalar(), today)
+
+
+def _line(conn: Connection, account: Account, seen: datetime | None, today: date) -> Line:
+    return Line(
+        account=account,
+        grants=roles.in_force(conn, staff_id=account.id, today=today),
+        second=second_factor.state(conn, account.id),
+        seen=seen,
+    )
 
 
 def add(
