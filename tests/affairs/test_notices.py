@@ -253,11 +253,17 @@ def test_a_stop_counts_in_an_emergency_too(house: House) -> None:
 def test_a_locked_phone_gets_nothing(house: House) -> None:
     numbers = house.join(3)
     found = house.approved()
-    house.conn.execute(
-        update(number).where(number.c.number == numbers[0]).values(locked_until=house.now + timedelta(hours=1))
-    )
+    house.conn.execute(update(number).where(number.c.number == numbers[0]).values(locked=house.now))
     assert len(house.turn().write) == 2
     assert house.counted(found).left == {"locked": 1}
+
+
+def test_who_guessed_a_code_too_often_gets_it_all_the_same(house: House) -> None:
+    numbers = house.join(2)
+    until = house.now + timedelta(minutes=15)
+    house.conn.execute(update(number).where(number.c.number == numbers[0]).values(locked_until=until))
+    house.approved()
+    assert sorted(p.to for p in house.turn().write) == numbers
 
 
 def test_who_joins_after_approval_is_not_in_it(house: House) -> None:

@@ -92,7 +92,7 @@ def funnel(
 ) -> Funnel:
     """Count everybody once, in one query."""
     source, what, wanted = _source(audience, notice_id, at)
-    reason = _reason(audience, at, emergency=emergency, topic=topic)
+    reason = _reason(audience, emergency=emergency, topic=topic)
     counted = select(
         what.language.label("language"),
         case((what.again, _DUPLICATE), *reason, else_="left").label("reason"),
@@ -122,7 +122,7 @@ def eligible(
 ) -> Select[Any]:
     """Number, member, branch and language of those with a number behind `after`, up to `upto`, who are to get it."""
     source, what, wanted = _source(audience, notice_id, at)
-    reason = _reason(audience, at, emergency=emergency, topic=topic)
+    reason = _reason(audience, emergency=emergency, topic=topic)
     between = [what.number > after]
     if upto is not None:
         between.append(what.number <= upto)
@@ -222,15 +222,14 @@ def _said(topic_id: int, *, wanted: bool) -> ColumnElement[bool]:
     )
 
 
-def _reason(
-    audience: Audience, at: Moment, *, emergency: bool, topic: int | None
-) -> list[tuple[ColumnElement[bool], str]]:
-    """Why somebody gets nothing, the first that holds; a full STOP counts in an emergency too."""
+def _reason(audience: Audience, *, emergency: bool, topic: int | None) -> list[tuple[ColumnElement[bool], str]]:
+    """Why somebody gets nothing, the first that holds; a full STOP counts in an emergency too. A phone is locked when
+    it is reported lost: too many wrong codes keep nobody from a notice."""
     written = notice_list.c.number if audience.listed else number.c.number
     found = [(written.is_(None), "no_number"), (func.coalesce(number.c.opted_out, False), "opted_out")]
     if topic is not None and not emergency:
         found.append((_said(topic, wanted=False), "opted_out"))
-    return [*found, (or_(number.c.locked.is_not(None), number.c.locked_until > at.now), "locked")]
+    return [*found, (number.c.locked.is_not(None), "locked")]
 
 
 def _quiet(hour: int) -> ColumnElement[bool]:

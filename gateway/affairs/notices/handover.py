@@ -65,8 +65,8 @@ _RUNNING = (
 # The recipients in the order of their index, a page of them behind the last one that was taken, and only then what
 # there is to know about each: joined first, the whole notice would be sorted for every window.
 DUE = """
-SELECT page.number, page.member_id, page.language, number.opted_out, number.locked_until, number.quiet_from,
-    number.quiet_until, number.locked, branch.name, branch.code, branch.path, subscription.wanted, page.due
+SELECT page.number, page.member_id, page.language, number.opted_out, number.quiet_from, number.quiet_until,
+    number.locked, branch.name, branch.code, branch.path, subscription.wanted, page.due
 FROM (
     SELECT number, member_id, branch_id, language, due FROM notice_recipient
     WHERE notice_id = ? AND link = ? AND state = 'waiting' AND due <= ? AND (due, number) > (?, ?)
@@ -84,7 +84,6 @@ _people = Lookup(
     lambda among: select(
         number.c.number,
         number.c.opted_out,
-        number.c.locked_until,
         number.c.quiet_from,
         number.c.quiet_until,
         number.c.locked,
@@ -129,7 +128,7 @@ class Handover:
         turned: list[Row] = []
         chosen = []
         for row in rows:
-            reason, later = self._judged(conn, those, row, quiet, now)
+            reason, later = self._judged(those, row, quiet, now)
             if reason is not None:
                 turned.append((those.id, row[0], "left", reason, None, None))
             elif later is not None:
@@ -168,13 +167,13 @@ class Handover:
         return rows, bool(rows) or behind is not _FIRST
 
     def _judged(
-        self, conn: Connection, those: _Running, row: Sequence[Any], quiet: Quiet | None, now: datetime
+        self, those: _Running, row: Sequence[Any], quiet: Quiet | None, now: datetime
     ) -> tuple[str | None, datetime | None]:
         """Why somebody is left out, or until when they wait; neither when they get it."""
-        opted_out, locked_until, quiet_from, quiet_until, locked, *_, wants, _due = row[3:]
+        opted_out, quiet_from, quiet_until, locked, *_, wants, _due = row[3:]
         if opted_out:
             return "opted out", None
-        if locked is not None or (locked_until is not None and _moment(conn, locked_until) > now):
+        if locked is not None:
             return "locked", None
         if those.topic_id is not None and not those.emergency and not (those.everyone if wants is None else wants):
             return "left the topic", None
@@ -271,14 +270,14 @@ class Handover:
         local = now.astimezone(self.place.zone)
         for id_, notice_id, to in made:
             state, emergency = standing.get(notice_id, ("killed", False))
-            opted_out, locked_until, quiet_from, quiet_until, locked = people.get(to, (False, None, None, None, None))
+            opted_out, quiet_from, quiet_until, locked = people.get(to, (False, None, None, None))
             if state == "killed":
                 gone[id_] = (State.CANCELLED, "notice cancelled")
             elif state == "expired":
                 gone[id_] = (State.EXPIRED, "expired")
             elif opted_out:
                 gone[id_] = (State.CANCELLED, "opted out")
-            elif locked is not None or (locked_until is not None and _moment(conn, locked_until) > now):
+            elif locked is not None:
                 gone[id_] = (State.CANCELLED, "locked")
             elif state == "paused":
                 parked[id_] = now + _PARKED
@@ -287,9 +286,3 @@ class Handover:
                 if own.holds(local):
                     parked[id_] = own.ends(local).astimezone(now.tzinfo)
         return gone, parked
-
-
-def _moment(conn: Connection, raw: Any) -> datetime:
-    found = _TIME.process_result_value(raw, conn.dialect)
-    assert found is not None
-    return found
