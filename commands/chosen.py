@@ -18,6 +18,7 @@ from commands.office import Office
 from commands.registry import Clash, Registry
 from commands.texts import TextProblem, Texts
 from config.model import LANGUAGES, Organisation
+from gateway.affairs.refusal import Refusal
 from gateway.affairs.settings import Snapshot
 from gateway.affairs.wallets import Wallet
 from gateway.core.keys import Keys
@@ -69,20 +70,20 @@ def with_change(has: Chosen, name: str, value: Any) -> Chosen:
     return has
 
 
-def problem(organisation: Organisation, choice: Chosen) -> str | None:
+def problem(organisation: Organisation, choice: Chosen) -> Refusal | None:
     """Why this cannot be; None when it can. All commands count: one that is off today may be on tomorrow."""
     shipped = standard.registry(organisation)
     if unknown := sorted(choice.off - {command.code for command in shipped}):
-        return f"there is no command {unknown[0]}"
+        return Refusal("there is no command %(code)s", code=unknown[0])
     if always := sorted(choice.off & standard.ALWAYS):
-        return f"{always[0]} {shipped[always[0]].word('en')} cannot be switched off"
+        return Refusal("%(code)s %(word)s cannot be switched off", code=always[0], word=shipped[always[0]].word("en"))
     if (wrong := next(_unusable(shipped, choice.words), None)) is not None:
         return wrong
     try:
         registry = standard.registry(organisation, words=choice.words)
         texts = Texts.load().replaced(choice.texts)
     except (Clash, TextProblem) as error:
-        return str(error)
+        return error
     return next(_lint(texts, registry, choice.texts), None)
 
 
@@ -128,27 +129,30 @@ def _pieces(choice: Chosen) -> Iterator[tuple[str, Any]]:
             yield f"texts.{language}.{key}", text
 
 
-def _unusable(shipped: Registry, words: Words) -> Iterator[str]:
+def _unusable(shipped: Registry, words: Words) -> Iterator[Refusal]:
     owners = {word: each.code for each in shipped for some in each.words.values() for word in some}
     for code, by_language in words.items():
         if code not in shipped:
-            yield f"there is no command {code}"
+            yield Refusal("there is no command %(code)s", code=code)
         for language, some in by_language.items():
             if language not in SPOKEN:
-                yield f"words belong to {', '.join(SPOKEN)}, not to {language}"
+                yield Refusal("words belong to %(known)s, not to %(found)s", known=", ".join(SPOKEN), found=language)
             for word in some:
                 if owners.setdefault(word, code) != code:
-                    yield f"{word} is a word of {owners[word]}"
+                    yield Refusal("%(word)s is a word of %(code)s", word=word, code=owners[word])
                 if len(word) < 2 or not word.isalpha():
-                    yield f"{word}: a word has two letters or characters at least, and nothing else"
+                    yield Refusal(
+                        "%(word)s: a word has two letters or characters at least, and nothing else", word=word
+                    )
                 if word in YES | NO:
-                    yield f"{word}: this answers a question and can mean nothing else"
+                    yield Refusal("%(word)s: this answers a question and can mean nothing else", word=word)
 
 
-def _lint(texts: Texts, registry: Registry, own: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
+def _lint(texts: Texts, registry: Registry, own: Mapping[str, Mapping[str, str]]) -> Iterator[Refusal]:
     for language, keys in own.items():
         for key in keys:
-            yield from (f"texts.{language}.{key}: {each}" for each in lint.problems_of(texts, registry, language, key))
+            for each in lint.problems_of(texts, registry, language, key):
+                yield Refusal("%(where)s: %(problem)s", where=f"texts.{language}.{key}", problem=each)
 
 
 def _word(typed: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from commands.office import SEGMENT, SIGNATURE
 from commands.registry import Command, Registry
 from commands.texts import Named, Template, Texts, is_code
+from gateway.affairs.refusal import Refusal
 from gateway.core.text import units
 
 # What a reader would take for a command: a code of two digits, a digit to send back, a word in capitals.
@@ -28,7 +29,7 @@ def problems(texts: Texts, registry: Registry) -> list[str]:
     ]
 
 
-def problems_of(texts: Texts, registry: Registry, language: str, key: str) -> Iterator[str]:
+def problems_of(texts: Texts, registry: Registry, language: str, key: str) -> Iterator[Refusal]:
     """What is wrong with one text."""
     yield from _problems(texts, registry, language, key)
 
@@ -46,17 +47,19 @@ def may_be_named(command: Command) -> frozenset[str]:
     return frozenset({command.code, command.code[0]} | words if command.root else {command.code} | words)
 
 
-def _problems(texts: Texts, registry: Registry, language: str, key: str) -> Iterator[str]:
+def _problems(texts: Texts, registry: Registry, language: str, key: str) -> Iterator[Refusal]:
     template, widest = texts.template(key, language), texts.widest[language]
     if lacking := sorted(template.values - widest.keys()):
-        yield f"no widest value is declared for {', '.join(lacking)}"
+        yield Refusal("no widest value is declared for %(names)s", names=", ".join(lacking))
         return
     coding, count = units(template.render(_values(template, widest), lambda code: True))
     limit = SEGMENT[coding] - SIGNATURE[coding]
     if count > limit:
-        yield f"{count} units with its widest values, {limit} fit beside a signature"
+        yield Refusal(
+            "%(count)s units with its widest values, %(limit)s fit beside a signature", count=count, limit=limit
+        )
     if template.gsm and coding.value != "gsm7":
-        yield "a widest value that GSM 03.38 cannot carry makes every character twice as dear"
+        yield Refusal("a widest value that GSM 03.38 cannot carry makes every character twice as dear")
     yield from _strangers(template, registry, key.partition(".")[0])
 
 
@@ -64,7 +67,7 @@ def _values(template: Template, widest: dict[str, str]) -> dict[str, Named]:
     return {name: Named(widest[name], widest[name]) for name in template.values}
 
 
-def _strangers(template: Template, registry: Registry, table: str) -> Iterator[str]:
+def _strangers(template: Template, registry: Registry, table: str) -> Iterator[Refusal]:
     """Commands named where they may be missing; HELP is everywhere, and a command's own texts may speak of it."""
     own = frozenset().union(*(may_be_named(each) for each in registry if each.name == table or each.code == "0"))
     for condition, parts in template.pieces:
@@ -74,4 +77,4 @@ def _strangers(template: Template, registry: Registry, table: str) -> Iterator[s
             allowed = own | (may_be_named(command) if command is not None else {condition})
         said = " ".join(literal for literal, _ in parts)
         for stranger in sorted(named(said) - allowed):
-            yield f"names {stranger} where it may not be there; write [{stranger}|...]"
+            yield Refusal("names %(word)s where it may not be there; write [%(word)s|...]", word=stranger)

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection
 
 from commands.suggest import Suggestions
+from gateway.affairs.refusal import Refusal
 from gateway.core.model import LogClass, Member, Reply, Request
 
 Function = Callable[[Connection, Request], Reply]
@@ -120,7 +121,7 @@ class Word(NamedTuple):
     commands: tuple[Command, ...]
 
 
-class Clash(ValueError):
+class Clash(Refusal, ValueError):
     """Two commands claim the same word, and nothing behind it could tell which is meant."""
 
 
@@ -146,7 +147,9 @@ class Registry:
             if command.root:
                 self.roots[command.code[0]] = command
         if clash := self.stops.keys() & self.words.keys():
-            raise Clash(f"{', '.join(sorted(clash))}: a word that ends all bulk messages can mean nothing else")
+            raise Clash(
+                "%(words)s: a word that ends all bulk messages can mean nothing else", words=", ".join(sorted(clash))
+            )
         self.whole = {word.text: (word.commands[0], word.language) for word in self._ready()}
         self.longest = max((len(word) for word in self.words), default=0)
         self.suggestions = Suggestions((*self.words.values(), *self.stops.values()))
@@ -170,7 +173,12 @@ class Registry:
         elif command not in known.commands:
             bare = [each for each in (*known.commands, command) if not each.parameters]
             if len(bare) != 1:  # 投票 alone lists the ballots, 投票1203A votes: one takes nothing, the other something
-                raise Clash(f"{text}: a word of {known.commands[0].code} and of {command.code}")
+                raise Clash(
+                    "%(word)s: a word of %(code)s and of %(other_code)s",
+                    word=text,
+                    code=known.commands[0].code,
+                    other_code=command.code,
+                )
             rest = [each for each in (*known.commands, command) if each.parameters]
             into[text] = Word(text, known.language, (*bare, *rest))
 

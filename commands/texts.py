@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from pypinyin import lazy_pinyin
 
+from gateway.affairs.refusal import Refusal
 from gateway.core.text import fits_gsm7
 
 FOLDER = Path(__file__).resolve().parent.parent / "config" / "texts"
@@ -27,7 +28,7 @@ def is_code(condition: str) -> bool:
     return condition.isdecimal() or condition.isupper()
 
 
-class TextProblem(ValueError):
+class TextProblem(Refusal, ValueError):
     """A text cannot be used as it is written; the sentence names the file's language and the key."""
 
 
@@ -122,10 +123,15 @@ class Texts:
             for key, source in texts.items():
                 shipped = self._templates.get(language, {}).get(key)
                 if shipped is None:
-                    raise TextProblem(f"texts: {language}: {key}: there is no such text")
+                    raise TextProblem("texts: %(language)s: %(key)s: there is no such text", language=language, key=key)
                 template = _template(language, key, source, self.widest[language])
                 if foreign := sorted(template.values - shipped.values - _ORGANISATION):
-                    raise TextProblem(f"texts: {language}: {key}: there is no value {foreign[0]} here")
+                    raise TextProblem(
+                        "texts: %(language)s: %(key)s: there is no value %(name)s here",
+                        language=language,
+                        key=key,
+                        name=foreign[0],
+                    )
                 made._templates[language][key] = template
         return made
 
@@ -178,7 +184,9 @@ def _template(language: str, key: str, source: str, widest: Mapping[str, str]) -
             inner, closed, rest = rest.partition("]")
             condition, bar, shown = inner.partition("|")
             if not closed or not bar or not condition:
-                raise TextProblem(f"texts: {language}: {key}: a piece is written [71|text]")
+                raise TextProblem(
+                    "texts: %(language)s: %(key)s: a piece is written [71|text]", language=language, key=key
+                )
             pieces.append(Piece(condition, _parts(language, key, shown)))
     gsm = fits_gsm7("".join(literal for piece in pieces for literal, _ in piece.parts))
     return Template(source, tuple(pieces), gsm, widest)
@@ -193,7 +201,7 @@ def _parts(language: str, key: str, source: str) -> tuple[tuple[str, str | None]
             break
         name, closed, source = source.partition("}")
         if not closed or not name.isidentifier():
-            raise TextProblem(f"texts: {language}: {key}: a value is written {{name}}")
+            raise TextProblem("texts: %(language)s: %(key)s: a value is written {name}", language=language, key=key)
         found.append((literal, name))
     return tuple(found)
 
@@ -204,7 +212,12 @@ def _same(templates: Mapping[str, Mapping[str, Template]]) -> None:
     for language in others:
         for key in templates[first].keys() ^ templates[language].keys():
             lacking = language if key in templates[first] else first
-            raise TextProblem(f"texts: {lacking}: {key}: is missing")
+            raise TextProblem("texts: %(language)s: %(key)s: is missing", language=lacking, key=key)
         for key, template in templates[language].items():
             if template.values != templates[first][key].values:
-                raise TextProblem(f"texts: {language}: {key}: has other values than in {first}")
+                raise TextProblem(
+                    "texts: %(language)s: %(key)s: has other values than in %(first)s",
+                    language=language,
+                    key=key,
+                    first=first,
+                )

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, select, update
 
 from gateway.affairs import cases, challenges, consent, members, views
 from gateway.affairs.cases import Case
+from gateway.affairs.refusal import Refusal
 from gateway.core import audit
 from gateway.core.engines import upsert
 from gateway.core.keys import Keys
@@ -20,7 +21,7 @@ WRONG = "WRONG"  # how a consent came: the phone is somebody else's
 KIND = "wrong"  # of the case
 
 
-class Refused(Exception):
+class Refused(Refusal):
     """This cannot be done with the phone as it is now; the sentence says why."""
 
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, or_, select, update
 
+from gateway.affairs.refusal import Refusal
 from gateway.core.tables.organisation import branch, role_grant
 from gateway.core.tables.staff import staff
 
@@ -44,7 +45,7 @@ class Grant(NamedTuple):
     until: date | None
 
 
-class Refused(Exception):
+class Refused(Refusal):
     """This role cannot be given; the sentence says why."""
 
 
@@ -63,17 +64,17 @@ def grant(
 ) -> int:
     """Give a role to a member or to a staff account; its id. `today` is the organisation's own day."""
     if role not in ROLES:
-        raise Refused(f"there is no role {role}; roles are {', '.join(ROLES)}")
+        raise Refused("there is no role %(name)s; roles are %(known)s", name=role, known=", ".join(ROLES))
     if (member_id is None) == (staff_id is None):
         raise Refused("a role belongs to one member or to one staff account")
     if until is not None and until < today:
-        raise Refused(f"the end date {until} is over")
+        raise Refused("the end date %(day)s is over", day=until)
     if staff_id is not None and by == f"staff:{_name(conn, staff_id)}":
         raise Refused("a role is given by somebody else, not by oneself")
     held = {found.role for found in in_force(conn, member_id=member_id, staff_id=staff_id, today=today)}
     for pair in APART:
         if role in pair and (other := pair - {role}) & held:
-            raise Refused(f"{role} and {min(other)} must be two people")
+            raise Refused("%(role)s and %(other)s must be two people", role=role, other=min(other))
     made = new_id()
     conn.execute(
         role_grant.insert().values(

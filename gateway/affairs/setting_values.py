@@ -7,9 +7,10 @@ from datetime import date, time
 from typing import Any
 
 from gateway.affairs.declarations import Kind, Setting
+from gateway.affairs.refusal import Refusal
 
 
-class Refused(ValueError):
+class Refused(Refusal, ValueError):
     """This setting cannot be changed so; the sentence says why."""
 
 
@@ -26,13 +27,13 @@ def read(declaration: Setting, name: str, typed: str) -> Any:
     match declaration.kind:
         case Kind.FLAG:
             if typed.casefold() not in _TRUE + _FALSE:
-                raise Refused(f"{name} is on or off, not {typed}")
+                raise Refused("%(name)s is on or off, not %(typed)s", name=name, typed=typed)
             found = typed.casefold() in _TRUE
         case Kind.NUMBER:
             try:
                 found = int(typed)
             except ValueError:
-                raise Refused(f"{name} is a whole number, not {typed or 'nothing'}") from None
+                raise Refused("%(name)s is a whole number, not %(typed)s", name=name, typed=typed or "-") from None
         case Kind.WORDS | Kind.DATES | Kind.PREFIXES:
             found = tuple(filter(None, (piece.strip() for piece in re.split(r"[,，、\n]", typed))))
         case Kind.WEEK:
@@ -53,44 +54,51 @@ def shown(declaration: Setting, value: Any) -> str:
 def check(declaration: Setting, value: Any, name: str | None = None) -> None:
     """`Refused` unless `value` may be the value of this setting."""
     if (problem := _problem(declaration, value)) is not None:
-        raise Refused(f"{name or declaration.name} {problem}")
+        bounds = {"least": declaration.least, "most": declaration.most, "unit": declaration.unit}
+        wanted = {key: each for key, each in bounds.items() if f"%({key})s" in problem}
+        if "%(choices)s" in problem:
+            wanted["choices"] = ", ".join(declaration.choices)
+        raise Refused(problem, name=name or declaration.name, **wanted)
 
 
 def _problem(declaration: Setting, value: Any) -> str | None:
+    """Why not, as a sentence before its values."""
     least, most = declaration.least, declaration.most
     match declaration.kind:
         case Kind.FLAG:
-            return None if isinstance(value, bool) else "is on or off"
+            return None if isinstance(value, bool) else "%(name)s is on or off"
         case Kind.NUMBER:
-            fine = isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
-            return None if fine else f"is {least} to {most}{' ' + declaration.unit if declaration.unit else ''}"
+            if isinstance(value, int) and not isinstance(value, bool) and least <= value <= most:
+                return None
+            return (
+                "%(name)s is %(least)s to %(most)s %(unit)s"
+                if declaration.unit
+                else "%(name)s is %(least)s to %(most)s"
+            )
         case Kind.CHOICE:
-            return None if value in declaration.choices else f"is one of {', '.join(declaration.choices)}"
+            return None if value in declaration.choices else "%(name)s is one of %(choices)s"
         case Kind.TEXT:
             fine = isinstance(value, str) and least <= len(value) <= most and "\0" not in value
-            return None if fine else f"is a text of {least} to {most} characters"
+            return None if fine else "%(name)s is a text of %(least)s to %(most)s characters"
         case Kind.HOURS:
             fine = isinstance(value, str) and (value == "" or _HOURS.fullmatch(value) is not None)
-            return None if fine else "is written 21-8, from and until, or left empty"
+            return None if fine else "%(name)s is written 21-8, from and until, or left empty"
         case Kind.WEEK:
-            return (
-                None
-                if isinstance(value, str) and _is_week(value)
-                else "is written 1-5 09:00-12:00 14:00-17:30; 6 09:00-12:00"
-            )
+            fine = isinstance(value, str) and _is_week(value)
+            return None if fine else "%(name)s is written 1-5 09:00-12:00 14:00-17:30; 6 09:00-12:00"
         case Kind.WORDS | Kind.DATES | Kind.PREFIXES:
             return _listed_problem(declaration, value)
 
 
 def _listed_problem(declaration: Setting, value: Any) -> str | None:
     if not isinstance(value, tuple | list) or not all(isinstance(each, str) and each for each in value):
-        return "is a list with commas between"
+        return "%(name)s is a list with commas between"
     if len(value) > declaration.most:
-        return f"holds {declaration.most} at most"
+        return "%(name)s holds %(most)s at most"
     if declaration.kind is Kind.DATES and not all(map(_is_date, value)):
-        return "holds days, as in 2026-10-01 or 2026-10-01/2026-10-07"
+        return "%(name)s holds days, as in 2026-10-01 or 2026-10-01/2026-10-07"
     if declaration.kind is Kind.PREFIXES and not all(_PREFIX.fullmatch(each) for each in value):
-        return "holds prefixes with how many a day, as in +86, +882=0, +=200"
+        return "%(name)s holds prefixes with how many a day, as in +86, +882=0, +=200"
     return None
 
 

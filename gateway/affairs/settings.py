@@ -72,7 +72,7 @@ def declared(name: str) -> Setting:
     for prefix, family in _FAMILIES.items():
         if name.startswith(prefix) and _MEMBER.fullmatch(name[len(prefix) :]):
             return family
-    raise Refused(f"there is no setting {name}; `muster settings list CONFIG` prints them")
+    raise Refused("there is no setting %(name)s; `muster settings list CONFIG` prints them", name=name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +184,9 @@ def change(
     if value is not None:
         check(declaration, value)
     if valid_from is not None and valid_from < now:
-        raise Refused(f"{name}: {valid_from:%Y-%m-%d %H:%M} is over; a change cannot be dated back")
+        raise Refused(
+            "%(name)s: %(time)s is over; a change cannot be dated back", name=name, time=f"{valid_from:%Y-%m-%d %H:%M}"
+        )
     made = new_id()
     before = snapshot(conn).value(name, now)
     conn.execute(

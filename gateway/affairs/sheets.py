@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
+from gateway.affairs.refusal import Refusal
+
 _BLOCK = 1 << 20
 _LONGEST = 6  # lines of a record: people break lines inside a cell
 _DELIMITERS = ",;\t"
@@ -22,8 +24,12 @@ _CJK = "\N{CJK RADICAL REPEAT}"  # the first of them
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-class SheetProblem(Exception):
+class SheetProblem(Refusal):
     """The file cannot be read as a table; the sentence says what to do."""
+
+    def __init__(self, file: object, message: str, **values: object) -> None:
+        super().__init__(message, **values)
+        self.args = (f"{file}: {self}",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +68,7 @@ class Sheet:
         with self._open() as file:
             header = next((line for line in file if line.strip()), "")
         if not header:
-            raise SheetProblem(f"{path}: the file is empty")
+            raise SheetProblem(path, "the file is empty")
         self._delimiter = max(_DELIMITERS, key=header.count)
         with self._open() as file:
             titles = next((cells for _, cells in self._records(file) if cells is not None and any(cells)), [])
@@ -175,12 +181,15 @@ def _names(
     names = [meaning.get(title, known[title]) or None for title in titles]
     for column in columns:
         if names.count(column.name) > 1:
-            raise SheetProblem(f"{path}: two columns mean {column.name}")
+            raise SheetProblem(path, "two columns mean %(name)s", name=column.name)
         if column.required and column.name not in names:
             unknown = [title for title, name in zip(titles, names, strict=True) if name is None]
             near = difflib.get_close_matches(column.name, unknown, n=1)
-            hint = f"; is it {near[0]!r}?" if near else ""
-            raise SheetProblem(f"{path}: there is no column {column.name}{hint}")
+            if near:
+                raise SheetProblem(
+                    path, "there is no column %(name)s; is it '%(near)s'?", name=column.name, near=near[0]
+                )
+            raise SheetProblem(path, "there is no column %(name)s", name=column.name)
     return names
 
 
@@ -198,7 +207,7 @@ def _examine(path: Path) -> tuple[str, str, int]:
         with path.open("rb") as file:
             start = file.read(4)
             if start.startswith(b"PK"):
-                raise SheetProblem(f"{path}: this is a workbook; save it as CSV (UTF-8)")
+                raise SheetProblem(path, "this is a workbook; save it as CSV (UTF-8)")
             if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
                 return "utf-16", "replace", _count_lines(path, "utf-16")
             file.seek(0)
@@ -222,7 +231,7 @@ def _examine(path: Path) -> tuple[str, str, int]:
             as_utf8 = as_utf8 and _ends(utf8)
             as_gb18030 = as_gb18030 and _ends(gb18030)
     except OSError as error:
-        raise SheetProblem(f"{path}: {error.strerror}") from None
+        raise SheetProblem(path, "%(error)s", error=error.strerror) from None
     if as_utf8 or start.startswith(codecs.BOM_UTF8):
         return "utf-8-sig", "strict" if as_utf8 else "replace", lines
     # Two Chinese characters in a row that are well-formed UTF-8 are hardly ever GB 18030: the file is damaged.

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from sqlalchemy import ColumnElement, Connection, select, update
 
 from gateway.core.tables.organisation import number
+from gateway.affairs.refusal import Refusal
 from gateway.core.tables.staff import sign_in_link, staff, staff_session
 
 
@@ -25,7 +26,7 @@ class Account(NamedTuple):
     created: datetime
 
 
-class Refused(Exception):
+class Refused(Refusal):
     """This account cannot be made or changed so; the sentence says why."""
 
 
@@ -43,7 +44,7 @@ def add(
     if not name or name != name.strip() or any(not character.isprintable() for character in name):
         raise Refused("a staff name is printable text without blanks at its ends")
     if find(conn, name) is not None:
-        raise Refused(f"there is an account {name} already")
+        raise Refused("there is an account %(name)s already", name=name)
     made = new_id()
     conn.execute(
         staff.insert().values(

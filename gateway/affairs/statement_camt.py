@@ -35,12 +35,14 @@ def read(path: Path, currency: str, places: int, iban: str | None = None) -> Ite
         found = parser.get_transactions()
         accounts = {info["IBAN"] for info in parser.get_statement_info()}
     except Camt053ParseError:
-        raise SheetProblem(f"{path}: this is no camt.053: it holds no statement") from None
+        raise SheetProblem(path, "this is no camt.053: it holds no statement") from None
     if iban is not None and accounts != {iban.replace(" ", "")}:
-        raise SheetProblem(f"{path}: this is the statement of {', '.join(map(str, accounts))}, not of {iban}")
+        raise SheetProblem(
+            path, "this is the statement of %(found)s, not of %(iban)s", found=", ".join(map(str, accounts)), iban=iban
+        )
     entries = [entry for statement in _all(parser.tree, "Stmt") for entry in _all(statement, "Ntry")]
     if found and not entries:
-        raise SheetProblem(f"{path}: this is a report of the day (camt.052); import the statement, camt.053")
+        raise SheetProblem(path, "this is a report of the day (camt.052); import the statement, camt.053")
     place = 0
     for number, entry in enumerate(entries, start=1):
         count = max(1, len(_all(entry, "TxDtls")))
@@ -115,10 +117,12 @@ def _guarded(path: Path) -> bytes:
     """The file, if it is well-formed XML without a document type."""
     try:
         if path.stat().st_size > MOST_OCTETS:
-            raise SheetProblem(f"{path}: has more than {MOST_OCTETS >> 20} MiB; ask the bank for shorter statements")
+            raise SheetProblem(
+                path, "has more than %(most)s MiB; ask the bank for shorter statements", most=MOST_OCTETS >> 20
+            )
         octets = path.read_bytes()
     except OSError as error:
-        raise SheetProblem(f"{path}: {error.strerror}") from None
+        raise SheetProblem(path, "%(error)s", error=error.strerror) from None
     parser = expat.ParserCreate()
 
     def forbidden(*_: object) -> None:
@@ -129,7 +133,7 @@ def _guarded(path: Path) -> bytes:
     try:
         parser.Parse(octets, True)
     except _Forbidden:
-        raise SheetProblem(f"{path}: has a document type (DOCTYPE), which no bank's statement has") from None
+        raise SheetProblem(path, "has a document type (DOCTYPE), which no bank's statement has") from None
     except expat.ExpatError as error:
-        raise SheetProblem(f"{path}: is no XML: {error}") from None
+        raise SheetProblem(path, "is no XML: %(error)s", error=error) from None
     return octets

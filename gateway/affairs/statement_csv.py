@@ -19,7 +19,7 @@ def read(path: Path, profile: Profile, currency: str, places: int) -> Iterator[L
     columns = [Column(name=name, aliases=titles, required=name in needed) for name, titles in profile.titles.items()]
     sheet = Sheet(path, columns, skip=profile.skip)
     if not sheet.names & {"amount", "credit", "debit"}:
-        raise SheetProblem(f"{path}: there is no column with an amount; name it in the profile")
+        raise SheetProblem(path, "there is no column with an amount; name it in the profile")
     for row in sheet:
         values = {name: _bare(value) for name, value in row.values.items()}
         try:

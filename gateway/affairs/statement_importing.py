@@ -48,7 +48,9 @@ def run(
     """Import on a connection that is in no transaction. A dry run books each step and takes it back."""
     lines = keys(read(job, books))
     if len(lines) > _MOST:
-        raise SheetProblem(f"{job.file}: has more than {_MOST:,} lines; ask the bank for shorter statements")
+        raise SheetProblem(
+            job.file, "has more than %(most)s lines; ask the bank for shorter statements", most=f"{_MOST:,}"
+        )
     digest = hashlib.sha256(job.file.read_bytes()).hexdigest()
     with _turn(conn, keep=not job.dry_run):
         source = statements.begin(conn, books, job.account, file=job.file.name, digest=digest, actor=job.actor, now=now)
@@ -78,7 +80,7 @@ def read(job: Job, books: Books) -> list[Line]:
         with job.file.open("rb") as file:
             start = file.read(200).lstrip(b"\xef\xbb\xbf \t\r\n")
     except OSError as error:
-        raise SheetProblem(f"{job.file}: {error.strerror}") from None
+        raise SheetProblem(job.file, "%(error)s", error=error.strerror) from None
     if start.startswith(b"<"):
         return list(statement_camt.read(job.file, books.currency, places, job.iban))
     return list(statement_csv.read(job.file, job.profile, books.currency, places))

@@ -89,7 +89,7 @@ def _set(at: Opened, values: dict[str, Any], *, valid_from: datetime | None = No
         choice = chosen.with_change(choice, name, value)
     concerned = any(name.startswith(chosen.FAMILIES) for name in values)
     if concerned and (problem := chosen.problem(at.gateway.organisation, choice)) is not None:
-        raise Problem(problem)
+        raise Problem(str(problem))
     for name, value in values.items():
         settings.change(at.conn, at.new_id, name, value, actor=ACTOR, now=at.now, valid_from=valid_from, reason=reason)
 

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, select
 from gateway.console import audit_query, downloads
 from gateway.console.audit_query import Wanted
 from gateway.console.downloads import Table
+from gateway.console.refusals import refusal
 from gateway.console.web import Answer, Page, Redirect, Refused, Route, Visit, identifier
 from gateway.core.tables.staff import audit as rows
 from gateway.exports.cells import Cell, Column, Kind
@@ -92,7 +93,7 @@ async def sign_off(visit: Visit) -> Answer:
             visit.now,
         )
     except audit_query.Refused as refused:
-        return await _page(visit, problem=str(refused))
+        return await _page(visit, problem=refusal(visit, refused))
     return Redirect("/audit#months")
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Select, select
 
 from gateway.affairs import chain
 from gateway.affairs.chain import Link, Name
+from gateway.affairs.refusal import Refusal
 from gateway.console.permissions import Staff
 from gateway.core import audit
 from gateway.core.audit import Entry
@@ -48,7 +49,7 @@ class SignOff(NamedTuple):
     at: datetime
 
 
-class Refused(Exception):
+class Refused(Refusal):
     """This month cannot be signed off; the sentence says why."""
 
 

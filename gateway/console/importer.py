@@ -25,6 +25,7 @@ from twisted.python.threadpool import ThreadPool
 from config.model import Organisation
 from gateway.affairs import import_rows, importing_branches, importing_members
 from gateway.affairs.importing import Import, What, run_import
+from gateway.affairs.refusal import packed
 from gateway.affairs.sheets import Column, SheetProblem, private_file
 from gateway.core import audit
 from gateway.core.engines import engine
@@ -38,6 +39,7 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
     "branches": importing_branches.COLUMNS,
     "members": importing_members.COLUMNS,
 }
+_OUR_FAULT = "something went wrong in the gateway; its log says what"
 _PROGRESS = 2_000  # rows between two notes of how far it is
 
 
@@ -174,9 +176,8 @@ class Importer:
                         progress=self._progress(conn, job.id),
                     )
                 except SheetProblem as problem:
-                    said = str(problem).removeprefix(f"{self.path(job.id)}: ")
                     with conn.begin():
-                        put(conn, job.id, state="failed", problem=said)
+                        put(conn, job.id, state="failed", problem=packed(problem))
                     return
                 told = json.dumps(asdict(counts), ensure_ascii=False)
                 state = "checked" if dry_run else "done"
@@ -184,10 +185,10 @@ class Importer:
                     put(
                         conn, job.id, state=state, counts=told, done=counts.rows, total=counts.rows, finished=self.now()
                     )
-        except Exception as error:
+        except Exception:
             self.log.failure("the import {job} failed", job=job.id)
             with made.begin() as conn:
-                put(conn, job.id, state="failed", problem=type(error).__name__)
+                put(conn, job.id, state="failed", problem=_OUR_FAULT)
         finally:
             made.dispose()
 
@@ -248,10 +249,10 @@ class Importer:
                         object=f"import:{job.id}",
                         reason=f"{done - stay} taken back, {stay} stay",
                     )
-        except Exception as error:
+        except Exception:
             self.log.failure("the import {job} could not be undone", job=job.id)
             with made.begin() as conn:
-                put(conn, job.id, state="failed", problem=type(error).__name__)
+                put(conn, job.id, state="failed", problem=_OUR_FAULT)
         finally:
             made.dispose()
 

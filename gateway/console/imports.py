@@ -16,6 +16,8 @@ from gateway.affairs.notices.drafts import Refused as NoNotice
 from gateway.affairs.sheets import SheetProblem, guessed, titles_of
 from gateway.console import importer, welcome
 from gateway.console.importer import COLUMNS, Importer, Job
+from gateway.console.notices import problem_words
+from gateway.console.refusals import kept, refusal
 from gateway.console.web import Answer, Content, Page, Redirect, Refused, Route, Visit, identifier
 from gateway.core import audit
 from gateway.core.tables.staff import import_job
@@ -55,7 +57,7 @@ async def upload(visit: Visit) -> Answer:
         encoding, titles = await deferToThread(titles_of, files.path(job_id))
     except SheetProblem as problem:
         files.path(job_id).unlink()
-        return await _listing(visit, str(problem).removeprefix(f"{files.path(job_id)}: "))
+        return await _listing(visit, refusal(visit, problem))
     options = {"encoding": encoding, "meaning": guessed(titles, COLUMNS[what]), "invite": False}
     await visit.console.database.run(_add, visit, job_id, what, visit.file.name[-100:], options)
     return Redirect(f"/import/{job_id}")
@@ -99,6 +101,7 @@ async def _one(visit: Visit, problem: str = "") -> Answer:
         "letters": files.codes(job.id).exists(),
         "report": files.report(job.id).exists(),
         "problem": problem,
+        "stopped": kept(visit, job.problem) if job.problem else "",
     }
     return Page("import_rows.html" if visit.fragment else "import.html", values, _status(problem))
 
@@ -179,8 +182,10 @@ async def greet(visit: Visit) -> Answer:
     job = await _job(visit)
     try:
         await welcome.prepare(visit, job.id)
-    except (welcome.Refused, NoNotice) as refused:
-        return await _one(visit, str(refused))
+    except welcome.Refused as refused:
+        return await _one(visit, refusal(visit, refused))
+    except NoNotice as refused:
+        return await _one(visit, problem_words(visit, refused))
     return Redirect(f"/import/{job.id}")
 
 

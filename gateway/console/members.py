@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from gateway.affairs import phones, roles
 from gateway.console import member_query, member_work, reveal
 from gateway.console.member_work import By
+from gateway.console.refusals import refusal
 from gateway.console.staff_pages import today
 from gateway.console.web import Answer, Page, Redirect, Refused, Route, Visit, identifier
 from gateway.core.phone import e164
@@ -180,7 +181,7 @@ async def _done(visit: Visit, work: Callable[..., None], *further: Any, reasoned
     try:
         await visit.console.database.run(work, visit.console.ids, _by(visit), member_id, *further)
     except _REFUSED as refused:
-        return await _member(visit, problem=str(refused))
+        return await _member(visit, problem=refusal(visit, refused))
     return Redirect(f"/member/{member_id}")
 
 

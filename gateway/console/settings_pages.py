@@ -12,6 +12,7 @@ from config.model import Organisation
 from gateway.affairs import settings
 from gateway.affairs.settings import Proposal
 from gateway.console import settings_query
+from gateway.console.refusals import refusal
 from gateway.console.settings_query import Line
 from gateway.console.web import Answer, Page, Redirect, Refused, Route, Visit, identifier
 
@@ -97,7 +98,7 @@ async def put(visit: Visit) -> Answer:
         value = None if visit.form("shipped") else settings.read(name, typed)
         counts = await visit.console.database.run(_put, visit, name, value)
     except settings.Refused as refused:
-        return await _one(visit, name, problem=str(refused), typed=typed)
+        return await _one(visit, name, problem=refusal(visit, refused), typed=typed)
     return Redirect(f"/settings/{quote(name, safe='')}{'' if counts else '?waits=1'}")
 
 
@@ -123,7 +124,7 @@ def _moment(visit: Visit) -> datetime | None:
     try:
         day = datetime.fromisoformat(typed).date()
     except ValueError:
-        raise settings.Refused(visit.gettext("The day from which it counts is no day.")) from None
+        raise settings.Refused("the day from which it counts is no day") from None
     if day == visit.now.astimezone(visit.console.zone).date():
         return None
     return datetime.combine(day, time(), visit.console.zone)
@@ -149,7 +150,7 @@ async def _decide(visit: Visit, *, accepted: bool) -> Answer:
     try:
         await visit.console.database.run(work)
     except settings.Refused as refused:
-        return await _listing(visit, problem=str(refused))
+        return await _listing(visit, problem=refusal(visit, refused))
     return Redirect("/settings")
 
 

@@ -137,7 +137,7 @@ def _judge(conn: Connection, organisation: Organisation, name: str, value: Any, 
     if name.startswith(chosen.FAMILIES):
         choice = chosen.with_change(chosen.chosen(settings.snapshot(conn), moment), name, value)
         if (problem := chosen.problem(organisation, choice)) is not None:
-            raise settings.Refused(problem)
+            raise settings.Refused(problem.message, **problem.values)
 
 
 def _line(taken: Snapshot, name: str, declaration: Setting, now: datetime) -> Line:

@@ -7,6 +7,7 @@ characters, marks that turn the direction of the line) is made visible, and ever
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
@@ -74,6 +75,21 @@ def masked(number: str | None) -> str:
         return "".join("\ufffd" if _odd(character) else character for character in number or "")
     head = 6 if len(number) > 11 else 3
     return f"{number[:head]}****{number[-4:]}" if len(number) - 4 > head else f"{number[:3]}****{number[-2:]}"
+
+
+def who(gettext: Callable[[str], str], actor: str | None) -> str:
+    """Who did something, as colleagues call them; the audit alone shows the name that it is kept under."""
+    kind, _, name = (actor or "").partition(":")
+    match kind:
+        case "staff":
+            return name
+        case "member":
+            return gettext("a member, by phone")
+        case "api":
+            return f"API {name}".strip()
+        case "system":
+            return "Muster"
+    return actor or ""
 
 
 @lru_cache(maxsize=256)

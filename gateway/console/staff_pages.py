@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from gateway.affairs import roles, staff
 from gateway.console import staff_query
+from gateway.console.refusals import refusal
 from gateway.console.web import Answer, Page, Redirect, Refused, Route, Visit, identifier
 from gateway.core.phone import e164
 
@@ -40,7 +41,7 @@ async def add(visit: Visit) -> Answer:
             staff_query.add, console.keys, console.ids, visit.who, name, phone, visit.now
         )
     except _REFUSED as refused:
-        return await everybody(visit, problem=str(refused), name=name)
+        return await everybody(visit, problem=refusal(visit, refused), name=name)
     return await _person(visit, name, token=token)
 
 
@@ -71,7 +72,7 @@ async def link(visit: Visit) -> Answer:
             staff_query.link, console.keys, console.ids, visit.who, name, visit.now, today(visit)
         )
     except _REFUSED as refused:
-        return await _person(visit, name, problem=str(refused))
+        return await _person(visit, name, problem=refusal(visit, refused))
     return await _person(visit, name, token=token)
 
 
@@ -115,7 +116,7 @@ async def _done(visit: Visit, work: Callable[..., None], *further: Any) -> Answe
     try:
         await visit.console.database.run(work, visit.console.ids, visit.who, name, *further)
     except _REFUSED as refused:
-        return await _person(visit, name, problem=str(refused))
+        return await _person(visit, name, problem=refusal(visit, refused))
     return Redirect(f"/staff/{quote(name, safe='')}")
 
 

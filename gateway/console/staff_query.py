@@ -83,7 +83,7 @@ def grant(
     """Give a role within what the giver's own role reaches."""
     branch = branches.by_code(conn, branch_code) if branch_code else None
     if branch_code and branch is None:
-        raise roles.Refused(f"there is no branch {branch_code}")
+        raise roles.Refused("there is no branch %(code)s", code=branch_code)
     if not person.reaches("staff", branch.path if branch else None):
         raise roles.Refused("this branch is beyond the reach of your own role")
     roles.grant(
@@ -152,7 +152,7 @@ def _within(conn: Connection, person: Staff, name: str, today: date) -> Account:
 def _existing(conn: Connection, name: str) -> Account:
     account = staff.find(conn, name)
     if account is None:
-        raise staff.Refused(f"there is no account {name}")
+        raise staff.Refused("there is no account %(name)s", name=name)
     return account
 
 

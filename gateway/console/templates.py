@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PrefixLoader, StrictUndefined
 
 from gateway.console.language import LANGUAGES, Languages, tag
-from gateway.console.show import Clockface, masked, said
+from gateway.console.show import Clockface, masked, said, who
 from gateway.console.words import translated
 
 FOLDER = Path(__file__).parent
@@ -58,6 +59,7 @@ def _environment(
         ago=clockface.ago,
         lasting=clockface.lasting,
         number=clockface.number,
+        who=partial(who, catalog.ugettext),
     )
     environment.globals.update(
         words=translated(catalog.ugettext), static=static, language=language, languages=LANGUAGES, tag=tag(language)

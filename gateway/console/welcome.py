@@ -17,6 +17,7 @@ from gateway.affairs.notices import approval, drafts, lists
 from gateway.affairs.notices.approval import Estimate
 from gateway.affairs.notices.audience import Audience
 from gateway.affairs.notices.drafts import Notice, Wording
+from gateway.affairs.refusal import Refusal
 from gateway.console import importer, notice_query
 from gateway.console.web import Visit
 from gateway.core.database import Queue
@@ -26,7 +27,7 @@ CHUNK = 500  # phones in one work
 _NOT_MINE = "WRONG"
 
 
-class Refused(Exception):
+class Refused(Refusal):
     """There is nobody to greet, or nothing to greet them with; the sentence says why."""
 
 
@@ -80,7 +81,7 @@ def _texts(conn: Connection, visit: Visit) -> Mapping[str, str]:
     choice = chosen.chosen(settings.snapshot(conn), visit.now)
     office = chosen.office(console.organisation, console.keys, console.ids, choice)
     if _NOT_MINE not in office.registry:
-        raise Refused(f"the command {_NOT_MINE} is switched off: who is not meant could not say so")
+        raise Refused("the command %(code)s is switched off: who is not meant could not say so", code=_NOT_MINE)
     name = console.organisation.name
     return {
         language: office.say(

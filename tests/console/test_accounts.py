@@ -312,7 +312,7 @@ def test_roles_that_cannot_be_given(world: World, fields: dict[str, str], says: 
 def test_nobody_gives_themselves_a_role_or_switches_themselves_off(world: World) -> None:
     root = world.browser("root")
     root.get("/staff/root")
-    assert "by somebody else" in root.post("/staff/root/grant", {"role": "lead"}).text
+    assert "须由他人授予" in root.post("/staff/root/grant", {"role": "lead"}).text
     assert root.post("/staff/root/disable", {}).status == 400
     assert root.post("/staff/root/second", {}).status == 400
     assert root.get("/staff").status == 200

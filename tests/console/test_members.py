@@ -178,7 +178,7 @@ def test_a_phone_is_unlinked_and_linked(world: World) -> None:
     root = world.browser("root")
     root.get(f"/member/{other}")
     taken = root.post(f"/member/{other}/bind", {"number": "13800000077", "reason": "new number"})
-    assert "bound to somebody else" in taken.text
+    assert "已绑定他人" in taken.text
 
 
 def test_a_phone_of_somebody_else_cannot_be_named(world: World) -> None:

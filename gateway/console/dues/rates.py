@@ -14,7 +14,7 @@ from gateway.affairs.rates import Rates
 from gateway.affairs.sheets import SheetProblem
 from gateway.console.dues.assessment import Wages
 from gateway.console.dues.common import books, day, page, whole
-from gateway.console.dues.said import refusal
+from gateway.console.refusals import refusal
 from gateway.console.web import Answer, Content, Redirect, Refused, Route, Visit
 from gateway.core import audit
 

@@ -16,7 +16,7 @@ from gateway.affairs.ledger import Account, AccountKind
 from gateway.affairs.ledger import Refused as NotSo
 from gateway.affairs.reconciliation import Row, Summary
 from gateway.console.dues.common import books, day, page, whole
-from gateway.console.dues.said import refusal
+from gateway.console.refusals import refusal
 from gateway.console.web import Answer, Redirect, Refused, Route, Visit, identifier
 
 _DAYS = 60

@@ -12,8 +12,8 @@ from gateway.affairs.ledger import Refused as NotSo
 from gateway.affairs.receipts import Receipt
 from gateway.affairs.refunds import Refund, State
 from gateway.console.dues.common import books, page, whole
-from gateway.console.dues.said import refusal
 from gateway.console.forms import form_id, sent
+from gateway.console.refusals import refusal
 from gateway.console.web import Answer, Redirect, Refused, Route, Visit, identifier
 from gateway.core.tables.organisation import branch, member
 

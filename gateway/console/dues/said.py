@@ -1,10 +1,8 @@
-"""What the affairs say when they refuse, so that pages can say it in the reader's language."""
+"""What the affairs of money say when they refuse; `gateway.console.refusals` says it in the reader's language."""
 
 from __future__ import annotations
 
-from gateway.affairs.refusal import Refusal
 from gateway.console.language import N_
-from gateway.console.web import Visit
 
 SENTENCES = (
     N_("a batch has 1 to %(most)s vouchers, not %(count)s"),
@@ -106,11 +104,3 @@ STATES = (
     N_("settled"),
     N_("rejected"),
 )
-
-
-def refusal(visit: Visit, error: Exception) -> str:
-    """Why not, in the reader's language where we know the sentence."""
-    if not isinstance(error, Refusal):
-        return visit.gettext(str(error))
-    values = {name: visit.gettext(str(value)) if name == "state" else value for name, value in error.values.items()}
-    return visit.gettext(error.message, **values)

@@ -12,8 +12,8 @@ from gateway.affairs.payments import Surplus
 from gateway.affairs.receipts import Receipt
 from gateway.console.dues import pieces
 from gateway.console.dues.common import books, page, whole
-from gateway.console.dues.said import refusal
 from gateway.console.forms import form_id, sent
+from gateway.console.refusals import refusal
 from gateway.console.web import Answer, Redirect, Refused, Route, Visit, identifier
 
 

@@ -15,8 +15,8 @@ from gateway.affairs.ledger import Account, AccountKind
 from gateway.affairs.ledger import Refused as NotSo
 from gateway.affairs.wallet_rows import Row, State, Why
 from gateway.console.dues.common import books, page, whole
-from gateway.console.dues.said import refusal
 from gateway.console.forms import form_id, sent
+from gateway.console.refusals import refusal
 from gateway.console.web import Answer, Redirect, Refused, Route, Visit, identifier
 
 

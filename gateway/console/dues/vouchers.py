@@ -14,8 +14,8 @@ from gateway.affairs.vouchers import Printed
 from gateway.affairs.vouchers import Refused as NotSo
 from gateway.console.dues import pieces
 from gateway.console.dues.common import amount, page
-from gateway.console.dues.said import refusal
 from gateway.console.forms import form_id, sent
+from gateway.console.refusals import refusal
 from gateway.console.web import Answer, Redirect, Refused, Route, Visit
 from gateway.core.tables.organisation import branch
 from gateway.core.tables.vouchers import voucher_batch

@@ -14,8 +14,8 @@ from gateway.affairs.cases import Case
 from gateway.affairs.waivers import Waiver
 from gateway.console.dues import pieces
 from gateway.console.dues.common import amount, books, month, page, paths
-from gateway.console.dues.said import refusal
 from gateway.console.forms import form_id, sent
+from gateway.console.refusals import refusal
 from gateway.console.web import Answer, Redirect, Refused, Route, Visit, identifier
 from gateway.core import audit
 from gateway.core.tables.organisation import branch, member
