@@ -22,7 +22,7 @@ from twisted.python.failure import Failure
 from twisted.web.iweb import IRequest
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import Request, Site
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from werkzeug.formparser import MultiPartParser
 from werkzeug.http import parse_options_header
 
@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 
 LARGEST_FORM = 64 * 1024
 LARGEST_UPLOAD = 64 * 1024 * 1024
-UPLOADS = frozenset({b"/import", b"/dues/rates/file"})  # the only addresses that take a file
+_PARTS = 60  # of a form with a file
+UPLOADS = frozenset({b"/import", b"/dues/rates/file", b"/bulk/new"})  # the only addresses that take a file
 _FIELDS = 100
 _TOO_LARGE = b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 _HEADERS = {
@@ -358,8 +359,11 @@ def _uploaded(request: LimitedRequest) -> tuple[Fields, File | None]:
     if body is None or not boundary:
         return Fields(), None
     body.seek(0)
-    parser = MultiPartParser(max_form_memory_size=LARGEST_FORM, max_form_parts=20)
-    fields, files = parser.parse(body, boundary.encode("latin-1"), None)
+    parser = MultiPartParser(max_form_memory_size=LARGEST_FORM, max_form_parts=_PARTS)
+    try:
+        fields, files = parser.parse(body, boundary.encode("latin-1"), None)
+    except (RequestEntityTooLarge, ValueError):
+        raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE) from None
     found = files.get("file")
     file = File(name=found.filename or "", content=found.stream) if found is not None else None
     return Fields(values={name: fields.getlist(name) for name in fields}), file

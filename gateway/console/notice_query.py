@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from sqlalchemy import Connection, select
 
-from gateway.affairs import branches
+from gateway.affairs import branches, rate_files
 from gateway.affairs.notices import approval, drafts, groups, lists, progress, report, samples, topics
 from gateway.affairs.notices.approval import Estimate, Place
 from gateway.affairs.notices.drafts import Notice, Person, Refused, Wording
 from gateway.affairs.notices.groups import Group
+from gateway.affairs.notices.lists import Strange
 from gateway.affairs.notices.progress import Progress
 from gateway.affairs.notices.rules import rules
 from gateway.affairs.notices.samples import Sample
@@ -33,6 +35,7 @@ class Choices:
     groups: tuple[Group, ...]
     topics: tuple[Topic, ...]
     classes: tuple[str, ...]
+    labels: Mapping[str, Mapping[str, str]]  # of classes, by language, where the table of rates has any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +51,8 @@ class Shown:
     topic: Topic | None
     whom: tuple[str, ...]  # branches and groups by name
     listed: int  # lines of its list
+    strange: tuple[Strange, ...]  # that are nobody
+    names: Mapping[str, str]  # of members among its author and approvers
     price: int
     may_approve: bool  # this person is somebody else
 
@@ -56,15 +61,27 @@ def person(conn: Connection, who: Staff) -> Person:
     return Person(actor=who.actor, phone=conn.scalar(select(staff.c.phone).where(staff.c.id == who.id)))
 
 
+def names(conn: Connection, actors: Iterable[str]) -> dict[str, str]:
+    """The names of those among them who act as members, by phone."""
+    ids = {actor: int(actor[7:]) for actor in actors if actor.startswith("member:") and actor[7:].isdecimal()}
+    if not ids:
+        return {}
+    rows = conn.execute(select(member.c.id, member.c.name).where(member.c.id.in_(set(ids.values()))))
+    named = {row.id: row.name for row in rows}
+    return {actor: named[id_] for actor, id_ in ids.items() if named.get(id_)}
+
+
 def scope(who: Staff, permission: str) -> tuple[str, ...]:
     """The subtrees of a permission; "" is everywhere."""
     found = who.scope(permission)
     return ("",) if found is None else found
 
 
-def listing(conn: Connection, who: Staff, tab: str, before: int | None) -> tuple[Notice, ...]:
+def listing(conn: Connection, who: Staff, tab: str, before: int | None) -> tuple[tuple[Notice, ...], dict[str, str]]:
+    """One page and one more, and the names of members who wrote some of them."""
     states = {"open": OPEN, "waiting": (drafts.WAITING,), "over": OVER}[tab]
-    return drafts.listing(conn, states=states, within=scope(who, "notices"), before=before, limit=PAGE + 1)
+    found = drafts.listing(conn, states=states, within=scope(who, "notices"), before=before, limit=PAGE + 1)
+    return found, names(conn, (each.author for each in found))
 
 
 def find(conn: Connection, who: Staff, number: int, permission: str = "notices") -> Notice | None:
@@ -98,6 +115,8 @@ def shown(conn: Connection, place: Place, who: Staff, number: int, now: datetime
         topic=topics.get(conn, found.topic_id) if found.topic_id is not None else None,
         whom=_whom(conn, found),
         listed=lists.count(conn, found.id) if found.audience.listed else 0,
+        strange=lists.strange(conn, found.id) if found.state == drafts.DRAFT else (),
+        names=names(conn, [found.author, *(actor for actor, _, _ in agreed)]),
         price=rules(conn, now).price,
         may_approve=not theirs and not by.is_same(found.author, found.author_phone),
     )
@@ -134,7 +153,7 @@ def counted(conn: Connection, place: Place, who: Staff, number: int, now: dateti
         return None
 
 
-def choices(conn: Connection, who: Staff) -> Choices:
+def choices(conn: Connection, who: Staff, currency: str, today: date) -> Choices:
     paths = scope(who, "write notices")
     found: list[tuple[str, str]] = []
     for path in paths:
@@ -145,6 +164,7 @@ def choices(conn: Connection, who: Staff) -> Choices:
         groups=groups.listing(conn, None if "" in paths else paths),
         topics=topics.listing(conn),
         classes=tuple(classes),
+        labels={each.name: each.labels for each in rate_files.current(conn, currency, today).classes},
     )
 
 
@@ -161,10 +181,10 @@ def within(conn: Connection, who: Staff, code: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
-    """What became of a form: the notice, and of its list the lines that were nobody."""
+    """What became of a form: the notice, and whether this was the first time that the form came."""
 
     notice: Notice
-    strange: tuple[str, ...] = ()
+    fresh: bool = True
 
 
 def keep(
@@ -172,9 +192,7 @@ def keep(
     place: Place,
     who: Staff,
     said: Wording,
-    country: str,
     *,
-    lines: tuple[str, ...],
     listed: int | None,
     key: str,
     number: int | None,
@@ -186,21 +204,26 @@ def keep(
         known = drafts.by_key(conn, key)
         found = known or drafts.create(conn, place.new_id, said, by, now, request_key=key)
         if known is not None:
-            return Kept(notice=found)
+            return Kept(notice=found, fresh=False)
     else:
         there = find(conn, who, number, "write notices")
         if there is None:
             raise Refused("unknown", "there is no such notice")
         found = drafts.change(conn, there.id, said)
-    strange: tuple[str, ...] = ()
+        lists.forget_strange(conn, found.id)
+        if listed is None:  # its list was left out, or another comes in its place
+            lists.forget(conn, found.id)
     if listed is not None and listed != number:  # a copy brings the list of what it was copied from
         source = find(conn, who, listed, "write notices")
         if source is None:
             raise Refused("unknown", "there is no such notice")
         lists.copy(conn, source.id, found.id)
-    if lines:
-        strange = lists.append(conn, found.id, lines, country, said.audience.paths).strange
-    return Kept(notice=found, strange=strange)
+    return Kept(notice=found)
+
+
+def strange(conn: Connection, who: Staff, number: int) -> tuple[Strange, ...] | None:
+    found = find(conn, who, number, "write notices")
+    return None if found is None else lists.strange(conn, found.id)
 
 
 def told(conn: Connection, who: Staff, number: int, now: datetime) -> report.Report | None:

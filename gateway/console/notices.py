@@ -4,27 +4,33 @@ from __future__ import annotations
 
 import hmac
 import math
+from collections.abc import Sequence
 from datetime import date, datetime
 from http import HTTPStatus
 from typing import Any
 
-from gateway.affairs.notices import drafts, lists, topics, wording
+from twisted.internet.threads import deferToThread
+
+from gateway.affairs.notices import drafts, list_files, lists, topics, wording
 from gateway.affairs.notices.approval import Estimate
 from gateway.affairs.notices.audience import Audience
 from gateway.affairs.notices.drafts import Notice, Refused, Wording
+from gateway.affairs.notices.lists import Line
 from gateway.affairs.roles import ROLES
 from gateway.console import notice_query
 from gateway.console.language import LANGUAGES, N_
 from gateway.console.notice_query import PAGE, Choices
 from gateway.console.show import masked
+from gateway.console.staff_pages import today
 from gateway.console.web import Answer, Content, Page, Redirect, Route, Visit
 from gateway.console.web import Refused as NotHere
 from gateway.console.words import WORDS
 from gateway.core import text
+from gateway.core.database import Queue
 from gateway.core.model import Coding
 from gateway.core.text import TooLong
 from gateway.exports import tables
-from gateway.exports.cells import Column
+from gateway.exports.cells import Cell, Column
 from gateway.exports.tables import Watermark
 from gateway.notices import speed
 
@@ -64,12 +70,26 @@ PROBLEMS = {
     "day": N_("That is no day."),
     "start": N_("That is no time."),
     "topic": N_("There is no such topic, or it is closed."),
+    "workbook": N_("This is an Excel workbook. Save it as CSV and choose that file."),
+    "empty": N_("The file is empty."),
+    "many": N_("A list has at most a million lines."),
     "windows": N_("Days and hours are written 2,5 8-11."),
     "group": N_("A group has a code of letters and digits, a name, and members of your branches."),
     "rich": N_("It came from another system and is for more kinds of people than the form here can show."),
     "phone": N_("Your account has no phone number to send a test to."),
     "link": N_("No link takes this number at present."),
 }
+# Why a line of a list is nobody.
+STRANGE = {
+    "missing": N_("empty"),
+    "mangled": N_("the spreadsheet has rounded this number; format the column as text"),
+    "impossible": N_("neither a mobile number nor a member number"),
+    "landline": N_("a landline, which gets no SMS"),
+    "not_mobile": N_("not a mobile number"),
+    lists.ELSEWHERE: N_("of another branch than yours"),
+}
+_CHUNK = 500  # lines of a list in one work
+_SHOWN = 5  # lines that are nobody, on the page of the notice
 _HOURS = (1, 2, 4, 8, 12, 24, 48)
 
 
@@ -85,7 +105,7 @@ async def listing(visit: Visit) -> Answer:
         raise NotHere(HTTPStatus.NOT_FOUND)
     before = visit.query("before")
     cursor = int(before) if before.isascii() and before.isdecimal() and len(before) < 10 else None
-    rows = await visit.console.database.read(notice_query.listing, visit.who, tab, cursor)
+    rows, names = await visit.console.database.read(notice_query.listing, visit.who, tab, cursor)
     more = len(rows) > PAGE
     rows = rows[:PAGE]
     return Page(
@@ -93,6 +113,7 @@ async def listing(visit: Visit) -> Answer:
         {
             "tab": tab,
             "rows": rows,
+            "names": names,
             "here_url": f"/bulk?tab={tab}" if tab != "open" else "/bulk",
             "older": f"/bulk?tab={tab}&before={rows[-1].number}" if more else "",
             "first": cursor is None,
@@ -135,7 +156,9 @@ def _fits(audience: Audience, own: tuple[str, ...]) -> bool:
 
 
 async def _form(visit: Visit, values: dict[str, str], *, edited: int | None, problem: str = "") -> Page:
-    choices = await visit.console.database.read(notice_query.choices, visit.who)
+    choices = await visit.console.database.read(
+        notice_query.choices, visit.who, visit.console.organisation.currency, today(visit)
+    )
     return Page(
         "bulk_new.html",
         {
@@ -161,7 +184,7 @@ def _pairs(visit: Visit, choices: Choices) -> dict[str, list[tuple[str, str]]]:
         "language_pairs": list(LANGUAGES.items()),
         "group_pairs": [(str(group.id), f"{group.code} {group.name}") for group in choices.groups],
         "topic_pairs": [(str(topic.id), f"{topic.number} {topic.name(language)}") for topic in choices.topics],
-        "class_pairs": [(name, name) for name in choices.classes],
+        "class_pairs": [(name, choices.labels.get(name, {}).get(language, name)) for name in choices.classes],
         "hour_pairs": [(str(hours), visit.ngettext("%(num)s hour", "%(num)s hours", hours)) for hours in _HOURS],
     }
 
@@ -330,10 +353,12 @@ async def keep(visit: Visit) -> Answer:
     """Keep the form as a draft; sent twice, it is one."""
     console, values = visit.console, _typed(visit)
     edited = _number(visit.form("edited")) if visit.form("edited") else None
+    values["listed"] = values["listed"] or ("file" if visit.file is not None and visit.file.name else "")
     id_ = visit.form("form").partition(".")[0]
     if not id_.isdecimal() or not hmac.compare_digest(_form_id(visit, int(id_)).encode(), visit.form("form").encode()):
         raise NotHere(HTTPStatus.BAD_REQUEST)
     try:
+        listed = await _listed(visit, values["list"])
         said = await _said(visit, values)
         kept = await console.database.run(
             lambda conn: notice_query.keep(
@@ -341,18 +366,38 @@ async def keep(visit: Visit) -> Answer:
                 console.place,
                 visit.who,
                 said,
-                console.organisation.country,
-                lines=tuple(lists.split(values["list"])),
-                listed=_number(values["listed"]) if values["listed"] else None,
+                listed=_number(values["listed"]) if values["listed"] not in ("", "file") else None,
                 key=f"form:{id_}",
                 number=edited,
                 now=visit.now,
             )
         )
     except Refused as refused:
+        values["listed"] = values["listed"].removesuffix("file")
         return await _form(visit, values, edited=edited, problem=problem_words(visit, refused))
-    strange = f"?strange={len(kept.strange)}" if kept.strange else ""
-    return Redirect(f"/bulk/{kept.notice.number}{strange}")
+    if kept.fresh:
+        await _append(visit, kept.notice, listed)
+    return Redirect(f"/bulk/{kept.notice.number}")
+
+
+async def _listed(visit: Visit, pasted: str) -> list[Line]:
+    """The lines of the form and of the file that came with it."""
+    found = lists.lines_of(pasted)
+    if visit.file is not None and visit.file.name:
+        octets = await deferToThread(visit.file.content.read)
+        found += await deferToThread(list_files.read, octets)
+    return found
+
+
+async def _append(visit: Visit, made: Notice, listed: Sequence[Line]) -> None:
+    """Find out who is meant, in short works: a long list keeps nobody's answer waiting."""
+    console = visit.console
+    for at in range(0, len(listed), _CHUNK):
+        some = listed[at : at + _CHUNK]
+        country, paths = console.organisation.country, made.audience.paths
+        read = await console.database.run(lists.append, made.id, some, country, paths, queue=Queue.BACKGROUND)
+        if read.wrong:
+            await console.database.run(lists.keep_strange, made.id, read.wrong, queue=Queue.BACKGROUND)
 
 
 def _form_id(visit: Visit, id_: int) -> str:
@@ -372,7 +417,6 @@ async def page(visit: Visit, number: int, *, problem: str = "") -> Answer:
     found = await console.database.read(notice_query.shown, console.place, visit.who, number, visit.now)
     if found is None:
         raise NotHere(HTTPStatus.NOT_FOUND)
-    strange = visit.query("strange")
     return Page(
         "bulk_standing.html" if visit.fragment else "bulk_one.html",
         {
@@ -382,7 +426,8 @@ async def page(visit: Visit, number: int, *, problem: str = "") -> Answer:
             "cannot": visit.gettext(PROBLEMS.get(found.problem, PROBLEMS["state"])) if found.problem else "",
             "problem": visit.gettext(PROBLEMS[problem]) if problem in PROBLEMS else "",
             "same": problem == "same",
-            "strange": int(strange) if strange.isdecimal() and len(strange) < 4 else 0,
+            "strange": found.strange[:_SHOWN],
+            "why": {name: visit.gettext(words) for name, words in STRANGE.items()},
             "tested": bool(visit.query("tested")),
             "may_approve": found.may_approve and visit.who.may("approve notices"),
             "in_flight": sum(link.window for link in console.board if link.window > 0),
@@ -416,6 +461,22 @@ async def unreached(visit: Visit) -> Answer:
     return Content(body, "text/csv; charset=utf-8", headers={"Content-Disposition": name})
 
 
+async def row_report(visit: Visit) -> Answer:
+    """The lines of a draft's list that are nobody, to be mended in a spreadsheet."""
+    number = _number(visit.path["number"])
+    found = await visit.console.database.read(notice_query.strange, visit.who, number)
+    if found is None:
+        raise NotHere(HTTPStatus.NOT_FOUND)
+    head = [visit.gettext(word) for word in (N_("Line"), N_("Written there"), N_("Reason"))]
+    rows: list[list[Cell]] = [
+        [each.number, each.said, visit.gettext(STRANGE.get(each.why, each.why))] for each in found
+    ]
+    mark = Watermark(what=f"D{number}", who=visit.who.name, at=visit.now.astimezone(visit.console.zone))
+    body = b"".join(tables.csv_rows([Column(title=word) for word in head], rows, mark))
+    name = f'attachment; filename="D{number}-list.csv"'
+    return Content(body, "text/csv; charset=utf-8", headers={"Content-Disposition": name})
+
+
 def _number(written: str) -> int:
     """A notice's number as an address has it, with its D or without."""
     digits = written.removeprefix("D")
@@ -431,5 +492,6 @@ ROUTES = (
     Route(rule="/bulk/measure", handler=measure, post=True, may="write notices"),
     Route(rule="/bulk/<number>", handler=one, may="notices"),
     Route(rule="/bulk/<number>/report", handler=told, may="notices"),
+    Route(rule="/bulk/<number>/list.csv", handler=row_report, may="write notices"),
     Route(rule="/bulk/<number>/unreached.csv", handler=unreached, may="notices"),
 )

@@ -287,7 +287,7 @@ def _row(
 ) -> tuple[str, ...]:
     amount = random.choice(("3.00", "3.00", "5.00", "10.00")) if random else "5.00"
     paid_to = dues.show_month(dues.following(month, -behind))
-    return member_no, phone, branch, name, language, "full", amount, "2019-07-01", paid_to
+    return member_no, phone, branch, name, language, "voluntary", amount, "2019-07-01", paid_to
 
 
 def _appoint(conn: Connection, new_id: Callable[[], int], now: datetime, today: date) -> None:

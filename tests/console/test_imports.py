@@ -90,7 +90,7 @@ def test_what_the_columns_mean_is_the_persons_word(world: World) -> None:
     path = uploaded(root, "branches", "甲,乙,丙\n5399,新支部,53\n")
     root.get(path)
     root.post(f"{path}/check", {})
-    assert "there is no column code" in ended(root, path).text
+    assert "没有 code 列" in ended(root, path).text
     root.post(f"{path}/check", {"column-0": "code", "column-1": "name", "column-2": "parent_code"})
     ended(root, path)
     root.post(f"{path}/apply", {})

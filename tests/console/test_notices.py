@@ -16,10 +16,10 @@ from gateway.affairs.notices.drafts import Notice
 from gateway.core.engines import engine
 from gateway.core.tables.everything import METADATA
 from gateway.core.tables.messages import message
-from gateway.core.tables.notices import notice, notice_list
+from gateway.core.tables.notices import notice, notice_list, notice_strange
 from gateway.core.tables.organisation import branch, member, number
 from gateway.core.tables.staff import audit, staff
-from tests.console.served import PHONE, Browser, Served, people, staff_member
+from tests.console.served import PHONE, Browser, Response, Served, people, staff_member
 
 PAST = datetime.now(UTC) - timedelta(days=2)
 ACTOR = "+8613800000099"
@@ -79,6 +79,13 @@ def approve(browser: Browser, at: str) -> None:
     found = re.search(r'name="submitted" value="([^"]+)"', browser.get(at).body)
     assert found is not None
     browser.post(f"{at}/approve", {"submitted": found[1]})
+def upload(browser: Browser, content: bytes, *, title: str = "名单", **values: str) -> Response:
+    """Fill in the composer with a list as a file, as a browser without scripts sends it."""
+    page = browser.get("/bulk/new")
+    found = re.search(r'name="form" value="([^"]+)"', page.body)
+    assert found is not None, page.text
+    fields = {"csrf": browser.csrf, "form": found[1], "text_zh": f"名单通知{title}", "title": title, **values}
+    return browser.upload("/bulk/new", fields, content, name="list.csv")
 
 
 def the(served: Served, address: str) -> Notice:
@@ -199,7 +206,6 @@ def test_others_have_no_business_here(served: Served, name: str) -> None:
 def test_a_list_is_read_and_strangers_are_told(served: Served) -> None:
     author = served.browser("wen")
     at = write(author, "名单通知", list=f"{PHONE}\r\nC0001\r\nnobody\r\nC0001")
-    assert at.endswith("?strange=1")
     page = author.get(at)
     assert "1 行查无此人" in page.text
     found = the(served, at)
@@ -317,3 +323,72 @@ def test_topics_and_groups(served: Served) -> None:
     secretary.get("/groups")
     answer = secretary.post("/groups", {"code": "flood", "members": "C0003"})
     assert answer.status == 400
+
+
+SHEET = "姓名,手机\n甲,13900000001\n乙,1.39E+10\n丙,+86 139 0000 0002\n丁,087112345678\n戊,Z9999\n"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "gb18030"])
+def test_a_list_comes_as_a_file_and_what_is_nobody_is_reported(served: Served, encoding: str) -> None:
+    author = served.browser("wen")
+    answer = upload(author, SHEET.encode(encoding), title=f"名单 {encoding}")
+    assert answer.status == 303, answer.text
+    at = str(answer.headers["Location"])
+    assert the(served, at).audience.listed
+    page = author.get(at)
+    assert "名单中有 3 行查无此人" in page.text
+    assert "第 3 行： 1.39E+10 – 表格把号码变成了科学计数，请把该列设为文本" in page.text
+    assert "第 6 行： Z9999 – 既不是手机号，也不是成员号" in page.text
+    sheet = author.get(f"{at}/list.csv")
+    assert sheet.headers["Content-Type"] == "text/csv; charset=utf-8"
+    assert "5,087112345678,座机，收不到短信" in sheet.body
+    assert served.browser("pi").get(f"{at}/list.csv").status == 403
+    listed = served.run(lambda conn: conn.scalars(select(notice_list.c.number).order_by(notice_list.c.line)).all())
+    assert listed[-2:] == ["+8613900000001", "+8613900000002"]
+    assert author.post(f"{at}/submit", {"repeat": "1"}).status == 303
+    assert served.run(lambda conn: conn.scalar(select(func.count()).select_from(notice_strange))) == 0
+
+
+def test_another_list_takes_the_place_of_the_first_and_no_list_is_lost_by_a_change(served: Served) -> None:
+    author = served.browser("wen")
+    at = str(upload(author, b"13900000001\n13900000002\n", title="first").headers["Location"])
+    made = the(served, at)
+
+    def listed() -> list[str | None]:
+        mine = select(notice_list.c.number).where(notice_list.c.notice_id == made.id).order_by(notice_list.c.line)
+        return served.run(lambda conn: list(conn.scalars(mine)))
+
+    author.get(f"/bulk/new?edit={made.number}")
+    write(author, "名单通知", edited=str(made.number), listed=str(made.number), title="kept")
+    assert listed() == ["+8613900000001", "+8613900000002"]
+    upload(author, b"13900000003\n", edited=str(made.number), title="other")
+    assert listed() == ["+8613900000003"]
+
+
+def test_a_file_that_is_no_list_is_refused_and_what_was_typed_stays(served: Served) -> None:
+    answer = upload(served.browser("wen"), b"PK\x03\x04 a workbook", title="月底")
+    assert answer.status == 400
+    assert "请另存为CSV" in answer.text
+    assert "月底" in answer.body
+    assert "名单通知" in answer.body
+
+
+def test_a_form_sent_twice_with_a_file_is_one_list(served: Served) -> None:
+    author = served.browser("wen")
+    page = author.get("/bulk/new")
+    found = re.search(r'name="form" value="([^"]+)"', page.body)
+    assert found is not None
+    fields = {"csrf": author.csrf, "form": found[1], "text_zh": "两次", "title": "两次"}
+    first, second = (author.upload("/bulk/new", fields, b"13900000001\n") for _ in range(2))
+    assert first.headers["Location"] == second.headers["Location"]
+    made = the(served, str(first.headers["Location"]))
+    count = select(func.count()).where(notice_list.c.notice_id == made.id)
+    assert served.run(lambda conn: conn.scalar(count)) == 1
+
+
+def test_names_stand_where_people_read(served: Served) -> None:
+    author = served.browser("wen")
+    at = write(author, "谁写的")
+    assert "staff:" not in author.get(at).body
+    assert re.search(r"起草.{0,60}wen|wen", author.get(at).text)
+    assert "staff:" not in author.get("/bulk").body

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, func, insert, or_, select, update
 
 from gateway.affairs.dues import month_of
-from gateway.affairs.notices import audience, drafts, hours, topics, wording
+from gateway.affairs.notices import audience, drafts, hours, lists, topics, wording
 from gateway.affairs.notices.audience import Funnel, Moment
 from gateway.affairs.notices.drafts import DRAFT, SCHEDULED, WAITING, Notice, Person, Refused
 from gateway.affairs.notices.rules import Rules, rules
@@ -145,6 +145,7 @@ def submit(
         .values(state=WAITING, submitted=now, needed=counted.needed, funnel=counted.funnel.written())
     )
     found = drafts.get(conn, found.id)
+    lists.forget_strange(conn, found.id)
     drafts.note(conn, place.new_id, found, by, "submitted", now)
     wake(conn, drafts.TOPIC)
     return schedule(conn, place, found, now) if counted.needed == 0 else found

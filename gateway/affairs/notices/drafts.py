@@ -10,11 +10,11 @@ from typing import Any
 import orjson
 from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
 
-from gateway.affairs.notices import audience, wording
+from gateway.affairs.notices import audience, lists, wording
 from gateway.affairs.notices.audience import Audience, Funnel
 from gateway.core import audit
 from gateway.core.database import wake
-from gateway.core.tables.notices import notice, notice_list
+from gateway.core.tables.notices import notice
 
 TOPIC = "notices"  # what is woken when something about notices is new
 FIRST_NUMBER = 101
@@ -202,7 +202,7 @@ def sketch(said: Wording, by: Person, now: datetime) -> Notice:
 
 def forget(conn: Connection, found: Notice) -> None:
     """Throw a draft away that came to nothing; only a draft."""
-    conn.execute(delete(notice_list).where(notice_list.c.notice_id == found.id))
+    lists.forget(conn, found.id)
     conn.execute(delete(notice).where(notice.c.id == found.id, notice.c.state == DRAFT))
     wake(conn, TOPIC)
 

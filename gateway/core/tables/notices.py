@@ -97,6 +97,17 @@ notice_list = Table(
     sqlite_with_rowid=False,
 )
 
+# Lines of a list that nobody could be found for, until the notice is submitted: whoever wrote it mends them.
+notice_strange = Table(
+    "notice_strange",
+    METADATA,
+    Column("notice_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("line", Integer, primary_key=True, autoincrement=False),
+    Column("said", Text, nullable=False),
+    Column("why", Text, nullable=False),  # of phone.Reason, or one of lists'
+    sqlite_with_rowid=False,
+)
+
 topic = Table(
     "topic",
     METADATA,
