@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from sqlalchemy import Connection
 
-from commands import privacy
+from commands import privacy, shown
 from commands.office import office
 from commands.registry import Command, Kind, Parameter
+from gateway.affairs import clocks
 from gateway.core.model import LogClass, Reply, Request
 
 MOST = 300  # characters
@@ -15,7 +16,11 @@ MOST = 300  # characters
 def ask(conn: Connection, request: Request) -> Reply:
     at = office(request)
     case = at.open_case(conn, request, privacy.blank(request.arguments["question"]))
-    return at.reply(request, "ask.received", case=case.id, case_no=case.case_no)
+    due = clocks.promised(conn, at.zone, case.kind, request.now)
+    if due is None:
+        return at.reply(request, "ask.received", case=case.id, case_no=case.case_no)
+    time = shown.moment(due.astimezone(at.zone), request.language)
+    return at.reply(request, "ask.promised", case=case.id, case_no=case.case_no, time=time)
 
 
 ASK = Command(

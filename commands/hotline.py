@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from functools import wraps
 
 from sqlalchemy import Connection
@@ -20,7 +21,7 @@ from gateway.core.text import segments, signed
 STAFF = frozenset({"agent", "lead", "secretary"})
 CALL_KIND = "call"
 MOST = 300  # characters of an answer by SMS
-_RATE = "64"
+RATE = "64"
 
 # --- 76: call me ------------------------------------------------------------------------------------------------------
 
@@ -31,8 +32,7 @@ def call(conn: Connection, request: Request) -> Reply:
         if known.kind == CALL_KIND and known.state == cases.OPEN:
             return at.reply(request, "call.again", case=known.id, case_no=known.case_no)
     case = at.open_case(conn, request, at.texts("call.asked", request.language), kind=CALL_KIND)
-    hours = clocks.office_hours(conn, at.zone, request.now)
-    due = hours.after(request.now, clocks.minutes(conn, CALL_KIND, request.now))
+    due = clocks.promised(conn, at.zone, CALL_KIND, request.now)
     if due is None:
         return at.reply(request, "call.received", case=case.id, case_no=case.case_no)
     time = shown.moment(due.astimezone(at.zone), request.language)
@@ -103,8 +103,8 @@ def done(conn: Connection, request: Request, case: Case) -> Reply:
     reason = privacy.blank(request.arguments.get("text") or "")
     cases.close(conn, at.new_id, case.id, staff_id=None, author=_actor(request), reason=reason, now=request.now)
     _noted(conn, request, "close", case, reason or None)
-    if _RATE in at.registry:
-        _ask_to_rate(conn, at, request, case)
+    link = replies.link_of(conn, case) or request.link
+    ask_to_rate(conn, at, case, link=link, actor=_actor(request), now=request.now)
     return at.reply(request, "done.closed", case=case.id, case_no=case.case_no)
 
 
@@ -124,13 +124,14 @@ def forward(conn: Connection, request: Request, case: Case) -> Reply:
     return at.reply(request, "forward.forwarded", case=case.id, case_no=case.case_no, branch=branch)
 
 
-def _ask_to_rate(conn: Connection, at: Office, request: Request, case: Case) -> None:
-    text = signed(
-        at.say("done.rate", case.language, None, case_no=case.case_no), at.organisation.signature_for(case.language)
-    )
-    link = replies.link_of(conn, case) or request.link
+def ask_to_rate(conn: Connection, at: Office, case: Case, *, link: str, actor: str, now: datetime) -> None:
+    """When staff close a case, by SMS or in the console, as long as command 64 is there to do it with."""
+    if RATE not in at.registry:
+        return
+    said = at.say("done.rate", case.language, None, case_no=case.case_no)
+    text = signed(said, at.organisation.signature_for(case.language))
     outbound = Outbound(id=at.new_id(), to=case.number, text=text, link=link, lane=Lane.NOTICE, case=case.id)
-    messages.queue(conn, [outbound], request.now, actor=_actor(request))
+    messages.queue(conn, [outbound], now, actor=actor)
 
 
 def _actor(request: Request) -> str:

@@ -312,6 +312,12 @@ def close(
     _change(conn, case_id, now, state=CLOSED, closed=now, claimed_by=None, claimed_until=None)
 
 
+def file(conn: Connection, case_id: int, topic: str | None) -> None:
+    """Put a case under a topic, or under none."""
+    conn.execute(update(hotline_case).where(hotline_case.c.id == case_id).values(topic=topic))
+    wake(conn, TOPIC)
+
+
 def reopen(conn: Connection, case_id: int, now: datetime) -> None:
     """Put a case back into the queue, at most seven days after it was closed."""
     case = _existing(conn, case_id)

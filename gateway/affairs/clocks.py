@@ -35,6 +35,11 @@ def minutes(conn: Connection, kind: str, now: datetime) -> int:
     return found
 
 
+def promised(conn: Connection, zone: ZoneInfo, kind: str, now: datetime) -> datetime | None:
+    """By when a case of this kind that comes now is seen to; None when the office does not open again."""
+    return office_hours(conn, zone, now).after(now, minutes(conn, kind, now))
+
+
 def wind(conn: Connection, zone: ZoneInfo, now: datetime) -> int:
     """Set the clocks of cases that have none; how many."""
     waiting = conn.execute(

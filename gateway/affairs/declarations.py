@@ -408,6 +408,14 @@ ALARMS = (
 
 ANSWERS = (
     Setting(
+        name="answers.topics",
+        kind=Kind.WORDS,
+        default=(),
+        most=40,
+        zh="咨询的主题，供答复台归类和筛选，如 医保, 低保；常用答复的主题自动在内",
+        en="topics to file questions under and filter by, as in health, pension; those of canned answers count too",
+    ),
+    Setting(
         name="canned.*",
         kind=Kind.TEXT,
         default="",

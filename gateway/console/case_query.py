@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, func, literal, select
 
+from config.model import LANGUAGES
 from gateway.affairs import cases, settings, writing
 from gateway.affairs.cases import Case, Entry, Waiting
 from gateway.console import reveal
@@ -22,6 +23,7 @@ from gateway.core.tables.staff import case_entry, hotline_case, staff
 PAGE = 50
 MOST = 100  # cases counted for the bar
 SEARCHED = 20_000  # entries looked through by a search
+NO_TOPIC = "-"  # in an address: those that nobody has filed
 TABS = ("open", "mine", "late", "calls", "answered", "closed")
 _COLUMNS = tuple(hotline_case.c[name] for name in Case._fields)
 _LAST_QUESTION = (
@@ -57,6 +59,7 @@ class Thread:
     unit: str | None  # that it was forwarded to
     merged_into: str | None  # number of the case that has all of it now
     canned: Mapping[str, Mapping[str, str]]  # answers by topic and title, in the member's language
+    topics: tuple[str, ...]  # it may be filed under
     opted_out: bool
     others: tuple[Case, ...]  # cases of the same number
     revealed: bool
@@ -71,8 +74,10 @@ def open_for(conn: Connection, person: Staff) -> int:
     return conn.execute(select(func.count()).select_from(some.limit(MOST).subquery())).scalar_one()
 
 
-def page(conn: Connection, person: Staff, tab: str, after: int | None, now: datetime) -> tuple[Waiting, ...]:
-    """One page of a tab and one more: open ones the oldest first, others the newest first."""
+def page(
+    conn: Connection, person: Staff, tab: str, after: int | None, now: datetime, *, topic: str = ""
+) -> tuple[Waiting, ...]:
+    """One page of a tab and one more: open ones the oldest first, others the newest first; of a topic, or of all."""
     query = (
         select(*_COLUMNS, _LAST_QUESTION, staff.c.name)
         .outerjoin_from(hotline_case, staff, staff.c.id == hotline_case.c.claimed_by)
@@ -87,6 +92,8 @@ def page(conn: Connection, person: Staff, tab: str, after: int | None, now: date
         query = query.where(hotline_case.c.state == cases.OPEN, hotline_case.c.kind == "call")
     else:
         query = query.where(hotline_case.c.state == tab)
+    if topic:
+        query = query.where(hotline_case.c.topic.is_(None) if topic == NO_TOPIC else hotline_case.c.topic == topic)
     # Ids are ordered by time, and "opened" within a state is what the index knows.
     if tab in ("open", "mine", "late", "calls"):
         query = query.order_by(hotline_case.c.opened, hotline_case.c.id)
@@ -100,10 +107,19 @@ def page(conn: Connection, person: Staff, tab: str, after: int | None, now: date
 Listed = tuple[tuple[Waiting, ...], dict[str, str]]
 
 
-def listed(conn: Connection, person: Staff, tab: str, after: int | None, now: datetime) -> Listed:
-    """A page of a tab, and the names of the branches in it."""
-    rows = page(conn, person, tab, after, now)
-    return rows, _names(conn, rows)
+def listed(
+    conn: Connection, person: Staff, tab: str, after: int | None, now: datetime, topic: str = ""
+) -> tuple[tuple[Waiting, ...], dict[str, str], tuple[str, ...]]:
+    """A page of a tab, the names of the branches in it, and the topics there are."""
+    rows = page(conn, person, tab, after, now, topic=topic)
+    return rows, _names(conn, rows), topics(conn, now)
+
+
+def topics(conn: Connection, now: datetime) -> tuple[str, ...]:
+    """What the organisation files questions under, then the topics of canned answers in any language."""
+    chosen: tuple[str, ...] = settings.value(conn, "answers.topics", now)
+    kept = (name for language in LANGUAGES for name in settings.family(conn, f"canned.{language}.", now))
+    return tuple(dict.fromkeys([*chosen, *filter(None, (name.rpartition("/")[0] for name in kept))]))
 
 
 def sought(conn: Connection, person: Staff, words: str) -> Listed:
@@ -185,6 +201,7 @@ def thread(conn: Connection, person: Staff, case_no: str, now: datetime) -> Thre
         unit=branch_name(conn, case.unit_path),
         merged_into=conn.execute(select(hotline_case.c.case_no).where(hotline_case.c.id == case.merged_into)).scalar(),
         canned=canned(conn, case.language, now),
+        topics=tuple(dict.fromkeys([*filter(None, [case.topic]), *topics(conn, now)])),
         opted_out=bool(conn.execute(select(number.c.opted_out).where(number.c.number == case.number)).scalar()),
         others=tuple(found for found in others if person.reaches("case", found.path)),
         revealed=reveal.revealed(conn, person.actor, reveal.about(case.member_id, case.number), now),

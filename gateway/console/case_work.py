@@ -8,10 +8,12 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from commands import hotline
+from commands.office import Office
 from gateway.affairs import branches, cases, consent, replies, writing
 from gateway.affairs.cases import Case
 from gateway.console import reveal
-from gateway.console.case_query import find
+from gateway.console.case_query import canned, find, topics
 from gateway.console.permissions import Staff
 from gateway.core import audit
 
@@ -40,6 +42,8 @@ def answer(conn: Connection, new_id: NewId, person: Staff, answering: Answering,
     """
     case = _own(conn, person, answering.case_no)
     writing.done(conn, case.id, person.id)
+    if case.topic is None and (topic := _topic(conn, case, answering.said, now)):
+        cases.file(conn, case.id, topic)
     return replies.send(
         conn,
         new_id,
@@ -52,6 +56,28 @@ def answer(conn: Connection, new_id: NewId, person: Staff, answering: Answering,
         staff_id=person.id,
         now=now,
     )
+
+
+def _topic(conn: Connection, case: Case, said: str, now: datetime) -> str | None:
+    """The topic of the canned answer that was used, and perhaps added to."""
+    return next(
+        (
+            topic
+            for topic, texts in canned(conn, case.language, now).items()
+            for text in texts.values()
+            if topic and text in said
+        ),
+        None,
+    )
+
+
+def file(conn: Connection, new_id: NewId, person: Staff, case_no: str, topic: str, now: datetime) -> None:
+    """Put it under one of the organisation's topics, or under none."""
+    case = _own(conn, person, case_no)
+    if topic and topic not in topics(conn, now):
+        raise cases.Refused(f"there is no topic {topic}")
+    cases.file(conn, case.id, topic or None)
+    _note(conn, new_id, person, "file", case, now, topic)
 
 
 def claim(conn: Connection, new_id: NewId, person: Staff, case_no: str, now: datetime) -> bool:
@@ -84,10 +110,15 @@ def note(conn: Connection, new_id: NewId, person: Staff, case_no: str, text: str
     cases.note(conn, new_id, _own(conn, person, case_no).id, staff_id=person.id, text=text, now=now)
 
 
-def close(conn: Connection, new_id: NewId, person: Staff, case_no: str, reason: str, now: datetime) -> None:
+def close(
+    conn: Connection, at: Office, person: Staff, case_no: str, reason: str, link: str | None, now: datetime
+) -> None:
+    """End it; whose question was answered is asked to rate it, as when staff close it by SMS."""
     case = _own(conn, person, case_no)
-    cases.close(conn, new_id, case.id, staff_id=person.id, reason=reason, now=now)
-    _note(conn, new_id, person, "close", case, now, reason)
+    cases.close(conn, at.new_id, case.id, staff_id=person.id, reason=reason, now=now)
+    _note(conn, at.new_id, person, "close", case, now, reason)
+    if link is not None and case.answered is not None:
+        hotline.ask_to_rate(conn, at, case, link=link, actor=person.actor, now=now)
 
 
 def reopen(conn: Connection, new_id: NewId, person: Staff, case_no: str, now: datetime) -> None:

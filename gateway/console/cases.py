@@ -5,11 +5,16 @@ from __future__ import annotations
 import hmac
 import unicodedata
 from http import HTTPStatus
+from urllib.parse import urlencode
 
+from sqlalchemy import Connection
+
+from commands import chosen, hotline
+from gateway.affairs import settings
 from gateway.affairs.cases import LEASE, REOPEN
 from gateway.affairs.cases import Refused as NotNow
 from gateway.console import case_query, case_work, reveal
-from gateway.console.case_query import PAGE, TABS, Thread
+from gateway.console.case_query import NO_TOPIC, PAGE, TABS, Thread
 from gateway.console.case_work import Answering, NoUnit
 from gateway.console.noting import noted
 from gateway.console.web import Answer, Page, Redirect, Refused, Route, Visit, identifier
@@ -28,10 +33,12 @@ async def queue(visit: Visit) -> Answer:
     tab = visit.query("tab", TABS[0])
     if tab not in TABS:
         raise Refused(HTTPStatus.NOT_FOUND)
-    after = visit.query("after")
-    rows, names = await visit.console.database.read(
-        case_query.listed, visit.who, tab, identifier(after), visit.now
-    )  # fmt: skip
+    after, topic = visit.query("after"), visit.query("topic")[:60]
+    rows, names, topics = await visit.console.database.read(
+        case_query.listed, visit.who, tab, identifier(after), visit.now, topic
+    )
+    narrowed = {"topic": topic} if topic else {}
+    here = narrowed if tab == TABS[0] else {"tab": tab} | narrowed
     more = len(rows) > PAGE
     rows = rows[:PAGE]
     return Page(
@@ -40,10 +47,13 @@ async def queue(visit: Visit) -> Answer:
             "tab": tab,
             "rows": rows,
             "names": names,
-            "here_url": "/queue" if tab == TABS[0] else f"/queue?tab={tab}",
-            "next_url": f"/queue?tab={tab}&after={rows[-1].case.id}" if more else None,
+            "here_url": f"/queue?{urlencode(here)}" if here else "/queue",
+            "next_url": f"/queue?{urlencode(here | {'after': str(rows[-1].case.id)})}" if more else None,
             "first": not after,
             "sought": "",
+            "topic": topic,
+            "topics": topics,
+            "no_topic": NO_TOPIC,
         },
     )
 
@@ -62,6 +72,9 @@ async def _found(visit: Visit, words: str) -> Answer:
         "next_url": None,
         "first": False,
         "sought": words,
+        "topic": "",
+        "topics": (),
+        "no_topic": NO_TOPIC,
     }
     return Page("queue.html", values)
 
@@ -94,6 +107,7 @@ def _page(visit: Visit, found: Thread, *, problem: str = "", draft: str | None =
             "may_take_over": visit.who.reaches("take over", case.path),
             "may_reopen": case.closed is not None and case.closed > visit.now - REOPEN,
             "writing": found.writing,
+            "asks_to_rate": hotline.RATE in visit.console.commands and case.answered is not None,
             "minutes": int(LEASE.total_seconds() // 60),
             "signature": visit.console.organisation.signature_for(case.language),
             "longest": LONGEST,
@@ -186,11 +200,32 @@ async def note(visit: Visit) -> Answer:
 
 async def close(visit: Visit) -> Answer:
     number, reason = visit.path["number"], visit.form("reason")[: reveal.MOST]
+    console = visit.console
+    found = await console.database.read(case_query.thread, visit.who, number, visit.now)
+    link = choose(console.board, found.case.number, found.link) if found is not None else None
     try:
-        await visit.console.database.run(case_work.close, visit.console.ids, visit.who, number, reason, visit.now)
+        await console.database.run(_close, visit, number, reason, link)
     except NotNow:
         return Redirect(f"/case/{number}?problem=claimed")
     return Redirect("/queue")
+
+
+def _close(conn: Connection, visit: Visit, number: str, reason: str, link: str | None) -> None:
+    console = visit.console
+    choice = chosen.chosen(settings.snapshot(conn), visit.now)
+    office = chosen.office(console.organisation, console.keys, console.ids, choice)
+    case_work.close(conn, office, visit.who, number, reason, link, visit.now)
+
+
+async def file(visit: Visit) -> Answer:
+    number, console = visit.path["number"], visit.console
+    try:
+        await console.database.run(
+            case_work.file, console.ids, visit.who, number, visit.form("topic")[:60], visit.now
+        )  # fmt: skip
+    except NotNow:
+        raise Refused(HTTPStatus.NOT_FOUND) from None
+    return Redirect(f"/case/{number}")
 
 
 async def reopen(visit: Visit) -> Answer:
@@ -274,6 +309,7 @@ ROUTES = (
     Route(rule="/case/<number>/claim", handler=claim, post=True, may="answer"),
     Route(rule="/case/<number>/release", handler=release, post=True, may="answer"),
     Route(rule="/case/<number>/note", handler=note, post=True, may="answer"),
+    Route(rule="/case/<number>/topic", handler=file, post=True, may="answer"),
     Route(rule="/case/<number>/close", handler=close, post=True, may="answer"),
     Route(rule="/case/<number>/reopen", handler=reopen, post=True, may="answer"),
     Route(rule="/case/<number>/forward", handler=forward, post=True, may="answer"),

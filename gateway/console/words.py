@@ -173,6 +173,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "open": N_("open"),
         "reveal": N_("reveal"),
         "answer": N_("answer"),
+        "file": N_("file"),
         "forward": N_("forward"),
         "merge": N_("merge"),
         "reopen": N_("reopen"),

@@ -329,7 +329,7 @@ def test_a_sentence_with_stop_is_asked_back(member: Phone) -> None:
 def test_a_question_in_one_line(member: Phone) -> None:
     text = member.says("问 水费怎么交？我的卡是6222021234567890128") or ""
     case = cases.of_number(member.conn, NUMBER)[0]
-    assert text == f"问题已收，号{case.case_no}。工作人员会用短信答复。勿发身份证号和密码"
+    assert text == f"问题已收，号{case.case_no}，8/18 11:00前短信答复。勿发身份证号和密码"
     assert (member.last.command, member.last.log_class, member.last.log_text) == ("71", LogClass.D, None)
     assert member.last.case == case.id
     entry = cases.entries(member.conn, case.id)[0]

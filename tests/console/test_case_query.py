@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
+from commands.office import Office
+from commands.registry import Registry
 from gateway.affairs import cases
 from gateway.console import board, case_query, case_work
 from gateway.console.case_work import Answering
 from gateway.console.permissions import Grant, Staff
 from gateway.core.ids import Ids
+from gateway.core.tables.messages import message
+from tests.commands.people import an_office
 from tests.console.served import PHONE, asked, logged, people, sent_part, staff_member
 
 
@@ -121,3 +126,25 @@ def test_what_waits_for_its_time_waits_too(conn: Connection, ids: Ids) -> None:
     found = board.queues(conn, ["mobile", "village"])["mobile"]
     assert [(row.lane, row.count) for row in found] == [(1, 2), (2, 1)]
     assert [row.oldest for row in found] == [first, first + timedelta(minutes=9)]
+
+
+def test_whose_question_was_answered_is_asked_to_rate_it_when_staff_close_it(conn: Connection, ids: Ids) -> None:
+    """As by 结, and only where members have the command 64 to do it with."""
+    member, now = people(conn, ids), datetime.now(UTC)
+    clerk = person(staff_id(conn, ids))
+    bare = an_office()
+    rate = replace(bare.registry["76"], code="64", name="rate", words={"zh": ("评价",)})
+    office = replace(bare, registry=Registry([*bare.registry, rate]), new_id=ids)
+
+    def closed(at: Office, *, answered: bool) -> list[str]:
+        case = asked(conn, ids, member, "水费怎么交")
+        if answered:
+            cases.answer(conn, ids, case.id, staff_id=clerk.id, text="每月10日", message_id=None, now=now)
+        case_work.close(conn, at, clerk, case.case_no, "答复过了", "mobile", now)
+        query = select(message.c.text).where(message.c.case_id == case.id, message.c.direction == "out")
+        return [str(text).removeprefix("【安河组织】") for text in conn.scalars(query)]
+
+    [said] = closed(office, answered=True)
+    assert "已办结。请评价：回64加件号和1到5分" in said
+    assert closed(office, answered=False) == []
+    assert closed(replace(bare, new_id=ids), answered=True) == []

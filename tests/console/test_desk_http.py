@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -382,3 +383,39 @@ def test_an_alarm_is_seen_to_by_one_person(fresh: World) -> None:
     page = zhao.get("/alarms").text
     assert "目前一切正常" in page
     assert "叫了运营商" in page
+
+
+# --- topics ---------------------------------------------------------------------------------------------------------
+
+
+def test_questions_are_filed_and_the_queue_is_narrowed_by_topic(fresh: World) -> None:
+    now = datetime.now(UTC)
+    fresh.run(lambda conn: settings.change(conn, fresh.ids, "answers.topics", ("医保", "低保"), actor="t", now=now))
+    health, other = fresh.asked("医保卡丢了", fresh.member), fresh.asked("别的事", None)
+    li = fresh.browser("li")
+    opened(li, health)
+    assert li.post(f"/case/{health.case_no}/topic", {"topic": "医保"}).status == 303
+    assert case_now(fresh, health).topic == "医保"
+    assert li.post(f"/case/{health.case_no}/topic", {"topic": "没有"}).status == 404
+    only = li.get("/queue?topic=%E5%8C%BB%E4%BF%9D").body
+    assert health.case_no in only
+    assert other.case_no not in only
+    rest = li.get("/queue?topic=-").body
+    assert other.case_no in rest
+    assert health.case_no not in rest
+    assert "file" in fresh.actions()
+    assert li.post(f"/case/{health.case_no}/topic", {"topic": ""}).status == 303
+    assert case_now(fresh, health).topic is None
+
+
+def test_a_canned_answer_files_its_case(fresh: World) -> None:
+    now = datetime.now(UTC)
+    said = "带身份证到村点。"
+    fresh.run(lambda conn: settings.change(conn, fresh.ids, "canned.zh.医保/补卡", said, actor="t", now=now))
+    case = fresh.asked("医保卡丢了", fresh.member)
+    li = fresh.browser("li")
+    page = opened(li, case)
+    form = re.search(r'name="form" value="([^"]+)"', page.body)
+    assert form is not None
+    assert li.post(f"/case/{case.case_no}/answer", {"form": form[1], "text": f"您好，{said}"}).status == 303
+    assert case_now(fresh, case).topic == "医保"
