@@ -115,7 +115,7 @@ def _enrolment(visit: Visit, secret: bytes, *, refused: bool = False) -> Page:
     address = second_factor.address(secret, console.organisation.name, visit.who.name)
     until = int((visit.now + _ENROLS_WITHIN).timestamp())
     sealed = console.keys.seal(_PURPOSE, f"{visit.who.id} {until} ".encode() + secret)
-    drawn = segno.make(address, error="m", micro=False).svg_inline(scale=5, dark="#000", light="#fff")
+    drawn = segno.make(address, error="m", micro=False).svg_inline(omitsize=True, dark="#000", light="#fff")
     values = {
         "qr": Markup(drawn),  # made here, of squares only
         "written": " ".join(_fours(second_factor.written(secret))),

@@ -178,6 +178,11 @@ def test_a_member_pays_from_the_wallet_in_a_pop_up(
     expect(page.locator("#lcd")).to_contain_text("3 mobile wallet")
     sent(page, "3")
     expect(page.locator("#lcd")).to_contain_text("PIN 1234")
+    screen, button = page.locator("#lcd").bounding_box(), page.locator("#lcd [data-fill='1234']").bounding_box()
+    assert screen is not None
+    assert button is not None
+    assert button["y"] + button["height"] <= screen["y"] + screen["height"], "the button is cut"
+    assert page.locator("#lcd .lcd-text").evaluate("here => here.scrollHeight <= here.clientHeight")
     pictured(page, "wallet")
     page.locator("#lcd [data-fill='1234']").click()
     page.locator("button.send").click()

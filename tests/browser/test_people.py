@@ -39,6 +39,11 @@ def test_a_second_factor_is_set_up_and_asked_for(opened: Opened, complaints: lis
     page.click(".who a.name")
     page.goto("/account/second")
     expect(page.locator(".qr svg")).to_be_visible()
+    inside, drawn = page.locator(".qr svg path").last.bounding_box(), page.locator(".qr svg").bounding_box()
+    assert inside is not None
+    assert drawn is not None
+    assert inside["x"] + inside["width"] <= drawn["x"] + drawn["width"], "a part of the code is cut"
+    assert inside["width"] > 0.7 * drawn["width"]
     page.click("summary")
     secret = page.locator("details code").inner_text()
     page.fill("[name=code]", code(secret))

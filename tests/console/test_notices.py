@@ -341,7 +341,7 @@ def test_a_list_comes_as_a_file_and_what_is_nobody_is_reported(served: Served, e
     assert "第 6 行： Z9999 – 既不是手机号，也不是成员号" in page.text
     sheet = author.get(f"{at}/list.csv")
     assert sheet.headers["Content-Type"] == "text/csv; charset=utf-8"
-    assert "5,087112345678,座机，收不到短信" in sheet.body
+    assert '"5","087112345678","座机，收不到短信"' in sheet.body
     assert served.browser("pi").get(f"{at}/list.csv").status == 403
     listed = served.run(lambda conn: conn.scalars(select(notice_list.c.number).order_by(notice_list.c.line)).all())
     assert listed[-2:] == ["+8613900000001", "+8613900000002"]
