@@ -145,6 +145,17 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert anchor in anchors, anchor
 
 
+def test_every_picture_is_small_and_shown() -> None:
+    shown = {
+        found
+        for page in (ROOT / "README.md", *DOCS.glob("*.md"))
+        for found in re.findall(r"images/([\w-]+\.png)", page.read_text("utf-8"))
+    }
+    assert {path.name for path in (DOCS / "images").iterdir()} == shown
+    for name in shown:
+        assert (DOCS / "images" / name).stat().st_size < 150_000, name
+
+
 def test_the_version_is_that_of_the_package() -> None:
     from importlib.metadata import version
 

@@ -20,11 +20,13 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 from twisted.application.service import Service
+from twisted.internet.defer import Deferred
+from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.web.resource import Resource
 from twisted.web.server import Site
@@ -74,6 +76,7 @@ from gateway.core.keys import Keys
 from gateway.core.tasks import Tasks
 from gateway.links import Board
 
+T = TypeVar("T")
 TOPICS = ("messages", "cases", "links", "exports", "notices", "alarms")
 _ROUTES = (
     *signin.ROUTES,
@@ -214,6 +217,10 @@ class Console(Service):
         self.session_cookie = self._front.session_cookie
         self.language_cookie = self._front.language_cookie
         self._subscriptions: list[Callable[[], None]] = []
+
+    def thread(self, work: Callable[..., T], *further: Any) -> Deferred[T]:
+        """Do what would keep the reactor waiting: files, large forms."""
+        return deferToThreadPool(self.reactor, self.reactor.getThreadPool(), work, *further)
 
     def site(self) -> Site:
         return front.site(self.resource)

@@ -16,7 +16,6 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 from klein import Klein
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.threads import deferToThread
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.iweb import IRequest
@@ -150,7 +149,7 @@ class Front:
                 await console.database.run(sessions.touch, session, now)
         form, file = _form(request), None
         if getattr(request, "upload", b"") and found is not None:
-            form, file = await deferToThread(_uploaded, cast("LimitedRequest", request))
+            form, file = await console.thread(_uploaded, cast("LimitedRequest", request))
         return Visit(
             console=console,
             request=request,

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection
-from twisted.internet.threads import deferToThread
 
 from gateway.affairs.notices.drafts import Refused as NoNotice
 from gateway.affairs.sheets import SheetProblem, guessed, titles_of
@@ -54,7 +53,7 @@ async def upload(visit: Visit) -> Answer:
     job_id = visit.console.ids()
     await files.keep(job_id, visit.file.content)
     try:
-        encoding, titles = await deferToThread(titles_of, files.path(job_id))
+        encoding, titles = await visit.console.thread(titles_of, files.path(job_id))
     except SheetProblem as problem:
         files.path(job_id).unlink()
         return await _listing(visit, refusal(visit, problem))
@@ -95,7 +94,7 @@ async def _one(visit: Visit, problem: str = "") -> Answer:
     values = {
         "job": job,
         "columns": COLUMNS[job.what],
-        "sample": await deferToThread(_sample, files.path(job.id), job.chosen.get("encoding")),
+        "sample": await visit.console.thread(_sample, files.path(job.id), job.chosen.get("encoding")),
         "encodings": ENCODINGS,
         "may_undo": job.may_undo(visit.now),
         "letters": files.codes(job.id).exists(),
@@ -194,7 +193,7 @@ async def report(visit: Visit) -> Answer:
     path = files.report(job.id)
     if not path.exists():
         raise Refused(HTTPStatus.NOT_FOUND)
-    octets = await deferToThread(path.read_bytes)
+    octets = await visit.console.thread(path.read_bytes)
     headers = {"Content-Disposition": f'attachment; filename="import-{job.id}.csv"'}
     return Content(octets, "text/csv; charset=utf-8", headers=headers)
 
@@ -206,7 +205,7 @@ async def letters(visit: Visit) -> Answer:
     if not path.exists():
         raise Refused(HTTPStatus.NOT_FOUND)
     await console.database.run(_printed, visit, job)
-    found = await deferToThread(_letters, path, console.zone)
+    found = await console.thread(_letters, path, console.zone)
     paper = house(console.organisation, console.sms_to)
     at = visit.now.astimezone(console.zone)
     language = console.organisation.language

@@ -9,8 +9,6 @@ from datetime import date, datetime
 from http import HTTPStatus
 from typing import Any
 
-from twisted.internet.threads import deferToThread
-
 from gateway.affairs.notices import drafts, list_files, lists, topics, wording
 from gateway.affairs.notices.approval import Estimate
 from gateway.affairs.notices.audience import Audience
@@ -384,8 +382,8 @@ async def _listed(visit: Visit, pasted: str) -> list[Line]:
     """The lines of the form and of the file that came with it."""
     found = lists.lines_of(pasted)
     if visit.file is not None and visit.file.name:
-        octets = await deferToThread(visit.file.content.read)
-        found += await deferToThread(list_files.read, octets)
+        octets = await visit.console.thread(visit.file.content.read)
+        found += await visit.console.thread(list_files.read, octets)
     return found
 
 
