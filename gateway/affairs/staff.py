@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, select, update
 
-from gateway.core.tables.organisation import number
 from gateway.affairs.refusal import Refusal
+from gateway.core.tables.organisation import number
 from gateway.core.tables.staff import sign_in_link, staff, staff_session
 
 

@@ -51,6 +51,7 @@ SENTENCES = (
     N_("%(name)s is a list with commas between"),
     N_("%(name)s holds %(most)s at most"),
     N_("%(name)s holds days, as in 2026-10-01 or 2026-10-01/2026-10-07"),
+    N_("%(name)s holds prefixes with how many a day, as in +86, +882=0, +=200"),
     # commands, words and texts of one's own
     N_("there is no command %(code)s"),
     N_("%(code)s %(word)s cannot be switched off"),

@@ -61,6 +61,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "staff": N_("Staff"),
         "notices": N_("Bulk notices"),
         "exports": N_("Exports"),
+        "destinations": N_("Destinations"),
         "alarms": N_("Alarms"),
         "cash": N_("Cash"),
         "dues": N_("Dues"),
