@@ -15,8 +15,8 @@ from gateway.affairs.claims import Claim
 from gateway.affairs.ledger import Refused as NotSo
 from gateway.affairs.remittances import Remittance
 from gateway.console.dues.common import books, day, page, paths
-from gateway.console.dues.said import refusal
 from gateway.console.forms import form_id, sent
+from gateway.console.refusals import refusal
 from gateway.console.web import Answer, Redirect, Refused, Route, Visit, identifier
 from gateway.core.tables.organisation import member
 
