@@ -6,6 +6,7 @@ The money is in transit from the treasurer's Y to the word of finance.
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 
 from sqlalchemy import Connection
 
@@ -88,9 +89,9 @@ def missing(conn: Connection, request: Request) -> Reply:
     return _settled(conn, at, request, settled, "remit.missing", "remit.told_missing")
 
 
-def told(conn: Connection, at: Office, request: Request, found: Remittance, key: str) -> tuple[Told, ...]:
+def told(conn: Connection, at: Office, found: Remittance, key: str, now: datetime) -> tuple[Told, ...]:
     """What the treasurer hears of it; a page that settles one says the same."""
-    treasurer = cash.phone(conn, found.treasurer_id, at.today(request.now))
+    treasurer = cash.phone(conn, found.treasurer_id, at.today(now))
     if treasurer is None:
         return ()
     amount = at.money(found.amount, treasurer.language or at.organisation.language)
@@ -104,7 +105,7 @@ def _settled(
         return at.error(request, "E04")
     amount = at.money(found.amount, request.language)
     reply = at.reply(request, key, amount=amount, remittance=found.number)
-    return replace(reply, told=told(conn, at, request, found, told_key))
+    return replace(reply, told=told(conn, at, found, told_key, request.now))
 
 
 def _on_its_way(conn: Connection, at: Office, request: Request) -> Remittance | None:

@@ -31,8 +31,10 @@ from twisted.logger import Logger
 from twisted.web.resource import Resource
 from twisted.web.server import Site
 
-from commands import voice
+from commands import chosen, voice
+from commands.office import Office
 from config.model import Organisation
+from gateway.affairs import settings
 from gateway.console import (
     account,
     audit_pages,
@@ -221,6 +223,11 @@ class Console(Service):
     def thread(self, work: Callable[..., T], *further: Any) -> Deferred[T]:
         """Do what would keep the reactor waiting: files, large forms."""
         return deferToThreadPool(self.reactor, self.reactor.getThreadPool(), work, *further)
+
+    def office(self, conn: Connection, now: datetime) -> Office:
+        """The commands and texts as the organisation has them, for pages that say what a command would."""
+        choice = chosen.chosen(settings.snapshot(conn), now)
+        return chosen.office(self.organisation, self.keys, self.ids, choice)
 
     def site(self) -> Site:
         return front.site(self.resource)

@@ -9,8 +9,7 @@ from urllib.parse import urlencode
 
 from sqlalchemy import Connection
 
-from commands import chosen, hotline
-from gateway.affairs import settings
+from commands import hotline
 from gateway.affairs.cases import LEASE, REOPEN
 from gateway.affairs.cases import Refused as NotNow
 from gateway.console import case_query, case_work, reveal
@@ -211,9 +210,7 @@ async def close(visit: Visit) -> Answer:
 
 
 def _close(conn: Connection, visit: Visit, number: str, reason: str, link: str | None) -> None:
-    console = visit.console
-    choice = chosen.chosen(settings.snapshot(conn), visit.now)
-    office = chosen.office(console.organisation, console.keys, console.ids, choice)
+    office = visit.console.office(conn, visit.now)
     case_work.close(conn, office, visit.who, number, reason, link, visit.now)
 
 

@@ -9,10 +9,8 @@ from collections.abc import Mapping
 
 from sqlalchemy import Connection, select
 
-from commands import chosen
 from commands.texts import Named
 from config.model import LANGUAGES
-from gateway.affairs import settings
 from gateway.affairs.notices import approval, drafts, lists
 from gateway.affairs.notices.approval import Estimate
 from gateway.affairs.notices.audience import Audience
@@ -78,8 +76,7 @@ def _submit(conn: Connection, visit: Visit, job_id: int, made: Notice, counted: 
 def _texts(conn: Connection, visit: Visit) -> Mapping[str, str]:
     """As the organisation has them; every piece names only what a stranger may use."""
     console = visit.console
-    choice = chosen.chosen(settings.snapshot(conn), visit.now)
-    office = chosen.office(console.organisation, console.keys, console.ids, choice)
+    office = console.office(conn, visit.now)
     if _NOT_MINE not in office.registry:
         raise Refused("the command %(code)s is switched off: who is not meant could not say so", code=_NOT_MINE)
     name = console.organisation.name

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
+from functools import partial
 from http import HTTPStatus
 from typing import NamedTuple
 
 from sqlalchemy import Connection, select
 
+from commands import remit
+from gateway import telling
 from gateway.affairs import cashdays, claims, remittances
 from gateway.affairs.cashdays import Day
 from gateway.affairs.claims import Claim
@@ -19,6 +22,7 @@ from gateway.console.forms import form_id, sent
 from gateway.console.refusals import refusal
 from gateway.console.web import Answer, Redirect, Refused, Route, Visit, identifier
 from gateway.core.tables.organisation import member
+from gateway.routing import choose
 
 _WAITING = ("second", "open", "unconfirmed")
 _DISPUTED = timedelta(days=30)  # shown for so long
@@ -125,7 +129,12 @@ async def settle(visit: Visit) -> Answer:
 
 def _settle(conn: Connection, visit: Visit, number: str, arrived: bool) -> None:
     settled = remittances.arrived if arrived else remittances.returned
-    settled(conn, books(visit), number, by=visit.who.actor, now=visit.now)
+    found = settled(conn, books(visit), number, by=visit.who.actor, now=visit.now)
+    if found is not None:
+        key = "remit.told_arrived" if arrived else "remit.told_missing"
+        office = visit.console.office(conn, visit.now)
+        told = remit.told(conn, office, found, key, visit.now)
+        telling.tell(conn, office, partial(choose, visit.console.board), told, visit.now, actor=visit.who.actor)
 
 
 ROUTES = (
