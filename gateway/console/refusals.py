@@ -18,6 +18,7 @@ SENTENCES = (
     N_("this phone is not locked"),
     N_("this phone is not this member's any more"),
     N_("there is no such thing to do"),
+    N_("this member has a role; an administrator gives them another phone"),
     N_("this member is beyond the reach of your role"),
     N_("there is no role %(name)s; roles are %(known)s"),
     N_("a role belongs to one member or to one staff account"),

@@ -125,7 +125,7 @@ class Assessment:
             await deferToThread(_write, handle, wages.octets)
             return await deferToThread(Reader, replace(job, file=path), table)
         except SheetProblem as problem:
-            raise SheetProblem(str(problem).replace(str(path), wages.name)) from None
+            raise SheetProblem(wages.name, problem.message, **problem.values) from None
 
     def stop(self) -> Deferred[object]:
         return self._tasks.stop()
