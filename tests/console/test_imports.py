@@ -112,7 +112,9 @@ def test_invitations_instead_of_phones(world: World) -> None:
     assert "invitations printed" in world.actions()
 
 
-@pytest.mark.parametrize(("content", "says"), [(b"", "文件是空的"), (b"PK\x03\x04", "Excel工作簿"), (b"\n\n", "文件是空的")])
+@pytest.mark.parametrize(
+    ("content", "says"), [(b"", "文件是空的"), (b"PK\x03\x04", "Excel工作簿"), (b"\n\n", "文件是空的")]
+)
 def test_what_is_no_table_is_said_at_once(world: World, content: bytes, says: str) -> None:
     answer = send(world.browser("root"), "members", content)
     assert answer.status == 400
