@@ -79,6 +79,8 @@ def approve(browser: Browser, at: str) -> None:
     found = re.search(r'name="submitted" value="([^"]+)"', browser.get(at).body)
     assert found is not None
     browser.post(f"{at}/approve", {"submitted": found[1]})
+
+
 def upload(browser: Browser, content: bytes, *, title: str = "名单", **values: str) -> Response:
     """Fill in the composer with a list as a file, as a browser without scripts sends it."""
     page = browser.get("/bulk/new")
