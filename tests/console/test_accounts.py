@@ -293,10 +293,10 @@ def test_an_account_from_its_making_to_its_end(world: World) -> None:
 @pytest.mark.parametrize(
     ("fields", "says"),
     [
-        ({"role": "auditor"}, "two people"),
-        ({"role": "king"}, "no role king"),
-        ({"role": "agent", "branch": "99"}, "no branch 99"),
-        ({"role": "agent", "until": "2020-01-01"}, "is over"),
+        ({"role": "auditor"}, "不能由同一人担任"),
+        ({"role": "king"}, "没有角色 king"),
+        ({"role": "agent", "branch": "99"}, "没有编号为 99 的支部"),
+        ({"role": "agent", "until": "2020-01-01"}, "已过"),
         ({"role": "agent", "until": "soon"}, ""),
     ],
 )
