@@ -188,6 +188,7 @@ def faults(page: Page) -> list[str]:
     ]
 
 
+@pytest.mark.timeout(900)  # some hundred pages are looked through
 @pytest.mark.parametrize("locale", ["zh-CN", "en-GB"])
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_axe_finds_nothing_on_any_page(opened: Opened, filled: dict[str, str], locale: str, dark: bool) -> None:
