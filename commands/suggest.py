@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-# Single characters are enough to compare sounds; the phrases would cost 40 MB and half a second.
-os.environ.setdefault("PYPINYIN_NO_PHRASES", "true")
-
-from pypinyin import lazy_pinyin
+from commands.sounds import lazy_pinyin
 
 if TYPE_CHECKING:
     from commands.registry import Word

@@ -13,8 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pypinyin import lazy_pinyin
-
+from commands.sounds import lazy_pinyin
 from gateway.affairs.refusal import Refusal
 from gateway.core.text import fits_gsm7
 

@@ -12,6 +12,7 @@ PERIOD = 600.0  # seconds
 REPLIES, SAME, ERRORS = 20, 5, 3  # what we ship; the organisation may set others
 _REMEMBERED = 100  # replies to one number
 _MOST = 200_000  # numbers remembered in one period
+_Kept = int | tuple[int, ...]  # most are answered once, and 100,000 tuples of one are 5 MB
 
 
 class Verdict(Enum):
@@ -24,16 +25,14 @@ class Limits:
     """Replies of this and the last period, by number. `judge` only looks; `count` after the commit."""
 
     def __init__(self) -> None:
-        self._now: dict[str, tuple[int, ...]] = {}
-        self._before: dict[str, tuple[int, ...]] = {}
+        self._now: dict[str, _Kept] = {}
+        self._before: dict[str, _Kept] = {}
         self._turned = 0.0
         self.most = (REPLIES, SAME, ERRORS)
 
     def judge(self, number: str, text: str, *, error: bool, now: float) -> Verdict:
         """What may be answered. An entry packs the second, the kind and the text."""
-        seen = [
-            entry for entry in (*self._before.get(number, ()), *self._now.get(number, ())) if _at(entry) > now - PERIOD
-        ]
+        seen = [entry for entry in self._seen(number) if _at(entry) > now - PERIOD]
         if not seen:
             return Verdict.SEND
         replies = len(seen)
@@ -48,14 +47,23 @@ class Limits:
 
     def unknowns(self, number: str, now: float) -> int:
         """How many texts of this number were not understood lately."""
-        seen = (*self._before.get(number, ()), *self._now.get(number, ()))
-        return sum(_is_unknown(entry) and _at(entry) > now - PERIOD for entry in seen)
+        return sum(_is_unknown(entry) and _at(entry) > now - PERIOD for entry in self._seen(number))
 
     def count(self, number: str, text: str, *, error: bool, unknown: bool = False, now: float) -> None:
         if now - self._turned > PERIOD or len(self._now) > _MOST:
             self._before, self._now, self._turned = self._now, {}, now
         entry = int(now) << 34 | int(unknown) << 33 | int(error) << 32 | _hash(text)
-        self._now[number] = (*self._now.get(number, ()), entry)[-_REMEMBERED:]
+        known = self._now.get(number)
+        self._now[number] = entry if known is None else (*_entries(known), entry)[-_REMEMBERED:]
+
+    def _seen(self, number: str) -> tuple[int, ...]:
+        return (*_entries(self._before.get(number)), *_entries(self._now.get(number)))
+
+
+def _entries(kept: _Kept | None) -> tuple[int, ...]:
+    if kept is None:
+        return ()
+    return kept if isinstance(kept, tuple) else (kept,)
 
 
 def _hash(text: str) -> int:
