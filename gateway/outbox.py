@@ -346,17 +346,18 @@ class Outbox:
     def _write_ready(self) -> bool:
         """The operator has answered: what stands ready goes, unless something more urgent is in hand or just came.
         Whether anything went."""
-        free, written = self._slots(self._recording + len(self._answers)), self.written
-        while self._ready and free > 0 and self.ready and not self._woken:
+        free, bulk = self._slots(self._recording + len(self._answers)), self._bulk_slots()
+        urgent = min((lane for lane in Lane if self._held[lane]), default=len(Lane))
+        going: list[Part] = []
+        while self._ready and len(going) < free and self.ready and not self._woken:
             part = self._ready[0]
-            if any(self._held[lane] for lane in Lane if lane < part.lane):
+            if urgent < part.lane or (part.lane is Lane.BULK and bulk <= 0):
                 break
-            if part.lane is Lane.BULK and self._bulk_slots() <= 0:
-                break
-            free -= 1
-            self._taken()
-            self.write((part,))
-        return self.written > written
+            bulk -= part.lane is Lane.BULK
+            going.append(self._taken())
+        if going:
+            self.write(going)
+        return bool(going)
 
     def _taken(self) -> Part:
         """The first that stands ready, which the file then forgets."""
