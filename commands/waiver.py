@@ -20,19 +20,7 @@ def ask(conn: Connection, request: Request) -> Reply:
     assert member is not None, "17 is for members"
     if (case := cases.open_of(conn, member.id, KIND)) is not None:
         return at.reply(request, "waiver.sent", case_no=case.case_no, case=case.id)
-    case = cases.open(
-        conn,
-        at.new_id,
-        at.keys,
-        number=request.number,
-        member=member,
-        language=request.language,
-        text=at.texts("waiver.case", request.language),
-        message_id=request.message or None,
-        now=request.now,
-        kind=KIND,
-        digit=1,
-    )
+    case = at.open_case(conn, request, at.texts("waiver.case", request.language), kind=KIND, digit=1)
     tail = shown.tail(member.member_no)
     officers = cash.officers(conn, member.branch_path, (cash.SECRETARY,), at.today(request.now), without=(member.id,))
     told = tuple(at.tell(each, "waiver.branch", case_no=case.case_no, tail=tail, case=case.id) for each in officers[:1])
