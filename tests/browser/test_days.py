@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from gateway.affairs.roles import ROLES
 from gateway.demo.organisation import STAFF
+from tests.browser.test_desk import Keys
 from tests.demo.test_cash import AUDITOR, TREASURER, Ear
 from tests.demo.test_demo import CHEN, GRACE, LI, Visit
 from tests.reactors import running
@@ -146,6 +147,28 @@ def test_the_day_of_publisher_and_approver(signed_in: SignedIn, visit: Visit, co
     visit.answer(LI, "22")
     page.goto(f"{address}/report")
     expect(page.locator("dl.stats")).to_contain_text(re.compile(r"已确认\s*1\b|回执\s*1\b"))
+    assert complaints == []
+
+
+def test_a_notice_reaches_the_phone_by_keyboard_alone(signed_in: SignedIn, visit: Visit, complaints: list[str]) -> None:
+    """Eight keys of two people between the list and the handset; the text is not counted."""
+    phone = Ear(visit, GRACE)
+    page, other = signed_in("publisher"), signed_in("approver")
+    page.goto("/bulk")
+    keys, theirs = Keys(page), Keys(other)
+    keys.press("n")
+    page.wait_for_url("**/bulk/new")
+    keys.text("周六修渠，带铁锹")
+    keys.press("Control+Enter")
+    page.wait_for_url(re.compile(r"/bulk/\d+$"))
+    keys.press("a", "Enter")
+    expect(page.locator(".head .state").first).to_have_text("待审批")
+    other.goto("/bulk?tab=waiting")
+    theirs.press("j", "Enter")
+    other.wait_for_url(re.compile(r"/bulk/\d+$"))
+    theirs.press("a", "Enter")
+    assert "周六修渠" in phone.hears()
+    assert keys.pressed + theirs.pressed <= 8
     assert complaints == []
 
 

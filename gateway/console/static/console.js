@@ -156,12 +156,13 @@
     else if (event.key === "/") {
       var search = document.querySelector("[data-search]");
       if (search) { search.focus(); search.select(); event.preventDefault(); }
-    } else if (event.key === "a" || event.key === "n" || event.key === "c") {
-      var field = document.querySelector("[data-key='" + event.key + "']");
-      if (field) {
-        var folded = field.closest("details");
+    } else if (/^[a-z]$/.test(event.key)) {
+      // A link is followed at once; a button only gets the focus: Enter is what does it.
+      var wanted = document.querySelector("[data-key='" + event.key + "']");
+      if (wanted) {
+        var folded = wanted.closest("details");
         if (folded) folded.open = true;
-        field.focus();
+        if (wanted.tagName === "A") wanted.click(); else wanted.focus();
         event.preventDefault();
       }
     } else if (event.key === "Escape") { select(null); }
