@@ -375,7 +375,8 @@ def import_(config: Path, kind: str, file: Path, dry_run: bool, invite: bool, re
     """Import a register from CSV, in UTF-8 or GB18030.
 
     branches: code,name,parent_code. members: member_no,phone,branch_code,name,language,dues_class,monthly_amount and,
-    if wanted, joined,paid_to. The row report says what became of every row that is not plainly imported.
+    if wanted, joined,paid_to. The row report says what became of every row, as a code and as a sentence in the
+    organisation's language.
     """
     from gateway.cli import importing
 

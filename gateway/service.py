@@ -15,7 +15,6 @@ from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.task import deferLater
-from twisted.internet.threads import deferToThread
 from twisted.logger import Logger
 
 from commands import chosen, voice
@@ -329,14 +328,11 @@ class Muster:
             *self._deskwork.jobs(),
             background(self.database, "forget requests", 3600.0, intake.forget, lambda: self.now() - _KEPT),
             background(self.database, "forget imports", 600.0, forget_imports, self.now),
-            Job("old imports", 3600.0, self._sweep_imports),
+            Job("old imports", 3600.0, self.importer.sweep),
             Job("settings", 1.0, self._decide),
             Job("alarms", 10.0, self._alarms.look),
             Job("mail", 10.0, self._mailer.look),
         ]
-
-    async def _sweep_imports(self) -> int:
-        return await deferToThread(self.importer.sweep)
 
     async def _decide(self) -> int:
         """Let what was decided since, here or by another process, take effect; what is dated ahead as well."""

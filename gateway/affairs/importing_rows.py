@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import islice
 from typing import NamedTuple, TypeVar
@@ -12,6 +12,7 @@ from typing import NamedTuple, TypeVar
 T = TypeVar("T")
 
 CHUNK = 500  # rows in a transaction: some 20 ms, so that a gateway at work beside it is not kept waiting
+EXAMPLES = 50  # rows that a page shows; the report has all
 
 
 class Outcome(StrEnum):
@@ -43,6 +44,8 @@ class Counts:
     without_phone: int = 0
     invited: int = 0
     ignored: tuple[str, ...] = ()  # columns that mean nothing to us
+    reasons: Mapping[str, int] = field(default_factory=dict)  # rows by reason code, the most frequent first
+    examples: tuple[Result, ...] = ()  # the first rows that have a reason
 
 
 class Tally:
@@ -50,6 +53,8 @@ class Tally:
 
     def __init__(self) -> None:
         self._outcomes: Counter[Outcome] = Counter()
+        self._reasons: Counter[str] = Counter()
+        self._examples: list[Result] = []
         self.bound = self.invited = self._without_phone = 0
 
     @property
@@ -59,6 +64,10 @@ class Tally:
     def add(self, results: Iterable[Result]) -> None:
         for result in results:
             self._outcomes[result.outcome] += 1
+            if result.reason:
+                self._reasons[result.reason] += 1
+                if len(self._examples) < EXAMPLES:
+                    self._examples.append(result)
             self._without_phone += result.outcome is not Outcome.ERROR and result.reason.startswith("phone:")
 
     def counts(self, ignored: tuple[str, ...]) -> Counts:
@@ -72,6 +81,8 @@ class Tally:
             without_phone=self._without_phone,
             invited=self.invited,
             ignored=ignored,
+            reasons=dict(self._reasons.most_common()),
+            examples=tuple(self._examples),
         )
 
 

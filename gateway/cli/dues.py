@@ -19,6 +19,7 @@ from gateway.affairs.books import Books
 from gateway.affairs.sheets import private_file
 from gateway.cli.opening import ACTOR, closing_engine, ids, opened
 from gateway.cli.problems import Problem
+from gateway.console import row_reports
 from gateway.core import audit, upgrade
 from gateway.core.keys import Keys
 
@@ -88,6 +89,10 @@ def assess(config: Path, year: int, file: Path | None, *, dry_run: bool, report:
         f"{counts.unchanged:,} unchanged, {counts.errors:,} not assessed"
         + (" (a dry run: nothing was changed)" if dry_run else "")
     )
+    gettext = row_reports.console_reader(gateway.organisation.language)
+    row_reports.explain_in_place(report, gettext, row_reports.ASSESSED)
+    for code, rows in counts.reasons.items():
+        click.echo(f"{rows:>7,} {row_reports.reason(gettext, code)}")
     if counts.ignored:
         click.echo(f"columns that mean nothing here: {', '.join(counts.ignored)}")
     click.echo(f"the row report: {report}")

@@ -17,6 +17,7 @@ from gateway.affairs.importing_rows import Counts
 from gateway.affairs.sheets import private_file
 from gateway.cli.opening import ACTOR, closing_engine, ids
 from gateway.cli.problems import Problem
+from gateway.console import row_reports
 from gateway.core import upgrade
 from gateway.core.keys import Keys
 
@@ -55,8 +56,12 @@ def run(config: Path, kind: str, file: Path, *, dry_run: bool, invite: bool, rep
             bar.update(done - bar.n)
 
         counts = run_import(conn, job, new_id=new_id, random=SystemRandom(), now=datetime.now(UTC), progress=progress)
+    gettext = row_reports.console_reader(gateway.organisation.language)
+    row_reports.explain_in_place(report, gettext, row_reports.IMPORTED)
     for line in said(counts, dry_run=dry_run):
         click.echo(line)
+    for code, rows in counts.reasons.items():
+        click.echo(f"{rows:>7,} {row_reports.reason(gettext, code)}")
     click.echo(f"the row report: {report}")
     if counts.invited and job.codes is not None:
         click.echo(f"the invitation codes: {codes}; print them, hand them out, and delete the file")

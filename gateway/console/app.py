@@ -184,7 +184,7 @@ class Console(Service):
         self.place = voice.place(organisation, ids)
         self.passwords = Passwords(reactor)
         self.drawing = Drawing(reactor)
-        self.assessment = Assessment(database, reactor, now)
+        self.assessment = Assessment(database, reactor, now, self.thread)
         self.sums = Sums(database, reactor.seconds)
         self.sms_to = sms_to
         self.providers = providers

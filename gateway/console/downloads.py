@@ -6,7 +6,7 @@ One is written at a time, in the memory of a few rows, and the audit says who to
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import IO, Any
@@ -41,17 +41,26 @@ async def download(visit: Visit, table: Table, kind: str) -> Answer:
     console = visit.console
     await console.database.run(_audited, visit, table, kind)
     mark = Watermark(what=table.title, who=visit.who.actor, at=visit.now.astimezone(console.zone))
+
+    def write(file: IO[bytes]) -> Deferred[None]:
+        return console.database.read(_written, file, table, mark, kind)
+
+    return await sent(visit, f"{table.name}.{kind}", write)
+
+
+async def sent(visit: Visit, name: str, write: Callable[[IO[bytes]], Awaitable[None]]) -> Answer:
+    """Send what `write` writes beside the reactor, under `name`, whose ending says what it is."""
     file = tempfile.TemporaryFile()  # noqa: SIM115  # closed when it has been sent, and gone then
     try:
         async with _one:
-            await console.database.read(_written, file, table, mark, kind)
+            await write(file)
         file.seek(0)
     except BaseException:
         file.close()
         raise
     request = visit.request
-    request.setHeader("content-type", KINDS[kind])
-    request.setHeader("content-disposition", f'attachment; filename="{table.name}.{kind}"')
+    request.setHeader("content-type", KINDS[name.rpartition(".")[2]])
+    request.setHeader("content-disposition", f'attachment; filename="{name}"')
     return Streaming(_send(file, request))
 
 

@@ -17,7 +17,8 @@ from random import SystemRandom
 from typing import IO, Any, NamedTuple
 
 from sqlalchemy import Connection, select, update
-from twisted.internet.interfaces import IReactorFromThreads
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorThreads
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.python.threadpool import ThreadPool
@@ -109,7 +110,7 @@ class Importer:
     keys: Keys
     ids: Ids
     organisation: Organisation
-    reactor: IReactorFromThreads
+    reactor: IReactorThreads
     now: Callable[[], datetime]
     _pool: ThreadPool = field(default_factory=lambda: ThreadPool(0, 1, "imports"))
     log = Logger()
@@ -132,7 +133,8 @@ class Importer:
         return self.folder / f"{job_id}.codes.csv"
 
     async def keep(self, job_id: int, content: IO[bytes]) -> None:
-        await deferToThreadPool(self.reactor, self._pool, self._keep, job_id, content)
+        """Beside the imports: who brings a file does not wait for the end of another."""
+        await self._beside(self._keep, job_id, content)
 
     def _keep(self, job_id: int, content: IO[bytes]) -> None:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -142,14 +144,20 @@ class Importer:
         with path.open("wb") as file:
             shutil.copyfileobj(content, file)
 
-    def sweep(self) -> int:
+    async def sweep(self) -> int:
         """Do away with files that are a month old; codes with the life of what they are for."""
+        await self._beside(self._sweep)
+        return 0
+
+    def _sweep(self) -> None:
         before = self.now().timestamp()
         for path in self.folder.glob("*.csv") if self.folder.is_dir() else ():
             lasts = timedelta(hours=72) if path.name.endswith(".codes.csv") else KEPT
             if path.stat().st_mtime < before - lasts.total_seconds():
-                path.unlink()
-        return 0
+                path.unlink(missing_ok=True)
+
+    def _beside(self, work: Callable[..., None], *further: Any) -> Deferred[None]:
+        return deferToThreadPool(self.reactor, self.reactor.getThreadPool(), work, *further)
 
     # --- work -------------------------------------------------------------------------------------------------
 

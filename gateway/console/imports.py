@@ -7,17 +7,19 @@ import json
 from datetime import datetime
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from sqlalchemy import Connection
+from twisted.internet.defer import Deferred
 
 from gateway.affairs.notices.drafts import Refused as NoNotice
 from gateway.affairs.sheets import SheetProblem, guessed, titles_of
-from gateway.console import importer, welcome
+from gateway.console import importer, row_reports, welcome
+from gateway.console.downloads import sent
 from gateway.console.importer import COLUMNS, Importer, Job
 from gateway.console.notices import problem_words
 from gateway.console.refusals import kept, refusal
-from gateway.console.web import Answer, Content, Page, Redirect, Refused, Route, Visit, identifier
+from gateway.console.web import Answer, Page, Redirect, Refused, Route, Visit, identifier
 from gateway.core import audit
 from gateway.core.tables.staff import import_job
 from gateway.exports.house import house
@@ -101,6 +103,13 @@ async def _one(visit: Visit, problem: str = "") -> Answer:
         "report": files.report(job.id).exists(),
         "problem": problem,
         "stopped": kept(visit, job.problem) if job.problem else "",
+        "reasons": [
+            (row_reports.reason(visit.gettext, code), count) for code, count in job.counted.get("reasons", {}).items()
+        ],
+        "examples": [
+            (line, key, row_reports.explained(visit.gettext, row_reports.IMPORTED, outcome, code))
+            for line, key, outcome, code in job.counted.get("examples", ())
+        ],
     }
     return Page("import_rows.html" if visit.fragment else "import.html", values, _status(problem))
 
@@ -193,9 +202,11 @@ async def report(visit: Visit) -> Answer:
     path = files.report(job.id)
     if not path.exists():
         raise Refused(HTTPStatus.NOT_FOUND)
-    octets = await visit.console.thread(path.read_bytes)
-    headers = {"Content-Disposition": f'attachment; filename="import-{job.id}.csv"'}
-    return Content(octets, "text/csv; charset=utf-8", headers=headers)
+
+    def write(file: IO[bytes]) -> Deferred[None]:
+        return visit.console.thread(row_reports.explain_file, path, file, visit.gettext)
+
+    return await sent(visit, f"import-{job.id}.csv", write)
 
 
 async def letters(visit: Visit) -> Answer:

@@ -223,7 +223,10 @@ def test_import_with_its_report(config: Path, tmp_path: Path) -> None:
     assert "3 rows: 2 created, 0 updated, 0 unchanged, 1 not imported" in said
     assert "1 bound, 0 invited, 1 members without" in said
     report = (tmp_path / "members.report.csv").read_text("utf-8-sig").splitlines()
-    assert any(line.startswith("4,3,error,") for line in report)
+    assert report[0] == "line,member_no,outcome,reason,说明"
+    assert "4,3,error,branch_code:unknown,未导入：没有这个支部编号，请先导入支部" in report
+    assert "1 没有这个支部编号，请先导入支部" in said
+    assert "1 手机号未绑定：被表格软件变成了科学计数" in said
     assert "2 unchanged" in told("import", config, "members", members, "--report", tmp_path / "again.csv")
 
 

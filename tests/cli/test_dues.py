@@ -53,6 +53,7 @@ def test_the_year_is_assessed_from_a_file_that_is_read_and_forgotten(house: Path
         assert at.conn.scalar(select(assessment.c.id)) is None
     said = told(*arguments)
     assert "6 members: 3 assessed, 0 assessed anew, 0 unchanged, 3 not assessed" in said
+    assert "2 名册中没有这名成员" in said
     assert "delete it" in said
     assert report(house.parent / "year.report.csv") == {
         "1": "created",

@@ -557,10 +557,14 @@ def test_a_year_is_assessed_by_a_file_of_incomes_that_is_kept_nowhere(world: Wor
     assert "未作任何更改" in page
     assert f"按已试算的 wages.csv 核定 {year} 年" in page
     assert "A9999" in page
+    assert "名册中没有这名成员" in page
     assert "A9999" not in world.browser("tan").get("/dues/rates").text  # who sees one branch, sees not others' members
     assert world.run(lambda conn: conn.execute(rows).all()) == []
     report = wu.get("/dues/rates/report").body
-    assert report.splitlines()[1:] == ["2,A1004,created,", "3,A9999,error,member_no:unknown"]
+    assert report.splitlines()[1:] == [
+        "2,A1004,created,,新核定",
+        "3,A9999,error,member_no:unknown,未核定：名册中没有这名成员",
+    ]
     other.get("/dues/rates")
     assert "wages.csv 核定" not in other.get("/dues/rates").text
     assert other.post("/dues/rates/file", {"year": year, "how": "assess"}).status == 409

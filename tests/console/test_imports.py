@@ -65,13 +65,15 @@ def test_a_register_is_checked_imported_and_taken_back(world: World) -> None:
     path = uploaded(root, "members", TITLES + rows, "gb18030")
     page = root.get(path)
     assert "<option selected>gb18030</option>" in page.body
-    assert "<option selected>member_no</option>" in page.body
+    assert '<option value="member_no" selected>成员编号 (member_no)</option>' in page.body
     assert "成员0" in page.text
     root.post(f"{path}/check", {})
     page = ended(root, path)
     assert members(world) == 1
     assert "尚未改动" in page.text
-    assert "branch_code:unknown" in root.get(f"{path}/report").body
+    assert "1 × 没有这个支部编号，请先导入支部" in page.text
+    assert "M99" in page.text
+    assert "22,M99,error,branch_code:unknown,未导入：没有这个支部编号，请先导入支部" in root.get(f"{path}/report").text
     root.get(path)
     root.post(f"{path}/apply", {})
     page = ended(root, path)

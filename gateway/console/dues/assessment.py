@@ -17,7 +17,6 @@ from sqlalchemy import Connection, func, select
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
-from twisted.internet.threads import deferToThread
 from twisted.logger import Logger
 
 from gateway.affairs import assess_register
@@ -82,8 +81,11 @@ class Assessment:
 
     log = Logger()
 
-    def __init__(self, database: Runs, clock: IReactorTime, now: Callable[[], datetime]) -> None:
-        self._database, self._clock, self._now = database, clock, now
+    def __init__(
+        self, database: Runs, clock: IReactorTime, now: Callable[[], datetime], thread: Callable[..., Deferred[Any]]
+    ) -> None:
+        """`thread` does what would keep the reactor waiting."""
+        self._database, self._clock, self._now, self._thread = database, clock, now, thread
         self._tasks = Tasks()
         self.last: Progress | None = None
 
@@ -122,8 +124,9 @@ class Assessment:
         path = Path(f"/proc/self/fd/{handle}")
         table = await self._database.read(assess_register.rates_of, job)
         try:
-            await deferToThread(_write, handle, wages.octets)
-            return await deferToThread(Reader, replace(job, file=path), table)
+            await self._thread(_write, handle, wages.octets)
+            reader: Reader = await self._thread(Reader, replace(job, file=path), table)
+            return reader
         except SheetProblem as problem:
             raise SheetProblem(wages.name, problem.message, **problem.values) from None
 
@@ -156,7 +159,7 @@ class Assessment:
     async def _file(self, reader: Reader, progress: Progress, handle: int) -> None:
         progress.total, chunks = reader.lines, reader.rows(_AT_A_TIME)
         try:
-            while rows := await deferToThread(next, chunks, None):
+            while rows := await self._thread(next, chunks, None):
                 progress.add(await self._database.run(reader.step, rows, self._now(), queue=Queue.BACKGROUND))
         finally:
             os.close(handle)

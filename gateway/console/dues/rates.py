@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from datetime import date
+from functools import partial
 from http import HTTPStatus
 
 from sqlalchemy import Connection
-from twisted.internet.threads import deferToThread
 
 from gateway.affairs import assess_register, rate_files, rates
 from gateway.affairs.assess_register import Job
@@ -15,6 +17,7 @@ from gateway.affairs.sheets import SheetProblem
 from gateway.console.dues.assessment import Wages
 from gateway.console.dues.common import books, day, page, whole
 from gateway.console.refusals import refusal
+from gateway.console.row_reports import ASSESSED, Gettext, explain_rows, reason
 from gateway.console.web import Answer, Content, Redirect, Refused, Route, Visit
 from gateway.core import audit
 
@@ -28,7 +31,12 @@ async def _page(visit: Visit, problem: str = "", written: str | None = None) -> 
     on = day(visit.query("day")) or today
     table, since = await visit.console.database.read(_read, visit, on)
     assessment = visit.console.assessment
-    shown = {"job": assessment.last, "running": assessment.running, "may_change": whole(visit, "dues finance")}
+    shown = {
+        "job": assessment.last,
+        "running": assessment.running,
+        "may_change": whole(visit, "dues finance"),
+        "reason": partial(reason, visit.gettext),
+    }
     if visit.fragment:
         return page(visit, "dues/assessment.html", shown)
     return page(
@@ -101,7 +109,7 @@ async def assess_by_file(visit: Visit) -> Answer:
     if not whole(visit, "dues finance"):
         raise Refused(HTTPStatus.FORBIDDEN)
     if visit.file is not None and visit.file.name:
-        octets = await deferToThread(visit.file.content.read)
+        octets = await visit.console.thread(visit.file.content.read)
         return await _assess(visit, Wages(visit.file.name[-100:], octets))
     tried, last = visit.console.assessment.tried, visit.console.assessment.last
     if tried is None or last is None or last.by != visit.who.actor:
@@ -131,7 +139,14 @@ async def report(visit: Visit) -> Answer:
     if not whole(visit, "dues finance") or last is None or not last.file:
         raise Refused(HTTPStatus.NOT_FOUND)
     headers = {"Content-Disposition": f'attachment; filename="assessment-{last.year}.csv"'}
-    return Content(last.told.getvalue().encode("utf-8-sig"), "text/csv; charset=utf-8", headers=headers)
+    octets = await visit.console.thread(_explained, last.told.getvalue(), visit.gettext)
+    return Content(octets, "text/csv; charset=utf-8", headers=headers)
+
+
+def _explained(told: str, gettext: Gettext) -> bytes:
+    text = io.StringIO()
+    explain_rows(csv.reader(told.splitlines()), text, gettext, ASSESSED)
+    return text.getvalue().encode("utf-8-sig")
 
 
 ROUTES = (
