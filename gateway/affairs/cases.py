@@ -173,8 +173,10 @@ def open_of(conn: Connection, member_id: int, kind: str) -> Case | None:
     )
 
 
-def entries(conn: Connection, case_id: int) -> tuple[Entry, ...]:
-    """All that was said, the oldest first."""
+def entries(
+    conn: Connection, case_id: int, *, before: int | None = None, limit: int | None = None
+) -> tuple[Entry, ...]:
+    """What was said, the oldest first: all of it, or the last `limit` entries `before` one."""
     rows = conn.execute(
         select(
             case_entry.c.id,
@@ -187,10 +189,11 @@ def entries(conn: Connection, case_id: int) -> tuple[Entry, ...]:
             case_entry.c.author,
         )
         .outerjoin_from(case_entry, staff)
-        .where(case_entry.c.case_id == case_id)
-        .order_by(case_entry.c.id)
+        .where(case_entry.c.case_id == case_id, *([case_entry.c.id < before] if before is not None else ()))
+        .order_by(case_entry.c.id.desc())
+        .limit(limit)
     )
-    return tuple(Entry(*row) for row in rows)
+    return tuple(Entry(*row) for row in rows)[::-1]
 
 
 def queue(

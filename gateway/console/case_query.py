@@ -21,6 +21,8 @@ from gateway.core.tables.organisation import branch, member, number
 from gateway.core.tables.staff import case_entry, hotline_case, staff
 
 PAGE = 50
+SAID = 30  # entries of a case on one page of it
+READY = 30  # canned answers on it
 MOST = 100  # cases counted for the bar
 SEARCHED = 20_000  # entries looked through by a search
 NO_TOPIC = "-"  # in an address: those that nobody has filed
@@ -50,9 +52,9 @@ class Thread:
 
     case: Case
     entries: tuple[Entry, ...]
+    earlier: int | None  # the oldest entry here, when there are older ones
     sent: dict[int, Sent]  # by message id
     link: str | None  # the question came by it
-    question: int | None  # id of the last question's message
     claimed_by: str | None
     member_no: str | None
     branch: str | None
@@ -177,12 +179,14 @@ def find(conn: Connection, person: Staff, case_no: str, permission: str = "case"
     return case if case is not None and person.reaches(permission, case.path) else None
 
 
-def thread(conn: Connection, person: Staff, case_no: str, now: datetime) -> Thread | None:
+def thread(conn: Connection, person: Staff, case_no: str, now: datetime, before: int | None = None) -> Thread | None:
+    """A case with the newest of what was said in it, or with what was said before an entry."""
     case = find(conn, person, case_no)
     if case is None:
         return None
-    entries = cases.entries(conn, case.id)
-    question = next((e.message_id for e in reversed(entries) if e.kind == cases.QUESTION and e.message_id), None)
+    entries = cases.entries(conn, case.id, before=before, limit=SAID + 1)
+    earlier = entries[1].id if len(entries) > SAID else None
+    entries = entries[-SAID:]
     others = [
         found
         for found in cases.of_number(conn, case.number, 6)
@@ -191,10 +195,10 @@ def thread(conn: Connection, person: Staff, case_no: str, now: datetime) -> Thre
     sent = _sent(conn, [entry.message_id for entry in entries if entry.message_id])
     return Thread(
         case=case,
+        earlier=earlier,
         entries=tuple(sorted(entries, key=lambda entry: _said_at(entry, sent))),
         sent=sent,
-        link=conn.execute(select(message.c.link).where(message.c.id == question)).scalar(),
-        question=question,
+        link=_link(conn, case.id),
         claimed_by=conn.execute(select(staff.c.name).where(staff.c.id == case.claimed_by)).scalar(),
         member_no=conn.execute(select(member.c.member_no).where(member.c.id == case.member_id)).scalar(),
         branch=branch_name(conn, case.branch_path),
@@ -209,11 +213,35 @@ def thread(conn: Connection, person: Staff, case_no: str, now: datetime) -> Thre
     )
 
 
+def _link(conn: Connection, case_id: int) -> str | None:
+    """The link that the last question came by."""
+    came = select(message.c.link).join(case_entry, case_entry.c.message_id == message.c.id)
+    asked = (case_entry.c.case_id == case_id, case_entry.c.kind == cases.QUESTION)
+    return conn.execute(came.where(*asked).order_by(case_entry.c.id.desc()).limit(1)).scalar()
+
+
 def _said_at(entry: Entry, sent: Mapping[int, Sent]) -> tuple[datetime, int]:
     """What a phone sent stands where the operator took it, however late it came to us."""
     known = sent.get(entry.message_id) if entry.message_id else None
     at = known.at if known is not None and entry.kind == cases.QUESTION else None
     return (at or entry.at, entry.id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AtHand:
+    """The canned answers that one page of a case holds, and the topics whose answers it leaves out."""
+
+    texts: Mapping[str, Mapping[str, str]]
+    elsewhere: tuple[str, ...]
+
+
+def at_hand(canned: Mapping[str, Mapping[str, str]], topic: str) -> AtHand:
+    """All of them when they are few; else those of one topic, and where the others are."""
+    if sum(len(texts) for texts in canned.values()) <= READY:
+        return AtHand(texts=canned, elsewhere=())
+    chosen = topic if topic in canned else next(iter(canned))
+    few = dict(list(canned[chosen].items())[:READY])
+    return AtHand(texts={chosen: few}, elsewhere=tuple(each for each in canned if each != chosen))
 
 
 def canned(conn: Connection, language: str, now: datetime) -> dict[str, dict[str, str]]:

@@ -83,7 +83,8 @@ async def count(visit: Visit) -> Answer:
 
 
 async def case(visit: Visit) -> Answer:
-    found = await visit.console.database.read(case_query.thread, visit.who, visit.path["number"], visit.now)
+    before = identifier(visit.query("before"))
+    found = await visit.console.database.read(case_query.thread, visit.who, visit.path["number"], visit.now, before)
     if found is None:
         raise Refused(HTTPStatus.NOT_FOUND)
     words = _ready(found, visit.query("canned"))
@@ -94,10 +95,15 @@ def _page(visit: Visit, found: Thread, *, problem: str = "", draft: str | None =
     case = found.case
     held = case.claimed_until is not None and case.claimed_until > visit.now
     mine = held and case.claimed_by == visit.who.id
+    about = visit.query("about")
+    fragment = "case_canned.html" if about else "case_thread.html"
     return Page(
-        "case_thread.html" if visit.fragment else "case.html",
+        fragment if visit.fragment else "case.html",
         {
             "found": found,
+            "at_hand": case_query.at_hand(found.canned, about or case.topic or ""),
+            "about": about,
+            "first": not visit.query("before"),
             "case": case,
             "mine": mine,
             "others_hold": held and not mine,

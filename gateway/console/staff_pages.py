@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import date, timedelta
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from gateway.affairs import roles, staff
 from gateway.console import staff_query
@@ -23,8 +23,18 @@ def today(visit: Visit) -> date:
 
 
 async def everybody(visit: Visit, *, problem: str = "", name: str = "") -> Answer:
-    lines = await visit.console.database.read(staff_query.everybody, today(visit))
-    return Page("staff.html", {"lines": lines, "problem": problem, "name": name}, _status(problem))
+    after = visit.query("after")
+    lines = await visit.console.database.read(staff_query.page, today(visit), after)
+    more = len(lines) > staff_query.PAGE
+    lines = lines[: staff_query.PAGE]
+    values = {
+        "lines": lines,
+        "first": not after,
+        "more": f"/staff?{urlencode({'after': lines[-1].account.name})}" if more else "",
+        "problem": problem,
+        "name": name,
+    }
+    return Page("staff.html", values, _status(problem))
 
 
 async def listing(visit: Visit) -> Answer:

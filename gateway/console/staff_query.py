@@ -28,14 +28,19 @@ class Line:
     seen: datetime | None
 
 
-def everybody(conn: Connection, today: date) -> tuple[Line, ...]:
+PAGE = 100
+
+
+def page(conn: Connection, today: date, after: str) -> tuple[Line, ...]:
+    """The accounts behind a name, one more than a page holds."""
     last = select(staff_session.c.staff_id, func.max(staff_session.c.seen)).group_by(staff_session.c.staff_id)
+    accounts = staff.everybody(conn, after=after, limit=PAGE + 1)
     seen: dict[int, datetime] = {row[0]: row[1] for row in conn.execute(last)}
-    return tuple(_line(conn, account, seen.get(account.id), today) for account in staff.everybody(conn))
+    return tuple(_line(conn, account, seen.get(account.id), today) for account in accounts)
 
 
 def find(conn: Connection, name: str, today: date) -> Line | None:
-    account = next((each for each in staff.everybody(conn) if each.name == name), None)
+    account = staff.find(conn, name)
     if account is None:
         return None
     last = select(func.max(staff_session.c.seen)).where(staff_session.c.staff_id == account.id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
+from urllib.parse import urlencode
 
 from sqlalchemy import Connection
 
@@ -17,6 +18,8 @@ from gateway.console.permissions import Staff
 from gateway.console.web import Answer, Page, Redirect, Route, Visit
 from gateway.console.web import Refused as NotHere
 from gateway.core import audit
+
+_PAGE = 100  # groups
 
 
 async def topic_page(visit: Visit) -> Answer:
@@ -80,12 +83,20 @@ async def group_page(visit: Visit) -> Answer:
 
 
 async def _groups(visit: Visit, problem: str = "", strange: tuple[str, ...] = ()) -> Page:
+    after = visit.query("after")
+
     def read(conn: Connection) -> tuple[Group, ...]:
         paths = notice_query.scope(visit.who, "write notices")
-        return groups.listing(conn, None if "" in paths else paths)
+        return tuple(each for each in groups.listing(conn, None if "" in paths else paths) if each.code > after)
 
     found = await visit.console.database.read(read)
-    values = {"teams": found, "problem": problem, "strange": strange}
+    values = {
+        "teams": found[:_PAGE],
+        "first": not after,
+        "more": f"/groups?{urlencode({'after': found[_PAGE - 1].code})}" if len(found) > _PAGE else "",
+        "problem": problem,
+        "strange": strange,
+    }
     return Page("groups.html", values, status=HTTPStatus.BAD_REQUEST if problem else HTTPStatus.OK)
 
 

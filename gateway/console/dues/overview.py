@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from http import HTTPStatus
+from urllib.parse import urlencode
 
 from sqlalchemy import Connection, select
 
@@ -20,7 +21,7 @@ from gateway.core.tables.organisation import branch
 from gateway.exports.cells import Cell, Column, Kind
 
 _SHOWN = 40  # bars of a chart
-_ROWS = 100  # branches of one page of totals; the file has all
+_ROWS = 100  # branches of one page; the file has all
 
 
 async def overview(visit: Visit) -> Answer:
@@ -31,6 +32,8 @@ async def overview(visit: Visit) -> Answer:
     while not path and len(found) == 1 and found[0].below:  # a whole that is one branch says nothing by itself
         found = await visit.console.database.read(sums.places, scope, found[0].path)
     places = sums.counted(found, all_sums)
+    after, here = visit.query("after"), {"year": at} | ({"branch": visit.query("branch")} if path else {})
+    left = [place for place in places if place.code > after]
     months = sums.by_month(all_sums)
     assessed, paid = sum(each.assessed for each in all_sums), sum(each.paid for each in all_sums)
     return page(
@@ -40,7 +43,9 @@ async def overview(visit: Visit) -> Answer:
             "year": at,
             "branch": visit.query("branch"),
             "branch_name": name,
-            "places": places,
+            "places": left[:_ROWS],
+            "first": f"/dues?{urlencode(here)}" if after else "",
+            "more": f"/dues?{urlencode(here | {'after': left[_ROWS - 1].code})}" if len(left) > _ROWS else "",
             "assessed": assessed,
             "paid": paid,
             "percent": 100 * paid // assessed if assessed else None,

@@ -20,6 +20,7 @@ from gateway.console.web import Answer, Redirect, Refused, Route, Visit, identif
 from gateway.core import audit
 from gateway.core.tables.organisation import branch, member
 
+_SHOWN = 30  # of each kind: who decides works from the oldest on
 _REFUSALS = (waivers.Refused, assessing.Refused)
 
 
@@ -50,9 +51,10 @@ async def _page(visit: Visit, problem: str = "") -> Answer:
         visit,
         "dues/waivers.html",
         {
-            "asked": asked,
-            "lines": lines,
-            "hardship": hardship,
+            "asked": asked[:_SHOWN],
+            "lines": lines[:_SHOWN],
+            "hardship": hardship[:_SHOWN],
+            "more": any(len(each) > _SHOWN for each in (asked, lines, hardship)),
             "may_propose": visit.who.may("dues waive"),
             "may_decide": visit.who.may("dues waive"),
             "form_id": form_id(visit, "waivers"),
@@ -67,12 +69,12 @@ def _read(conn: Connection, reach: Sequence[str]) -> tuple[tuple[Asked, ...], tu
     lines: list[Line] = []
     hardship: list[Proposed] = []
     for path in reach:
-        for case in waivers.asked(conn, path):
+        for case in waivers.asked(conn, path, limit=_SHOWN + 1):
             assert case.member_id is not None, "17 is for members"
             member_no, name, place, _ = _whose(conn, case.member_id)
             asked.append(Asked(case, member_no, name, place))
-        lines += [Line(each, *_whose(conn, each.member_id)) for each in waivers.proposed(conn, path, limit=200)]
-        hardship += assessing.proposed(conn, path, limit=200)
+        lines += [Line(each, *_whose(conn, each.member_id)) for each in waivers.proposed(conn, path, limit=_SHOWN + 1)]
+        hardship += assessing.proposed(conn, path, limit=_SHOWN + 1)
     return tuple(asked), tuple(lines), tuple(hardship)
 
 
