@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Select, String, func, literal, select, update
 
+from gateway.affairs.refusal import Refusal
 from gateway.core.tables.organisation import branch, member
 
 # Codes are typed on a telephone and stand in paths between slashes.
@@ -30,7 +31,7 @@ class Child(NamedTuple):
     members: int
 
 
-class Refused(Exception):
+class Refused(Refusal):
     """The tree cannot be changed in this way; the sentence says why."""
 
 

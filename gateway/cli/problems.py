@@ -42,14 +42,11 @@ def sentence_of(error: Exception) -> str | None:
     from twisted.internet.error import CannotListenError
 
     from config.load import ConfigError
-    from gateway.affairs import assess_register, branches, rates, roles, settings, staff
-    from gateway.affairs.sheets import SheetProblem
+    from gateway.affairs.refusal import Refusal
     from gateway.core.engines import DatabaseProblem
     from gateway.core.keys import KeyProblem
 
-    refused = branches.Refused | roles.Refused | settings.Refused | staff.Refused | SheetProblem
-    refused |= assess_register.Refused | rates.Refused
-    if isinstance(error, refused | ConfigError | DatabaseProblem | KeyProblem):
+    if isinstance(error, Refusal | ConfigError | DatabaseProblem | KeyProblem):
         return str(error)
     if isinstance(error, DBAPIError):
         reason = str(error.orig).strip().splitlines() or [type(error).__name__]
