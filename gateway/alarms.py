@@ -166,7 +166,8 @@ class Alarms:
 
     async def _begin(self, trouble: Trouble, now: datetime) -> None:
         said = self._say(trouble.begins, trouble.values)
-        if await self._database.run(self._record, trouble.kind, trouble.subject, said, "begun", now):
+        words = (f"alarms.{trouble.begins}", trouble.values)
+        if await self._database.run(self._record, trouble.kind, trouble.subject, said, words, now):
             await self._tell(said)
 
     async def _end(self, alarm: alarming.Alarm, now: datetime) -> None:
@@ -177,18 +178,27 @@ class Alarms:
         subject = alarm.subject
         values = {"link": subject[:LONGEST_NAME], "tail": subject[-4:], "prefix": subject}
         said = self._say("link_back" if alarm.kind == "link" else f"{alarm.kind}_over", values)
-        if await self._database.run(self._record, alarm.kind, subject, said, "over", now):
+        if await self._database.run(self._record, alarm.kind, subject, said, None, now):
             await self._tell(said)
 
-    def _record(self, conn: Connection, kind: str, subject: str, said: str, state: str, now: datetime) -> bool:
-        """The alarm, and what other systems are to be told of it, in one transaction."""
+    def _record(
+        self,
+        conn: Connection,
+        kind: str,
+        subject: str,
+        said: str,
+        begun: tuple[str, Mapping[str, str]] | None,
+        now: datetime,
+    ) -> bool:
+        """The alarm, or without words its end, and what other systems are to be told of it, in one transaction."""
         new_id = self.office.new_id
-        if state == "begun":
-            changed = alarming.begin(conn, new_id, kind, subject, said, now)
+        if begun is not None:
+            changed = alarming.begin(conn, new_id, kind, subject, said, now, words=begun)
         else:
             changed = alarming.end(conn, kind, subject, now)
         if not changed:
             return False
+        state = "over" if begun is None else "begun"
         organisation = self.office.organisation.name
         shown = "" if kind == "burst" else subject  # a phone's number does not leave the house
         told: dict[str, str | None] = {

@@ -25,12 +25,8 @@ class Deskwork:
         office: Callable[[], Office],
         alarms: Alarms,
         now: Callable[[], datetime],
-        *,
-        counted: Callable[[], None] = lambda: None,
     ) -> None:
-        """`counted` is called when there are new figures."""
         self._database, self._office, self._alarms, self._now = database, office, alarms, now
-        self._counted = counted
 
     def jobs(self) -> list[Job]:
         return [Job("clocks", 5.0, self.wind), Job("figures", 20.0, self.count)]
@@ -58,7 +54,6 @@ class Deskwork:
             await self._database.run(figures.keep, hour, counted, queue=Queue.BACKGROUND)
         if again != 2:
             await self._database.run(have_run, "figures", slot, now, queue=Queue.BACKGROUND)
-        self._counted()
         return 0
 
 

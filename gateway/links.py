@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -60,6 +60,17 @@ class Rate:
         for second in range(self._at + 1, min(now, self._at + 60) + 1):
             self._ring[second % 60] = 0
         self._at = max(self._at, now)
+
+
+class Told(Rate):
+    """Events that another process counts."""
+
+    def __init__(self, seconds: Callable[[], float], per_minute: int) -> None:
+        super().__init__(seconds)
+        self._per_minute = per_minute
+
+    def per_minute(self) -> int:
+        return self._per_minute
 
 
 @dataclass(slots=True)
@@ -122,6 +133,19 @@ class Board:
         self._entries[link.name] = entry
         return entry
 
+    def show(self, entries: Sequence[Entry]) -> None:
+        """These, and no others: the links as another process holds them."""
+        before = self._entries
+        self._entries = {entry.name: entry for entry in entries}
+        for name, entry in self._entries.items():
+            known = before.get(name)
+            if not entry.ready:
+                entry.away = known.away if known is not None and known.away is not None else self._seconds()
+            if known is None or known.state != entry.state:
+                self._tell(name)
+        for name in before.keys() - self._entries.keys():
+            self._tell(name)
+
     def __iter__(self) -> Iterator[Entry]:
         return iter(self._entries.values())
 
@@ -145,5 +169,8 @@ class Board:
                 entry.away = None
             elif entry.away is None:
                 entry.away = self._seconds()
+        self._tell(name)
+
+    def _tell(self, name: str) -> None:
         for callback in list(self._watchers):
             callback(name)

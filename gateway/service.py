@@ -20,7 +20,7 @@ from twisted.logger import Logger
 from commands import chosen, voice
 from commands.office import Office
 from config import receipt_rules
-from config.model import Gateway
+from config.model import ApiKey, Gateway
 from gateway import wire
 from gateway.affairs import (
     chain,
@@ -31,11 +31,11 @@ from gateway.affairs.wallet_texts import OnSim
 from gateway.alarms import Alarms
 from gateway.api import intake
 from gateway.bookkeeping import Bookkeeping
-from gateway.console.app import Console
+from gateway.console.app import TOPICS, Console
 from gateway.console.importer import Importer
 from gateway.console.importer import forget as forget_imports
 from gateway.console.web import Extra
-from gateway.core import messages, outcomes, phone, recovery, upgrade
+from gateway.core import deliveries, messages, outcomes, phone, recovery, upgrade
 from gateway.core.database import Database
 from gateway.core.ids import Ids
 from gateway.core.keys import Keys
@@ -47,12 +47,13 @@ from gateway.limits import Limits
 from gateway.links import Board, Link
 from gateway.mail import Mailer
 from gateway.moneywork import Moneywork
-from gateway.notices import Notices
+from gateway.notices import PROGRESS, Notices
 from gateway.outbox import Outbox
 from gateway.providers.fetching import Statements
 from gateway.providers.settling import Place
 from gateway.providers.worker import Wallets, clients, wallets
 from gateway.routing import choose
+from gateway.sharing import Sharing
 from gateway.timetable import Job, Timetable, background
 from gateway.upkeep import Upkeep
 from gateway.wire import Wire
@@ -66,6 +67,7 @@ from modems.pins import PinFile
 from smpp.link import SmppLink
 
 PARTS = frozenset({"links", "console", "api"})  # what `--only` may name
+SHARED = (*TOPICS, PROGRESS)  # of pages: what a process must hear of that another one has done
 GRACE = 10.0  # seconds for what is on its way, when the gateway stops
 _KEPT = timedelta(days=1)  # what is over, before it is erased
 
@@ -92,9 +94,11 @@ class Muster:
         self._only = frozenset(only)
         self._extras = extras
         self.keys = Keys.load(settings.security.key_file)
-        self.ids = Ids()
         self.random = random.SystemRandom()
         self.database = Database(settings.database.url, reactor)
+        self.ids = Ids(slot=_slot(self._only, self.random) if self.database.shared else 0)
+        # What is done once for all, by the clock or after a start, is done where the links are.
+        self._keeps = "links" in self._only or not self.database.shared
         self.board = Board(reactor.seconds)
         self.decided = Snapshot()  # what the organisation decides while it runs
         self._chosen = chosen.Chosen()
@@ -151,9 +155,13 @@ class Muster:
         )  # fmt: skip
         self._upkeep = Upkeep(self.database, self.desk, lambda: self.office, reactor, now)
         self._mailer = Mailer(reactor, self.database, settings.alarms, now)
-        self._deskwork = Deskwork(self.database, lambda: self.office, self._alarms, now, counted=self._figures_changed)
+        self._deskwork = Deskwork(self.database, lambda: self.office, self._alarms, now)
         self._timetable = Timetable(reactor, self._jobs(), self._busy)
         self._ports: list[IListeningPort] = []
+        self._sharing: Sharing | None = None
+        # Imported where it is needed: a gateway that tells nobody by HTTP is smaller without.
+        self._tells = bool(settings.alarms.webhook or settings.api.keys)
+        self._callbacks: Any = None
 
     @property
     def office(self) -> Office:
@@ -169,12 +177,8 @@ class Muster:
         newest = await self.database.run(_newest)
         self.ids.start_after(newest)
         await self._decide()
-        left = wire.left(self.settings.path.parent, wire.boot())
-        leased, unknown = await self.database.run(recovery.recover, self.now(), left)
-        if leased or unknown:
-            self.log.warn(
-                "after the last stop: {leased} queued again, {unknown} unknown", leased=leased, unknown=unknown
-            )
+        if self._keeps:
+            await self._recover()
         if "links" in self._only:
             for link, kind, prefixes in self._links():
                 await self._add(link, kind, prefixes)
@@ -190,18 +194,47 @@ class Muster:
             self.console = self._make_console()
             self.console.startService()
             await self._listen(self.settings.console.listen, self.console.site())
-        for entry in self.board:
-            self.desk.outboxes[entry.name].start()
-            entry.link.startService()
+        for name, outbox in self.desk.outboxes.items():
+            outbox.start()
+            self.board[name].link.startService()
+        await self._share()
         if "links" in self._only:
             await self.wallets.start()
         self.database.subscribe("queue", self.desk.poke)
         self.database.subscribe(decisions.TOPIC, lambda: self._timetable.now("settings"))
         self._timetable.start()
-        self.notices.start()
+        if self._tells:
+            self._callbacks = self._make_callbacks()
+            self._callbacks.start()
+        if self._keeps:
+            self.notices.start()
         self.log.info(
             "{name}: ready, {links} links", name=self.settings.organisation.name, links=len(self.board.links())
         )
+
+    async def _recover(self) -> None:
+        left = wire.left(self.settings.path.parent, wire.boot())
+        leased, unknown = await self.database.run(recovery.recover, self.now(), left)
+        if leased or unknown:
+            self.log.warn(
+                "after the last stop: {leased} queued again, {unknown} unknown", leased=leased, unknown=unknown
+            )
+
+    async def _share(self) -> None:
+        """Tell other processes on this database what is new, and hear of it."""
+        if not self.database.shared:
+            return
+        self._sharing = Sharing(
+            self.database,
+            self.board,
+            self.reactor,
+            self.now,
+            process=f"{self.random.getrandbits(64):016x}",
+            topics=SHARED,
+            holds="links" in self._only,
+            watched=lambda: self.console is not None and len(self.console.events) > 0,
+        )
+        await self._sharing.start()
 
     def _links(self) -> list[tuple[Link, str, tuple[str, ...]]]:
         country = self.settings.organisation.country
@@ -276,6 +309,7 @@ class Muster:
             database=self.database,
             board=self.board,
             commands=_names(self.office),
+            texts=self.office.texts,
             keys=self.keys,
             ids=self.ids,
             reactor=self.reactor,
@@ -288,6 +322,12 @@ class Muster:
             exports=self.settings.path.parent / "exports",
             importer=self.importer,
         )
+
+    def _make_callbacks(self) -> Any:
+        from gateway.api.callbacks import Callbacks
+
+        settings = self.settings
+        return Callbacks(self.database, self.reactor, accounts=_told(settings), new_id=self.ids, now=self.now)
 
     async def _listen(self, endpoint: str, site: Any) -> None:
         self._ports.append(await serverFromString(self.reactor, endpoint).listen(site))
@@ -304,8 +344,12 @@ class Muster:
         await self._timetable.stop()
         await self.notices.stop()
         await self.wallets.stop()
+        if self._callbacks is not None:
+            await self._callbacks.stop()
+        if self._sharing is not None:
+            await self._sharing.stop()
         if self.api is not None:
-            await self.api.stop()
+            self.api.stop()
         if self.console is not None:
             self.console.stopService()
         outboxes = list(self.desk.outboxes.values())
@@ -321,6 +365,16 @@ class Muster:
     # --- by the clock -----------------------------------------------------------------------------------------
 
     def _jobs(self) -> list[Job]:
+        """Alarms are looked for and told in every process: one of them may be what has failed."""
+        return [
+            *(self._kept() if self._keeps else ()),
+            Job("old imports", 3600.0, self.importer.sweep),
+            Job("settings", 1.0, self._decide),
+            Job("alarms", 10.0, self._alarms.look),
+            Job("mail", 10.0, self._mailer.look),
+        ]
+
+    def _kept(self) -> list[Job]:
         return [
             *self._upkeep.jobs(),
             *self._bookkeeping.jobs(),
@@ -328,10 +382,6 @@ class Muster:
             *self._deskwork.jobs(),
             background(self.database, "forget requests", 3600.0, intake.forget, lambda: self.now() - _KEPT),
             background(self.database, "forget imports", 600.0, forget_imports, self.now),
-            Job("old imports", 3600.0, self.importer.sweep),
-            Job("settings", 1.0, self._decide),
-            Job("alarms", 10.0, self._alarms.look),
-            Job("mail", 10.0, self._mailer.look),
         ]
 
     async def _decide(self) -> int:
@@ -348,7 +398,7 @@ class Muster:
             self._alarms.office = office
             self.place = self.desk.place = replace(self.place, office=office, engine=_engine(office, self.settings))
             if self.console is not None:
-                self.console.commands = _names(office)
+                self.console.commands, self.console.texts = _names(office), office.texts
             self.log.info("commands, words and texts are as the organisation has them now")
         return 0
 
@@ -368,9 +418,16 @@ class Muster:
     def _busy(self) -> bool:
         return self.desk.waiting > 0 or any(outbox.inflight for outbox in self.desk.outboxes.values())
 
-    def _figures_changed(self) -> None:
-        if self.console is not None:
-            self.console.events.hint("figures")
+
+def _slot(parts: Collection[str], chance: random.Random) -> int:
+    """Of the ids: another for each part, so that two processes never make the same one; by chance for equal ones."""
+    return sum(1 << bit for bit, part in enumerate(sorted(PARTS)) if part in parts) << 6 | chance.getrandbits(6)
+
+
+def _told(settings: Gateway) -> dict[str, ApiKey]:
+    """Who is told something by HTTP: those with a key of the API, and where alarms go."""
+    alarms = settings.alarms
+    return {**settings.api.keys, deliveries.WEBHOOK: ApiKey(name="alarms", key=alarms.webhook_key)}
 
 
 def _calm_collector() -> None:

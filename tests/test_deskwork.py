@@ -9,7 +9,7 @@ from sqlalchemy import Connection, insert, select, update
 from twisted.internet.defer import Deferred
 
 from config.model import Alarms as Settings
-from gateway.affairs import cases, roles, staff
+from gateway.affairs import cases, figures, roles, staff
 from gateway.alarms import Alarms
 from gateway.core.database import Inline
 from gateway.core.model import Outbound
@@ -33,7 +33,8 @@ class House:
         alarms = Alarms(
             office, Board(lambda: 0.0), self, database, to=Settings(), quarantined=lambda: 0, now=lambda: self.now
         )
-        self.work = Deskwork(database, lambda: office, alarms, lambda: self.now, counted=self._count)
+        self.work = Deskwork(database, lambda: office, alarms, lambda: self.now)
+        database.subscribe(figures.TOPIC, self._count)
         self.office = office
 
     def _count(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -12,6 +12,7 @@ from sqlalchemy import Connection, func, insert, literal, select, update
 from gateway.affairs import cases
 from gateway.core import audit
 from gateway.core.database import wake
+from gateway.core.engines import upsert
 from gateway.core.ids import first_of
 from gateway.core.messages import QUEUED
 from gateway.core.tables.desk import alarm
@@ -28,22 +29,39 @@ class Alarm(NamedTuple):
     kind: str
     subject: str
     said: str
+    words: str | None
     began: datetime
     ended: datetime | None
     acknowledged: datetime | None
     acknowledged_by: str | None
     note: str | None
 
+    def told(self) -> tuple[str, dict[str, str]] | None:
+        """The text and its values, to say it in another language; None of one that was begun before these were kept."""
+        if self.words is None:
+            return None
+        key, values = orjson.loads(self.words)
+        return key, values
+
 
 _COLUMNS = tuple(alarm.c[name] for name in Alarm._fields)
 
 
-def begin(conn: Connection, new_id: Callable[[], int], kind: str, subject: str, said: str, now: datetime) -> bool:
-    """False when it is open already."""
-    known = select(alarm.c.id).where(alarm.c.kind == kind, alarm.c.subject == subject, alarm.c.ended.is_(None))
-    if conn.execute(known).first() is not None:
+def begin(
+    conn: Connection,
+    new_id: Callable[[], int],
+    kind: str,
+    subject: str,
+    said: str,
+    now: datetime,
+    *,
+    words: tuple[str, Mapping[str, str]] | None = None,
+) -> bool:
+    """False when it is open already. `words` are the key and the values of what is said."""
+    kept = orjson.dumps(words).decode() if words is not None else None
+    row = upsert(conn, alarm).values(id=new_id(), kind=kind, subject=subject, said=said, words=kept, began=now)
+    if not conn.execute(row.on_conflict_do_nothing()).rowcount:  # another process may have been quicker
         return False
-    conn.execute(insert(alarm).values(id=new_id(), kind=kind, subject=subject, said=said, began=now))
     wake(conn, TOPIC)
     return True
 

@@ -14,12 +14,14 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, delete, func, select
 
 from gateway.affairs import clocks
+from gateway.core.database import wake
 from gateway.core.ids import first_of
 from gateway.core.tables.desk import figure
 from gateway.core.tables.messages import message
 from gateway.core.tables.organisation import consent
 from gateway.core.tables.staff import hotline_case
 
+TOPIC = "figures"
 HOUR = timedelta(hours=1)
 AGAIN = 72  # hours that are counted again: reports come late
 Counted = Mapping[tuple[str, str], int]
@@ -71,6 +73,7 @@ def keep(conn: Connection, hour: datetime, counted: Counted) -> None:
     rows = [{"hour": hour, "name": name, "key": key, "value": value} for (name, key), value in counted.items() if value]
     rows.append({"hour": hour, "name": "counted", "key": "", "value": 1})
     conn.execute(figure.insert(), rows)
+    wake(conn, TOPIC)
 
 
 def by_hour(conn: Connection, since: datetime, until: datetime) -> dict[datetime, dict[tuple[str, str], int]]:

@@ -30,7 +30,7 @@ _POLL = 1.0  # seconds: waking is a hint, the rows are the truth
 
 
 class Callbacks:
-    """A worker: `start` it with the API and `stop` it before the database."""
+    """A worker: `start` it in every process, so that somebody is told whichever runs; `stop` it before the database."""
 
     log = Logger()
 
@@ -80,8 +80,9 @@ class Callbacks:
 
     async def _look(self) -> None:
         """Make rows of what was noted, and serve whoever is to be told something."""
-        while await self._database.run(deliveries.collect, self._new_id, self._now(), queue=Queue.BACKGROUND):
-            pass
+        if await self._database.read(deliveries.noted):
+            while await self._database.run(deliveries.collect, self._new_id, self._now(), queue=Queue.BACKGROUND):
+                pass
         for account in await self._database.read(deliveries.accounts_due, self._now()):
             if account not in self._serving:
                 self._serving.add(account)

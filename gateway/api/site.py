@@ -24,13 +24,11 @@ from commands import voice
 from config.model import ApiKey, Gateway
 from gateway.api import intake, messages, metrics, notices, openapi
 from gateway.api.accounts import Accounts, Daily, sent_since
-from gateway.api.callbacks import Callbacks
 from gateway.api.intake import Intake, error
 from gateway.api.messages import Messages
 from gateway.api.server import ApiSite
 from gateway.api.submission import Invalid
 from gateway.api.ussd import Ussd
-from gateway.core import deliveries
 from gateway.core.database import Queue, Runs
 from gateway.core.release import on_hold
 from gateway.core.tables.staff import fact
@@ -63,19 +61,13 @@ class Joined(Protocol):
     wallets: Any
 
 
-def _told(settings: Gateway) -> dict[str, ApiKey]:
-    """Who is told something by HTTP: those with a key of the API, and where alarms go."""
-    alarms = settings.alarms
-    return {**settings.api.keys, deliveries.WEBHOOK: ApiKey(name="alarms", key=alarms.webhook_key)}
-
-
 class Api:
     """`start` it, serve its `site()`, `stop` it before the database."""
 
     log = Logger()
     app = Klein()
 
-    def __init__(self, gateway: Joined, *, callbacks: Callbacks | None = None) -> None:
+    def __init__(self, gateway: Joined) -> None:
         settings = gateway.settings
         self._gateway = gateway
         self._database: Runs = gateway.database
@@ -83,9 +75,6 @@ class Api:
         self._accounts = Accounts(settings.api.keys.values())
         self._daily = Daily(ZoneInfo(settings.organisation.time_zone), gateway.now)
         self._ussd = Ussd(gateway, settings.ussd_http, self._figures)
-        self.callbacks = callbacks or Callbacks(
-            gateway.database, gateway.reactor, accounts=_told(settings), new_id=gateway.ids, now=gateway.now
-        )
         self._intake = Intake(
             gateway.database,
             gateway.reactor,
@@ -109,7 +98,6 @@ class Api:
         self._housekeeping.clock = gateway.reactor
 
     def start(self) -> None:
-        self.callbacks.start()
         self._housekeeping.start(3600, now=False).addErrback(
             lambda failure: self.log.failure("housekeeping of the API ended", failure)
         )
@@ -121,10 +109,9 @@ class Api:
                 lambda failure: self.log.failure("what was sent today could not be counted", failure),
             )
 
-    async def stop(self) -> None:
+    def stop(self) -> None:
         if self._housekeeping.running:
             self._housekeeping.stop()
-        await self.callbacks.stop()
 
     def site(self) -> Site:
         apart = _OUTSIDE if self._gateway.settings.callbacks.listen else ()

@@ -33,8 +33,9 @@ from twisted.web.server import Site
 
 from commands import chosen, voice
 from commands.office import Office
+from commands.texts import Texts
 from config.model import Organisation
-from gateway.affairs import settings
+from gateway.affairs import figures, settings
 from gateway.console import (
     account,
     audit_pages,
@@ -77,9 +78,11 @@ from gateway.core.ids import Ids
 from gateway.core.keys import Keys
 from gateway.core.tasks import Tasks
 from gateway.links import Board
+from gateway.notices import PROGRESS
 
 T = TypeVar("T")
-TOPICS = ("messages", "cases", "links", "exports", "notices", "alarms")
+TOPICS = ("messages", "cases", "exports", "notices", "alarms", figures.TOPIC)
+LINKS = "links"  # the board tells of these
 _ROUTES = (
     *signin.ROUTES,
     *account.ROUTES,
@@ -155,6 +158,7 @@ class Console(Service):
         database: Runs,
         board: Board,
         commands: Mapping[str, Mapping[str, str]],
+        texts: Texts,
         keys: Keys,
         ids: Ids,
         reactor: Any,
@@ -167,7 +171,8 @@ class Console(Service):
         exports: Path | None = None,
         importer: Importer | None = None,
     ) -> None:
-        """`commands` maps the code of each command to its name by language, for the log; `sms_to` is the number that
+        """`commands` maps the code of each command to its name by language, for the log; `texts` are the organisation's
+        own or those that came with Muster; `sms_to` is the number that
         papers ask members to text to, `providers` the wallets that can be asked to give money back, `bank` where what
         treasurers hand on arrives."""
         self.settings = settings
@@ -175,6 +180,7 @@ class Console(Service):
         self.database = database
         self.board = board
         self.commands = commands
+        self.texts = texts
         self.keys = keys
         self.ids = ids
         self.now = now
@@ -203,7 +209,7 @@ class Console(Service):
         self.templates = Templates(
             self.languages, zone=organisation.time_zone, static=self.static.address, extras=folders
         )
-        topics = [*TOPICS, "figures", *(topic for extra in extras for topic in extra.topics)]
+        topics = [*TOPICS, LINKS, *(topic for extra in extras for topic in extra.topics)]
         self.events = Events(reactor, topics, mark=secrets.token_hex(4))
         self.events.alive = self._still_there
         self.exporting = Exporting(self, exports or Path(tempfile.gettempdir()) / f"muster-exports-{os.getpid()}")
@@ -245,8 +251,8 @@ class Console(Service):
             self._subscriptions.append(self.database.subscribe(topic, partial(self.events.hint, topic)))
         self._subscriptions.append(self.database.subscribe(export_query.TOPIC, self.exporting.poke))
         self.exporting.start()
-        self._subscriptions.append(self.database.subscribe("notice progress", partial(self.events.hint, "notices")))
-        self._subscriptions.append(self.board.watch(lambda _: self.events.hint("links")))
+        self._subscriptions.append(self.database.subscribe(PROGRESS, partial(self.events.hint, "notices")))
+        self._subscriptions.append(self.board.watch(lambda _: self.events.hint(LINKS)))
 
     def stopService(self) -> None:
         for unsubscribe in self._subscriptions:

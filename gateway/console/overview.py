@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import date, timedelta
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
 from gateway.affairs import alarming
+from gateway.affairs.alarming import Alarm
 from gateway.console import board, charts, overview_query
 from gateway.console.charts import Chart, Series
 from gateway.console.overview_query import Sum
@@ -31,7 +33,9 @@ async def page(visit: Visit) -> Answer:
         _answers(visit, days, daily),
         charts.bars(visit.gettext("Opt-outs by day"), days, [_series(visit.gettext("Opt-outs"), daily, _stops)]),
     ]
-    values: dict[str, Any] = {"found": found, "links": links, "charts": drawn, "most": board.MOST}
+    values: dict[str, Any] = {
+        "found": found, "links": links, "charts": drawn, "most": board.MOST, "alarm_said": partial(_said, visit),
+    }  # fmt: skip
     return Page("overview_now.html" if visit.fragment else "overview.html", values)
 
 
@@ -58,8 +62,19 @@ async def alarms(visit: Visit) -> Answer:
         "past": past,
         "older": f"/alarms?before={past[-1].id}" if len(past) == 50 else "",
         "longest": LONGEST,
+        "alarm_said": partial(_said, visit),
     }
     return Page("alarms_list.html" if visit.fragment else "alarms.html", values)
+
+
+def _said(visit: Visit, alarm: Alarm) -> str:
+    """In the reader's language; the SMS was in the organisation's."""
+    told, texts = alarm.told(), visit.console.texts
+    if told is None or not texts.has(told[0]):
+        return alarm.said
+    organisation = visit.console.organisation
+    values = told[1] | {"hotline": organisation.hotline, "ussd": organisation.ussd_code}
+    return texts.template(told[0], visit.language).render(values, lambda code: False)
 
 
 async def acknowledge(visit: Visit) -> Answer:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, Protocol, TypeVar, TypeVarTuple
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, make_url
 from sqlalchemy.exc import DBAPIError
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorFromThreads
@@ -138,6 +138,11 @@ class Database:
         self._reactor.callFromThread(done.callback, None)
 
     # --- use --------------------------------------------------------------------------------------------------
+
+    @property
+    def shared(self) -> bool:
+        """Whether other processes may work on it too; a file of SQLite belongs to one."""
+        return make_url(self._url).get_backend_name() != "sqlite"
 
     @property
     def waiting(self) -> int:
@@ -274,11 +279,15 @@ class Database:
         for done, success, result in answers:
             _fire(done, success, result)
         for topic in woken:
-            for callback in list(self._subscribers.get(topic, ())):
-                try:
-                    callback()
-                except Exception:
-                    self.log.failure("a subscriber of {topic} failed", topic=topic)
+            self.rouse(topic)
+
+    def rouse(self, topic: str) -> None:
+        """Call the subscribers of `topic`: after a commit of ours, or when another process has made one."""
+        for callback in list(self._subscribers.get(topic, ())):
+            try:
+                callback()
+            except Exception:
+                self.log.failure("a subscriber of {topic} failed", topic=topic)
 
     def _run_read(self, work: Callable[..., T], args: tuple[Any, ...]) -> T:
         try:

@@ -64,6 +64,7 @@ def collect(conn: Connection, new_id: Callable[[], int], now: datetime, limit: i
         .where(callback.c.state.is_not(None))
         .order_by(callback.c.message_id)
         .limit(limit)
+        .with_for_update(of=callback, skip_locked=True)  # of two processes that look, one makes the rows
     ).all()
     if not rows:
         return 0
@@ -91,6 +92,12 @@ def collect(conn: Connection, new_id: Callable[[], int], now: datetime, limit: i
     return len(rows)
 
 
+def noted(conn: Connection) -> bool:
+    """Whether there is anything to collect."""
+    some = select(callback.c.message_id).where(callback.c.state.is_not(None)).limit(1)
+    return conn.execute(some).first() is not None
+
+
 def accounts_due(conn: Connection, now: datetime) -> list[str]:
     """Who is to be told something now by HTTP."""
     waiting = select(delivery.c.account).where(delivery.c.due <= now, delivery.c.account != MAIL).distinct()
@@ -104,6 +111,7 @@ def due(conn: Connection, account: str, now: datetime, limit: int = 20) -> list[
         .where(delivery.c.due <= now, delivery.c.account == account)
         .order_by(delivery.c.due, delivery.c.id)
         .limit(limit)
+        .with_for_update(skip_locked=True)  # each row is taken in hand by one process
     ).all()
     if rows:
         ids = [row.id for row in rows]

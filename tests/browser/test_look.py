@@ -133,8 +133,9 @@ def fill(served: Served, member: Member, conn: Connection) -> dict[str, str]:
     conn.execute(
         saved_search.insert().values(id=ids(), staff_id=zhao.id, name="失败的", query="state=failed", created=now)
     )
-    alarming.begin(conn, ids, "link", "mobile", "线路mobile中断已超过2分钟，请查看", now)
-    alarming.begin(conn, ids, "late", "", "有1件咨询超过答复时限，请处理", now)
+    away, late = ("alarms.link_away", {"link": "mobile"}), ("alarms.late", {"count": "1"})
+    alarming.begin(conn, ids, "link", "mobile", "线路mobile中断已超过2分钟，请查看", now, words=away)
+    alarming.begin(conn, ids, "late", "", "有1件咨询超过答复时限，请处理", now, words=late)
     alarming.end(conn, "late", "", now)
     zone = ZoneInfo("Asia/Shanghai")
     for hours in range(72):

@@ -19,6 +19,7 @@ from twisted.internet.endpoints import TCP4ServerEndpoint
 from twisted.internet.stdio import StandardIO
 from twisted.protocols.basic import LineReceiver
 
+from commands.texts import Texts
 from config.model import Console as Settings
 from config.model import Organisation
 from gateway.console.app import Console
@@ -124,6 +125,7 @@ def main(url: str, public_url: str, demo: str) -> None:
         database=database,
         board=board,
         commands=COMMANDS,
+        texts=Texts.load(),
         keys=KEYS,
         ids=Ids(slot=7),
         reactor=the_reactor,

@@ -366,6 +366,24 @@ def test_the_overview_shows_today_in_figures_charts_and_tables(fresh: World) -> 
     assert fresh.browser("he").get("/overview").status == 403
 
 
+def test_an_alarm_is_said_in_the_language_of_whoever_reads_it(fresh: World) -> None:
+    now, words = datetime.now(UTC), ("alarms.link_away", {"link": "mobile"})
+    fresh.run(lambda conn: alarming.begin(conn, fresh.ids, "link", "mobile", "线路mobile中断", now, words=words))
+    fresh.run(lambda conn: alarming.begin(conn, fresh.ids, "old", "", "从前的话", now))
+    fresh.run(lambda conn: alarming.begin(conn, fresh.ids, "gone", "", "没有了的话", now, words=("alarms.x", {})))
+    zhao = fresh.browser("zhao")
+    english = {"Accept-Language": "en"}
+    for page in ("/overview", "/alarms"):
+        said = zhao.get(page, english).text
+        assert "Link mobile has been down for more than 2 minutes" in said
+        assert "线路mobile" not in said
+        assert "从前的话" in said, "from before the words were kept"
+        assert "没有了的话" in said, "a text that this version has no more"
+        assert "线路mobile中断已超过2分钟" in zhao.get(page).text
+    fresh.run(lambda conn: alarming.end(conn, "link", "mobile", now))
+    assert "Link mobile has been down" in zhao.get("/alarms", english).text
+
+
 def test_an_alarm_is_seen_to_by_one_person(fresh: World) -> None:
     now = datetime.now(UTC)
     fresh.run(lambda conn: alarming.begin(conn, fresh.ids, "link", "mobile", "线路mobile中断", now))

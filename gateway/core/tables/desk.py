@@ -45,9 +45,10 @@ alarm = Table(
     "alarm",
     METADATA,
     Column("id", Id, primary_key=True, autoincrement=False),
-    Column("kind", Text, nullable=False),  # link | queue | balance | late | burst | aside | ledger
+    Column("kind", Text, nullable=False),  # link | queue | balance | late | burst | set_aside | ledger ...
     Column("subject", Text, nullable=False),  # which link, ...
     Column("said", Text, nullable=False),  # the sentence as it was sent
+    Column("words", Text),  # JSON of its key and values: pages say it in their reader's language
     Column("began", Time, nullable=False),
     Column("ended", Time),
     Column("acknowledged", Time),
