@@ -17,7 +17,7 @@ from gateway.affairs.sheets import SheetProblem, guessed, titles_of
 from gateway.console import importer, row_reports, welcome
 from gateway.console.downloads import sent
 from gateway.console.importer import COLUMNS, Importer, Job
-from gateway.console.notices import problem_words
+from gateway.console.notice_words import problem_words
 from gateway.console.refusals import kept, refusal
 from gateway.console.web import Answer, Page, Redirect, Refused, Route, Visit, identifier
 from gateway.core import audit

@@ -18,9 +18,11 @@ from gateway.affairs.notices.progress import Progress
 from gateway.affairs.notices.rules import rules
 from gateway.affairs.notices.samples import Sample
 from gateway.affairs.notices.topics import Topic
+from gateway.affairs.notices.wording import Reader
 from gateway.console.permissions import Staff
 from gateway.core.tables.organisation import branch, member
 from gateway.core.tables.staff import staff
+from gateway.core.text import TooLong
 
 PAGE = 30
 OPEN = (drafts.DRAFT, drafts.WAITING, drafts.SCHEDULED, drafts.RUNNING, drafts.PAUSED)
@@ -151,6 +153,19 @@ def counted(conn: Connection, place: Place, who: Staff, number: int, now: dateti
         return approval.estimate(conn, place, found, now)
     except Refused:
         return None
+
+
+def tried(conn: Connection, place: Place, who: Staff, number: int, now: datetime) -> tuple[str, ...]:
+    """What its author's own phone gets: each of its texts, as the first who reads it will have it."""
+    found = find(conn, who, number, "write notices")
+    if found is None:
+        return ()
+    nobody = Reader(month=place.moment(now).month)
+    try:
+        texts = {each.language: each.text for each in reversed(samples.samples(conn, place, found, now))}
+        return tuple(texts.get(spoken) or samples.one(place, found, "", spoken, nobody).text for spoken in found.texts)
+    except TooLong as problem:
+        raise Refused("long", str(problem)) from None
 
 
 def choices(conn: Connection, who: Staff, currency: str, today: date) -> Choices:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
 from http import HTTPStatus
 
 from sqlalchemy import Connection
 
-from gateway.affairs.notices import approval, drafts, report, running, samples, series, wording
-from gateway.affairs.notices.approval import Place
+from gateway.affairs.notices import approval, drafts, report, running, series
 from gateway.affairs.notices.drafts import Notice, Person, Refused
 from gateway.console import notice_query
-from gateway.console.notices import PROBLEMS
+from gateway.console.notice_words import PROBLEMS, number_of
 from gateway.console.permissions import Staff
 from gateway.console.web import Answer, Redirect, Route, Visit
 from gateway.console.web import Refused as NotHere
@@ -25,11 +23,9 @@ Turn = Callable[[Connection, Notice, Person], Notice]
 
 async def _turn(visit: Visit, permission: str, turn: Turn) -> Answer:
     """Do it to the notice of this address. Done twice it is done; what cannot be is said on its page."""
-    number = visit.path["number"]
-    if not (number.isascii() and number.isdecimal() and len(number) < 10):
-        raise NotHere(HTTPStatus.NOT_FOUND)
+    number = number_of(visit)
     try:
-        found = await visit.console.database.run(_do, visit.who, int(number), permission, turn)
+        found = await visit.console.database.run(_do, visit.who, number, permission, turn)
     except Refused as refused:
         if refused.why == "unknown":
             raise NotHere(HTTPStatus.NOT_FOUND) from None
@@ -47,10 +43,7 @@ def _do(conn: Connection, who: Staff, number: int, permission: str, turn: Turn) 
 
 async def submit(visit: Visit) -> Answer:
     place, repeat = visit.console.place, bool(visit.form("repeat"))
-    number = visit.path["number"]
-    counted = None
-    if number.isascii() and number.isdecimal() and len(number) < 10:
-        counted = await visit.console.database.read(notice_query.counted, place, visit.who, int(number), visit.now)
+    counted = await visit.console.database.read(notice_query.counted, place, visit.who, number_of(visit), visit.now)
     return await _turn(
         visit,
         "write notices",
@@ -105,37 +98,27 @@ async def again(visit: Visit) -> Answer:
 
 async def test(visit: Visit) -> Answer:
     """Send it to the drafter's own phone, as the first recipient would read it."""
-    console = visit.console
+    console, number = visit.console, number_of(visit)
     by = await console.database.read(notice_query.person, visit.who)
-    number = visit.path["number"]
     if by.phone is None:
         return Redirect(f"/bulk/{number}?problem=phone")
     link = choose(console.board, by.phone)
     if link is None:
         return Redirect(f"/bulk/{number}?problem=link")
-    phone = by.phone
-    await _turn(
-        visit,
-        "write notices",
-        lambda conn, found, by: _try(conn, console.place, found, phone, link, by, visit.now),
-    )
+    try:
+        texts = await console.database.read(notice_query.tried, console.place, visit.who, number, visit.now)
+    except Refused as refused:
+        return Redirect(f"/bulk/{number}?problem={refused.why}")
+    place, phone = console.place, by.phone
+
+    def turn(conn: Connection, found: Notice, by: Person) -> Notice:
+        outbounds = [Outbound(id=place.new_id(), to=phone, text=text, link=link, lane=Lane.NOTICE) for text in texts]
+        messages.queue(conn, outbounds, visit.now, actor=by.actor)
+        drafts.note(conn, place.new_id, found, by, "tried", visit.now)
+        return found
+
+    await _turn(visit, "write notices", turn)
     return Redirect(f"/bulk/{number}?tested=1")
-
-
-def _try(conn: Connection, place: Place, found: Notice, phone: str, link: str, by: Person, now: datetime) -> Notice:
-    some = samples.samples(conn, place, found, now)
-    texts = {each.language: each.text for each in some}
-    for language in found.texts:
-        if language not in texts:
-            texts[language] = samples.one(
-                place, found, phone, language, wording.Reader(month=place.moment(now).month)
-            ).text
-    outbounds = [
-        Outbound(id=place.new_id(), to=phone, text=text, link=link, lane=Lane.NOTICE) for text in texts.values()
-    ]
-    messages.queue(conn, outbounds, now, actor=by.actor)
-    drafts.note(conn, place.new_id, found, by, "tried", now)
-    return found
 
 
 ROUTES = (

@@ -13,7 +13,7 @@ from gateway.affairs.notices.groups import Group
 from gateway.affairs.notices.topics import Topic
 from gateway.console import notice_query
 from gateway.console.language import LANGUAGES
-from gateway.console.notices import problem_words
+from gateway.console.notice_words import problem_words
 from gateway.console.permissions import Staff
 from gateway.console.web import Answer, Page, Redirect, Route, Visit
 from gateway.console.web import Refused as NotHere

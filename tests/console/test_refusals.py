@@ -18,7 +18,7 @@ from gateway.console import refusals as pages
 from gateway.console import settings_query
 from gateway.console.dues import said
 from gateway.console.language import Languages
-from gateway.console.notices import PROBLEMS
+from gateway.console.notice_words import PROBLEMS
 from gateway.console.words import WORDS
 
 CONSOLE = Path(console.__path__[0])
