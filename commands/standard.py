@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 
+from commands.approving import APPROVE, DENY
 from commands.ask import ASK
 from commands.bind import BIND
 from commands.collect import COLLECT
 from commands.dayclose import CLOSE
 from commands.dues import DUES
+from commands.halting import KILL, PAUSE, RESUME
 from commands.help import HELP
 from commands.hotline import ANSWER, CALL, DONE, FORWARD
 from commands.me import ME
 from commands.mine import DATA, LOCK, NOT_MINE
-from commands.noticing import APPROVE, BROADCAST, DENY, KILL, PAUSE, RESUME
+from commands.noticing import BROADCAST
 from commands.pay import PAY
 from commands.payback import PAYBACK
 from commands.payfor import PAYFOR

@@ -12,7 +12,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
-from commands.noticing import announcements
+from commands.approving import announcements
 from commands.office import Office
 from gateway import telling
 from gateway.affairs.notices import drafts, expansion, running, series
@@ -22,6 +22,7 @@ from gateway.core.database import Queue, Runs, wake
 from gateway.core.model import LogClass
 from gateway.core.tables.notices import notice
 from gateway.core.tasks import Tasks
+from gateway.counting import Counting
 from gateway.inbound import Desk
 from gateway.links import Board, Entry
 from gateway.routing import choose
@@ -57,6 +58,7 @@ class Notices:
     ) -> None:
         self.place = place
         self.handover = Handover(place)
+        self._counting = Counting(place, desk.place, database, now)
         self._desk = desk
         self._database = database
         self._board = board
@@ -108,6 +110,7 @@ class Notices:
             if not self._expanding:
                 self._expanding = True
                 self._tasks.start(self._expand())
+            self._tasks.start(self._counting.go())
             await self._reroute()
         finally:
             self._busy = False

@@ -1,4 +1,4 @@
-"""The composer of bulk notices: an empty form, that of a draft, a copy; what it says is kept as a draft with its list."""
+"""The composer of bulk notices: an empty form, that of a draft or a copy; kept as a draft with its list."""
 
 from __future__ import annotations
 

@@ -11,7 +11,19 @@ import pytest
 from sqlalchemy import Connection, func, insert, select, update
 
 from gateway.affairs import consent, destinations, settings
-from gateway.affairs.notices import approval, drafts, expansion, hours, lists, progress, report, running, series, topics
+from gateway.affairs.notices import (
+    approval,
+    drafts,
+    expansion,
+    hours,
+    lists,
+    progress,
+    questions,
+    report,
+    running,
+    series,
+    topics,
+)
 from gateway.affairs.notices.approval import Place
 from gateway.affairs.notices.audience import Audience
 from gateway.affairs.notices.drafts import Notice, Person, Refused, Wording
@@ -95,6 +107,18 @@ class House:
     def freeze(self, piece: int = 1000) -> None:
         while expansion.step(self.conn, self.place, (("+86", "mobile"),), piece) is not None:
             pass
+
+    def came_round(self) -> int:
+        """What the clock brings of the series, counted and sent on its way."""
+        found = series.due(self.conn, self.place, self.now)
+        for question in questions.waiting(self.conn):
+            while series.copy_list(self.conn, question.notice_id):
+                pass
+            figures = questions.figures(self.conn, self.place, question, self.now)
+            assert not isinstance(figures, progress.Progress)
+            assert questions.close(self.conn, question)
+            series.go_on(self.conn, self.place, drafts.get(self.conn, question.notice_id), figures, self.now)
+        return found
 
     def turn(self, slots: int = 100, chosen: tuple[Part, ...] = (), link: str = "mobile") -> Released:
         """One turn of an outbox."""
@@ -637,8 +661,8 @@ def test_a_series_comes_again_and_each_time_once(house: House) -> None:
     assert first.next_at == datetime(2026, 11, 23, 2, 30, tzinfo=UTC)
     house.now = datetime(2026, 11, 23, 2, 30, 5, tzinfo=UTC)
     house.join(1)
-    assert series.due(house.conn, house.place, house.now) == 1
-    assert series.due(house.conn, house.place, house.now) == 0
+    assert house.came_round() == 1
+    assert house.came_round() == 0
     second = drafts.listing(house.conn)[0]
     assert (second.series_of, second.state) == (first.id, drafts.SCHEDULED)
     house.freeze()
@@ -653,7 +677,7 @@ def test_a_series_with_a_list_keeps_it(house: House) -> None:
     first = approval.submit(house.conn, house.place, first, AUTHOR, house.now)
     approval.approve(house.conn, house.place, first, OTHER, house.now)
     house.now += timedelta(hours=1)
-    assert series.due(house.conn, house.place, house.now) == 1
+    assert house.came_round() == 1
     house.freeze()
     second = drafts.listing(house.conn)[0]
     assert (second.series_of, second.state, second.recipients) == (first.id, drafts.SCHEDULED, 3)
@@ -664,7 +688,7 @@ def test_a_series_that_a_key_approved_goes_on(house: House) -> None:
     first = house.submitted(recurrence="daily 10:30")
     approval.schedule(house.conn, house.place, first, house.now)  # as the API does for a key that approves
     house.now += timedelta(hours=1)
-    assert series.due(house.conn, house.place, house.now) == 1
+    assert house.came_round() == 1
     assert drafts.listing(house.conn)[0].state == drafts.SCHEDULED
 
 
@@ -674,7 +698,7 @@ def test_a_series_that_has_outgrown_its_approval_waits(house: House) -> None:
     assert first.state == drafts.SCHEDULED
     house.join(1)
     house.now += timedelta(hours=1)
-    assert series.due(house.conn, house.place, house.now) == 1
+    assert house.came_round() == 1
     assert drafts.listing(house.conn)[0].state == drafts.WAITING
 
 
@@ -682,7 +706,7 @@ def test_of_the_times_of_a_series_that_were_missed_the_last_is_made_up_for(house
     house.join(3)
     first = house.approved(recurrence="daily 10:30")
     house.now = NOW + timedelta(days=3, hours=1)  # eleven, after three days of standstill
-    assert series.due(house.conn, house.place, house.now) == 1
+    assert house.came_round() == 1
     assert [each.series_of for each in drafts.listing(house.conn)] == [first.id, None]
     assert drafts.get(house.conn, first.id).next_at == datetime(2026, 11, 27, 2, 30, tzinfo=UTC)
 
@@ -691,8 +715,32 @@ def test_a_series_that_was_missed_by_hours_waits_for_its_next_time(house: House)
     house.join(3)
     house.approved(recurrence="daily 10:30")
     house.now = NOW + timedelta(days=3)
-    assert series.due(house.conn, house.place, house.now) == 1
+    assert house.came_round() == 1
     assert len(drafts.listing(house.conn)) == 1
+
+
+def test_a_series_that_was_counted_too_late_is_left_out(house: House) -> None:
+    """The gateway stood still between its turn and the count."""
+    house.join(3)
+    house.approved(recurrence="daily 10:30")
+    house.now += timedelta(hours=1)
+    assert series.due(house.conn, house.place, house.now) == 1
+    house.now += timedelta(hours=13)
+    assert house.came_round() == 0
+    assert drafts.listing(house.conn)[0].state == drafts.DRAFT
+    house.now = NOW + timedelta(days=1, hours=1)
+    assert house.came_round() == 1
+    assert drafts.listing(house.conn)[0].state == drafts.SCHEDULED
+
+
+def test_the_lines_of_a_list_are_copied_piece_by_piece(house: House) -> None:
+    numbers = house.join(5)
+    first, second = (house.write(text, audience=Audience(listed=True)) for text in ("一", "二"))
+    lists.append(house.conn, first.id, numbers, "CN")
+    assert [lists.copy_on(house.conn, first.id, second.id, 2) for _ in range(3)] == [True, True, False]
+    assert lists.count(house.conn, second.id) == 5
+    assert not lists.copy_on(house.conn, first.id, second.id, 2)
+    assert lists.count(house.conn, second.id) == 5
 
 
 @pytest.mark.parametrize(

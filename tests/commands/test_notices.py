@@ -8,10 +8,11 @@ from datetime import date, timedelta
 import pytest
 from sqlalchemy import Connection, insert, select, update
 
-from commands.noticing import announcements
+from commands.approving import announcements
+from commands.noticing import answered
 from gateway.affairs import consent, settings
-from gateway.affairs.notices import approval, drafts, expansion, groups, running, topics
-from gateway.affairs.notices.audience import Audience
+from gateway.affairs.notices import approval, drafts, expansion, groups, questions, running, topics
+from gateway.affairs.notices.audience import FEW, Audience
 from gateway.affairs.notices.drafts import Person, Wording
 from gateway.affairs.notices.handover import Handover
 from gateway.core.keys import Keys
@@ -259,6 +260,86 @@ def test_members_and_other_branches_may_not(phone: Phone) -> None:
     phone.conn.execute(update(role_grant).where(role_grant.c.role == "approver").values(until=date(2026, 1, 1)))
     assert (of(phone, APPROVER).says("批准D101") or "").startswith("您不能使用此项")
     assert phone.conn.scalar(select(notice.c.state)) == "waiting"
+
+
+def crowd(phone: Phone, count: int = FEW) -> None:
+    """So many more in the secretary's branch that they are not counted while the text is answered."""
+    ids = range(1000, 1000 + count)
+    values = {"branch_id": 1, "name": "x", "language": "zh", "dues_class": "A", "monthly_amount": 300, "created": NOW}
+    phone.conn.execute(insert(member), [{"id": id_, "member_no": f"B{id_}", **values} for id_ in ids])
+    rows = [{"number": f"+861390000{id_:04}", "member_id": id_, "main": True, "bound": NOW} for id_ in ids]
+    phone.conn.execute(insert(number), rows)
+
+
+def counted(phone: Phone) -> list[tuple[str, str]]:
+    """What those hear who wait for figures."""
+    told = []
+    for question in questions.waiting(phone.conn):
+        figures = questions.figures(phone.conn, place(phone), question, phone.now)
+        told += answered(phone.conn, place(phone), phone.office, question, figures, phone.now)
+    return [(each.number, each.text) for each in told]
+
+
+def test_of_many_the_figures_follow(phone: Phone) -> None:
+    """The answer waits for no count, the approvers hear of it when it is counted, each question is answered once."""
+    crowd(phone)
+    secretary, approver = of(phone, SECRETARY), of(phone, APPROVER)
+    answer = secretary.says("群发 全体 明晚八点开会")
+    assert answer == "草稿D101已收，正在统计人数，稍后短信告知。撤回：撤D101"
+    assert announcements(phone.conn, place(phone), phone.office, phone.now) == []
+    assert (approver.says("批准D101") or "") == "D101不在待审批中"
+    (asked,) = questions.waiting(phone.conn)
+    waits = "草稿D101：1008人，0人不发，实发1008人×1条。待审批，撤回：撤D101"
+    assert counted(phone) == [(SECRETARY, waits)]
+    figures = questions.figures(phone.conn, place(phone), asked, phone.now)
+    assert answered(phone.conn, place(phone), phone.office, asked, figures, phone.now) == []
+    assert len(announcements(phone.conn, place(phone), phone.office, phone.now)) == 1
+    code = re.search(r"Y (\d{4})", approver.says("批准D101") or "")
+    assert code is not None
+    assert (approver.says(f"Y {code[1]}") or "").startswith("D101已批准")
+    while expansion.step(phone.conn, place(phone), (("", "mobile"),)) is not None:
+        pass
+    running.start(phone.conn, phone.now)
+    hand_over(phone)
+    assert secretary.says("暂停D101") == "D101已暂停。发了多少，稍后短信告知。继续回：继续D101"
+    assert counted(phone) == [(SECRETARY, "D101已暂停：已发0，未发1008。继续回：继续D101")]
+    assert secretary.says("继续D101") == "D101继续发送。发了多少，稍后短信告知。暂停：暂停D101"
+    assert approver.says("撤D101") == "D101已作废，其余不再发送。发了多少，稍后短信告知"
+    assert counted(phone) == [(number, "D101已作废：已发0，其余1008不再发送") for number in (SECRETARY, APPROVER)]
+    assert questions.waiting(phone.conn) == ()
+
+
+def test_what_cannot_be_is_said_when_it_is_counted(phone: Phone) -> None:
+    crowd(phone)
+    secretary = of(phone, SECRETARY)
+    secretary.says("群发 全体 明晚八点开会")
+    phone.conn.execute(update(number).values(opted_out=True))
+    assert counted(phone) == [(SECRETARY, "没有可发的人，或没有这个组。组可写全体、支部码或组名")]
+    phone.conn.execute(update(number).values(opted_out=False))
+    secretary.says("群发 全体 后天八点开会")
+    secretary.says("撤D102")
+    assert counted(phone) == []
+    secretary.says("群发 全体 大后天八点开会")
+    assert len(counted(phone)) == 1
+    assert secretary.says("群发 全体 大后天 八点开会") == "相同内容刚群发过，没有再发"
+
+
+def test_few_left_of_many_wait_for_a_second_person_all_the_same(phone: Phone) -> None:
+    """Nobody was asked for the code that a small one wants."""
+    crowd(phone)
+    phone.conn.execute(update(number).where(number.c.number != SECRETARY).values(opted_out=True))
+    secretary = of(phone, SECRETARY)
+    secretary.says("群发 全体 明晚八点开会")
+    counted(phone)
+    assert phone.conn.scalar(select(notice.c.state)) == drafts.WAITING
+
+
+def test_a_small_group_is_counted_at_once_in_a_large_branch(phone: Phone) -> None:
+    crowd(phone)
+    found = groups.save(phone.conn, phone.office.new_id, code="f", name="f", path="/530102017/", by="t", now=phone.now)
+    groups.add(phone.conn, found, ["530102014204", "530102014205", "B1001", "B1002"])
+    answer = of(phone, SECRETARY).says("BC F 现在到堤上集合")
+    assert answer == "草稿D101：4人，0人不发，实发4人×1条。待审批，撤回：撤D101"
 
 
 def test_a_stop_is_counted_out(phone: Phone) -> None:

@@ -126,7 +126,6 @@ def submit(
     """
     if found.state != DRAFT:
         return found
-    known = rules(conn, now)
     if counted is None or counted.of != _counted(found):
         counted = estimate(conn, place, found, now)
     if counted.funnel.left == 0:
@@ -138,7 +137,7 @@ def submit(
     if found.topic_id is not None:
         topics.check(topics.get(conn, found.topic_id), max(counted.each.values()))
     if not repeat and found.resend_of is None and found.series_of is None:
-        _guard(conn, found, known, now)
+        guard(conn, found, now)
     conn.execute(
         update(notice)
         .where(notice.c.id == found.id)
@@ -151,13 +150,14 @@ def submit(
     return schedule(conn, place, found, now) if counted.needed == 0 else found
 
 
-def _guard(conn: Connection, found: Notice, known: Rules, now: datetime) -> None:
+def guard(conn: Connection, found: Notice, now: datetime) -> None:
     """The same text a second time within hours is nearly always a slip, though the first was written days ago."""
+    since = now - rules(conn, now).repeated
     again = conn.execute(
         select(notice.c.number).where(
             notice.c.text_hash == found.text_hash,
             notice.c.id != found.id,
-            or_(notice.c.submitted > now - known.repeated, notice.c.starts > now - known.repeated),
+            or_(notice.c.submitted > since, notice.c.starts > since),
             notice.c.state != DRAFT,
             notice.c.approved.is_not(None) | (notice.c.state == WAITING),
         )

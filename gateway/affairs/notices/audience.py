@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from datetime import date, datetime
 from typing import Any
@@ -84,7 +84,34 @@ class Moment:
     language: str  # the organisation's, of a number that is nobody's
 
 
+FEW = 1000  # who can be counted while an SMS is answered
+_BRANCHES = 200  # looked through one by one for that
 _DUPLICATE = "duplicates"
+
+
+def is_small(conn: Connection, audience: Audience, notice_id: int) -> bool:
+    """Whether it is counted in some milliseconds, however large the organisation is."""
+    if audience.listed:
+        lines = select(notice_list.c.line).where(notice_list.c.notice_id == notice_id).limit(FEW + 1)
+        return (conn.scalar(select(func.count()).select_from(lines.subquery())) or 0) <= FEW
+    return _few(conn, audience) is not None
+
+
+def _few(conn: Connection, audience: Audience) -> Sequence[int] | None:
+    """The members of its groups, or of its branches, when they are few: looked up by their keys, since a planner that
+    cannot know how few they are goes through everybody."""
+    if audience.groups:
+        those = select(group_member.c.member_id).where(group_member.c.group_id.in_(audience.groups))
+    elif "" in audience.paths:
+        those = select(member.c.id)
+    else:
+        below = select(branch.c.id).where(or_(*(branches.below(path) for path in audience.paths)))
+        ids = conn.scalars(below.limit(_BRANCHES + 1)).all()
+        if len(ids) > _BRANCHES:
+            return None
+        those = select(member.c.id).where(member.c.branch_id.in_(ids))
+    found = conn.scalars(those.limit(FEW + 1)).all()
+    return found if len(found) <= FEW else None
 
 
 def funnel(
@@ -92,6 +119,8 @@ def funnel(
 ) -> Funnel:
     """Count everybody once, in one query."""
     source, what, wanted = _source(audience, notice_id, at)
+    if not audience.listed and (few := _few(conn, audience)) is not None:
+        wanted.append(member.c.id.in_(few))
     reason = _reason(audience, emergency=emergency, topic=topic)
     counted = select(
         what.language.label("language"),

@@ -155,9 +155,20 @@ def count(conn: Connection, notice_id: int) -> int:
     return conn.scalar(select(func.count()).where(notice_list.c.notice_id == notice_id)) or 0
 
 
+def copy_on(conn: Connection, source_id: int, notice_id: int, most: int = 2_000) -> bool:
+    """Give a notice the next lines of the list of another; whether there may be more."""
+    last = conn.scalar(select(func.max(notice_list.c.line)).where(notice_list.c.notice_id == notice_id)) or 0
+    next_ = (
+        select(literal(notice_id), notice_list.c.line, notice_list.c.number, notice_list.c.member_id)
+        .where(notice_list.c.notice_id == source_id, notice_list.c.line > last)
+        .order_by(notice_list.c.line)
+        .limit(most)
+    )
+    copied = insert(notice_list).from_select(["notice_id", "line", "number", "member_id"], next_)
+    return conn.execute(copied, execution_options={"preserve_rowcount": True}).rowcount == most
+
+
 def copy(conn: Connection, source_id: int, notice_id: int) -> None:
     """Give a notice the list of another."""
-    lines = select(literal(notice_id), notice_list.c.line, notice_list.c.number, notice_list.c.member_id).where(
-        notice_list.c.notice_id == source_id
-    )
-    conn.execute(insert(notice_list).from_select(["notice_id", "line", "number", "member_id"], lines))
+    while copy_on(conn, source_id, notice_id):
+        pass

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, insert, select, update
 
-from gateway.affairs.notices import approval, drafts, lists, topics
-from gateway.affairs.notices.approval import Place
+from gateway.affairs.notices import approval, drafts, lists, questions, topics
+from gateway.affairs.notices.approval import Estimate, Place
 from gateway.affairs.notices.audience import Audience
 from gateway.affairs.notices.drafts import Notice, Person, Refused, Wording
 from gateway.core.tables.notices import notice, notice_approval, notice_list
@@ -16,7 +16,10 @@ _STALE = timedelta(hours=12)  # a time that was missed by more is left out
 
 
 def due(conn: Connection, place: Place, now: datetime) -> int:
-    """Make the next of one series whose time has come; how many. One time of a series is one notice (its key)."""
+    """Draft the next of one series whose time has come; how many. One time of a series is one notice (its key).
+
+    It is counted elsewhere, then `go_on` sends it on its way.
+    """
     row = conn.execute(
         select(notice.c.id).where(notice.c.next_at.is_not(None), notice.c.next_at <= now).order_by(notice.c.next_at)
     ).first()
@@ -46,10 +49,29 @@ def _again(conn: Connection, place: Place, first: Notice, at: datetime, now: dat
     by = Person(actor=first.author, phone=first.author_phone)
     key = f"series:{first.id}:{int(at.timestamp())}"
     made = drafts.create(conn, place.new_id, said, by, now, paths=first.paths, request_key=key, series_of=first.id)
-    if first.audience.listed and not lists.count(conn, made.id):
-        lists.copy(conn, first.id, made.id)
+    questions.ask(conn, made.id, questions.SERIES, questions.SUBMIT, now)
+
+
+def copy_list(conn: Connection, notice_id: int) -> bool:
+    """Give the one whose turn it is the next lines of the first one's list; whether there are more."""
+    made = drafts.get(conn, notice_id)
+    if made.series_of is None or not made.audience.listed or made.state != drafts.DRAFT:
+        return False
+    return lists.copy_on(conn, made.series_of, made.id)
+
+
+def go_on(conn: Connection, place: Place, made: Notice, counted: Estimate | Refused, now: datetime) -> None:
+    """Send the next of a series on its way, under the approval of the first."""
+    if made.series_of is None:
+        return
+    first = drafts.get(conn, made.series_of)
+    by = Person(actor=first.author, phone=first.author_phone)
     try:
-        made = approval.submit(conn, place, made, by, now)
+        if isinstance(counted, Refused):
+            raise counted
+        if now - made.created > _STALE:
+            raise Refused("past", "its time was over when it was counted")
+        made = approval.submit(conn, place, made, by, now, counted=counted)
     except Refused as refused:
         drafts.note(conn, place.new_id, made, Person(actor="system"), "not sent", now, str(refused))
         return

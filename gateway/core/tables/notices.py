@@ -108,6 +108,17 @@ notice_strange = Table(
     sqlite_with_rowid=False,
 )
 
+# Who waits for figures that are counted away from the thread that writes: answered, a row goes.
+notice_question = Table(
+    "notice_question",
+    METADATA,
+    Column("notice_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("number", Text, primary_key=True),  # who asked; "" is a series, whose turn it is
+    Column("what", Text, nullable=False),  # submit | standing
+    Column("at", Time, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 topic = Table(
     "topic",
     METADATA,
