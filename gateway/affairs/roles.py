@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import date, datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, or_, select, update
 
 from gateway.affairs.refusal import Refusal
 from gateway.core.tables.organisation import branch, role_grant
@@ -104,19 +104,31 @@ def in_force(
     if member_id is None and staff_id is None:
         return ()
     whose = role_grant.c.member_id == member_id if member_id is not None else role_grant.c.staff_id == staff_id
-    rows = conn.execute(
-        select(role_grant.c.id, role_grant.c.role, role_grant.c.branch_id, branch.c.path, role_grant.c.until)
-        .outerjoin_from(role_grant, branch)
-        .where(whose, _lasts(today))
-        .order_by(role_grant.c.id)
-    )
-    return tuple(Grant(row.id, row.role, row.branch_id, row.path or "", row.until) for row in rows)
+    return tuple(_grant(row) for row in conn.execute(_grants(today).where(whose)))
+
+
+def of_staff(conn: Connection, today: date) -> dict[int, tuple[Grant, ...]]:
+    """What each staff account may be at present; one that may nothing is not among them."""
+    held: dict[int, tuple[Grant, ...]] = {}
+    for row in conn.execute(_grants(today).where(role_grant.c.staff_id.is_not(None))):
+        held[row.staff_id] = (*held.get(row.staff_id, ()), _grant(row))
+    return held
 
 
 def may(grants: Iterable[Grant], roles: Iterable[str], path: str = "") -> bool:
     """Whether one of `roles` is held for a branch with this path; a part of the tree is not the whole."""
     wanted = frozenset(roles)
     return any(found.role in wanted and path.startswith(found.path) for found in grants)
+
+
+def _grants(today: date) -> Select[Any]:
+    columns = (role_grant.c.id, role_grant.c.role, role_grant.c.branch_id, role_grant.c.staff_id, role_grant.c.until)
+    query = select(*columns, branch.c.path).outerjoin_from(role_grant, branch)
+    return query.where(_lasts(today)).order_by(role_grant.c.id)
+
+
+def _grant(row: Row[Any]) -> Grant:
+    return Grant(row.id, row.role, row.branch_id, row.path or "", row.until)
 
 
 def _name(conn: Connection, staff_id: int) -> str | None:

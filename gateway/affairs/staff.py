@@ -22,6 +22,7 @@ class Account(NamedTuple):
     phone: str | None
     language: str | None
     has_password: bool
+    has_second_factor: bool
     disabled: bool
     created: datetime
 
@@ -66,9 +67,9 @@ def is_member(conn: Connection, actor: str, member_id: int) -> bool:
     return actor == f"member:{member_id}" or conn.execute(same).first() is not None
 
 
-def everybody(conn: Connection, *, after: str = "", limit: int | None = None) -> tuple[Account, ...]:
-    """Accounts by name, the disabled ones included: all, or `limit` of them behind a name."""
-    return _accounts(conn, staff.c.name > after, limit=limit)
+def everybody(conn: Connection, *, after: str = "") -> tuple[Account, ...]:
+    """All accounts by name, the disabled ones included, or those behind a name."""
+    return _accounts(conn, staff.c.name > after)
 
 
 def set_password(conn: Connection, staff_id: int, password_hash: str | None) -> None:
@@ -105,7 +106,7 @@ def sign_out(conn: Connection, staff_id: int) -> None:
     conn.execute(sign_in_link.delete().where(sign_in_link.c.staff_id == staff_id))
 
 
-def _accounts(conn: Connection, *conditions: ColumnElement[bool], limit: int | None = None) -> tuple[Account, ...]:
+def _accounts(conn: Connection, *conditions: ColumnElement[bool]) -> tuple[Account, ...]:
     rows = conn.execute(
         select(
             staff.c.id,
@@ -113,11 +114,11 @@ def _accounts(conn: Connection, *conditions: ColumnElement[bool], limit: int | N
             staff.c.phone,
             staff.c.language,
             staff.c.password_hash.is_not(None),
+            staff.c.totp.is_not(None),
             staff.c.disabled,
             staff.c.created,
         )
         .where(*conditions)
         .order_by(staff.c.name)
-        .limit(limit)
     )
     return tuple(Account(*row) for row in rows)

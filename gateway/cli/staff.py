@@ -75,7 +75,7 @@ def listed(config: Path) -> Iterator[str]:
             )
             notes = (
                 "disabled" if account.disabled else "" if account.has_password else "no password",
-                "second factor" if second_factor.state(at.conn, account.id).enrolled else "",
+                "second factor" if account.has_second_factor else "",
             )
             yield "\t".join(filter(None, (account.name, shown or "no role", *notes)))
 

@@ -24,7 +24,7 @@ def today(visit: Visit) -> date:
 
 async def everybody(visit: Visit, *, problem: str = "", name: str = "") -> Answer:
     after = visit.query("after")
-    lines = await visit.console.database.read(staff_query.page, today(visit), after)
+    lines = await visit.console.database.read(staff_query.page, visit.who, today(visit), after)
     more = len(lines) > staff_query.PAGE
     lines = lines[: staff_query.PAGE]
     values = {
@@ -60,7 +60,7 @@ async def person(visit: Visit) -> Answer:
 
 
 async def _person(visit: Visit, name: str, *, problem: str = "", token: str = "") -> Answer:
-    line = await visit.console.database.read(staff_query.find, name, today(visit))
+    line = await visit.console.database.read(staff_query.find, visit.who, name, today(visit))
     if line is None:
         raise Refused(HTTPStatus.NOT_FOUND)
     values = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -20,40 +20,40 @@ from gateway.core.tables.staff import staff_session
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """An account with what it may, how it proves itself and when it was last here."""
+    """An account with what it may and when it was last here."""
 
     account: Account
     grants: tuple[Grant, ...]
-    second: second_factor.State
     seen: datetime | None
 
 
 PAGE = 100
 
 
-def page(conn: Connection, today: date, after: str) -> tuple[Line, ...]:
-    """The accounts behind a name, one more than a page holds."""
+def page(conn: Connection, person: Staff, today: date, after: str) -> tuple[Line, ...]:
+    """The accounts behind a name that somebody has to do with: those with a role within reach, and those without any
+    yet. One more than a page holds."""
     last = select(staff_session.c.staff_id, func.max(staff_session.c.seen)).group_by(staff_session.c.staff_id)
-    accounts = staff.everybody(conn, after=after, limit=PAGE + 1)
     seen: dict[int, datetime] = {row[0]: row[1] for row in conn.execute(last)}
-    return tuple(_line(conn, account, seen.get(account.id), today) for account in accounts)
+    held = roles.of_staff(conn, today)
+    accounts = [each for each in staff.everybody(conn, after=after) if _concerns(person, held.get(each.id, ()))]
+    return tuple(
+        Line(account=each, grants=held.get(each.id, ()), seen=seen.get(each.id)) for each in accounts[: PAGE + 1]
+    )
 
 
-def find(conn: Connection, name: str, today: date) -> Line | None:
+def find(conn: Connection, person: Staff, name: str, today: date) -> Line | None:
     account = staff.find(conn, name)
     if account is None:
         return None
+    held = roles.in_force(conn, staff_id=account.id, today=today)
     last = select(func.max(staff_session.c.seen)).where(staff_session.c.staff_id == account.id)
-    return _line(conn, account, conn.execute(last).scalar(), today)
+    line = Line(account=account, grants=held, seen=conn.execute(last).scalar())
+    return line if _concerns(person, held) else None
 
 
-def _line(conn: Connection, account: Account, seen: datetime | None, today: date) -> Line:
-    return Line(
-        account=account,
-        grants=roles.in_force(conn, staff_id=account.id, today=today),
-        second=second_factor.state(conn, account.id),
-        seen=seen,
-    )
+def _concerns(person: Staff, held: Sequence[Grant]) -> bool:
+    return not held or any(person.reaches("staff", each.path or None) for each in held)
 
 
 def add(
@@ -95,7 +95,7 @@ def grant(
         conn,
         new_id,
         role,
-        staff_id=_existing(conn, name).id,
+        staff_id=_existing(conn, person, name, today).id,
         branch_id=branch.id if branch else None,
         until=until,
         by=person.actor,
@@ -109,7 +109,7 @@ def grant(
 def revoke(
     conn: Connection, new_id: Callable[[], int], person: Staff, name: str, grant_id: int, now: datetime, today: date
 ) -> None:
-    held = roles.in_force(conn, staff_id=_existing(conn, name).id, today=today)
+    held = roles.in_force(conn, staff_id=_existing(conn, person, name, today).id, today=today)
     found = next((each for each in held if each.id == grant_id), None)
     if found is None or not person.reaches("staff", found.path or None):
         raise roles.Refused("this role is over already, or beyond the reach of your own")
@@ -147,18 +147,18 @@ def reset_second(
 
 def _within(conn: Connection, person: Staff, name: str, today: date) -> Account:
     """An account all of whose roles are within reach: who can sign somebody in can do all that they may."""
-    account = _existing(conn, name)
+    account = _existing(conn, person, name, today)
     for held in roles.in_force(conn, staff_id=account.id, today=today):
         if not person.reaches("staff", held.path or None):
             raise roles.Refused("this account has a role beyond the reach of your own")
     return account
 
 
-def _existing(conn: Connection, name: str) -> Account:
-    account = staff.find(conn, name)
-    if account is None:
+def _existing(conn: Connection, person: Staff, name: str, today: date) -> Account:
+    line = find(conn, person, name, today)
+    if line is None:
         raise staff.Refused("there is no account %(name)s", name=name)
-    return account
+    return line.account
 
 
 def _record(

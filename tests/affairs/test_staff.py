@@ -32,7 +32,7 @@ def test_accounts(conn: Connection, ids: Ids) -> None:
     staff.add(conn, ids, "anna", language="en", now=NOW)
     assert [account.name for account in staff.everybody(conn)] == ["anna", "root"]
     found = staff.find(conn, "root")
-    assert found == staff.Account(root, "root", "+8613800000009", None, True, False, NOW)
+    assert found == staff.Account(root, "root", "+8613800000009", None, True, False, False, NOW)
     assert staff.find(conn, "nobody") is None
     with pytest.raises(staff.Refused, match="already"):
         staff.add(conn, ids, "root", now=NOW)

@@ -321,10 +321,12 @@ def test_nobody_gives_themselves_a_role_or_switches_themselves_off(world: World)
 def test_an_administrator_of_a_branch_gives_roles_there_only(world: World) -> None:
     world.run(lambda conn: staff_member(conn, world.ids, "town", "admin", branch="5301"))
     town = world.browser("town")
-    town.get("/staff/qian")
-    assert town.post("/staff/qian/grant", {"role": "agent", "branch": "5302"}).status == 400
-    assert town.post("/staff/qian/grant", {"role": "agent"}).status == 400
-    assert town.post("/staff/qian/grant", {"role": "agent", "branch": "5301"}).status == 303
+    town.get("/staff")
+    town.post("/staff", {"name": "fresh"})
+    assert town.post("/staff/fresh/grant", {"role": "agent", "branch": "5302"}).status == 400
+    assert town.post("/staff/fresh/grant", {"role": "agent"}).status == 400
+    assert town.post("/staff/qian/grant", {"role": "agent", "branch": "5301"}).status == 404
+    assert town.post("/staff/fresh/grant", {"role": "agent", "branch": "5301"}).status == 303
 
 
 def test_a_lost_second_factor_is_reset_by_somebody_else(world: World) -> None:
@@ -351,14 +353,33 @@ def test_a_locked_account_is_opened_again(world: World) -> None:
     assert world.browser().sign_in("li").status == 303
 
 
+def test_an_administrator_of_a_branch_sees_who_has_a_role_there_or_none_yet(world: World) -> None:
+    def more(conn: Connection) -> None:
+        staff_member(conn, world.ids, "town", "admin", branch="5301")
+        staff_member(conn, world.ids, "near", "agent", branch="5301")
+        staff_member(conn, world.ids, "far", "agent", branch="5302")
+
+    world.run(more)
+    root, town = world.browser("root"), world.browser("town")
+    root.get("/staff")
+    root.post("/staff", {"name": "fresh"})
+    listed = town.get("/staff").body
+    assert {name for name in ("near", "far", "fresh", "root") if f"/staff/{name}" in listed} == {"near", "fresh"}
+    assert {name: town.get(f"/staff/{name}").status for name in ("near", "fresh", "far", "root")} == {
+        "near": 200, "fresh": 200, "far": 404, "root": 404
+    }  # fmt: skip
+    everybody = root.get("/staff").body
+    assert all(f"/staff/{name}" in everybody for name in ("near", "far", "fresh", "town"))
+
+
 def test_an_administrator_of_a_branch_takes_over_no_account_of_the_whole(world: World) -> None:
     world.run(lambda conn: staff_member(conn, world.ids, "town", "admin", branch="5301"))
     town = world.browser("town")
     for name in ("root", "zhao", "river"):
         for what in ("link", "disable", "enable", "second"):
-            town.get(f"/staff/{name}")
+            town.get("/staff")
             answer = town.post(f"/staff/{name}/{what}", {})
-            assert answer.status == 400, (name, what)
+            assert answer.status == 404, (name, what)
             assert "/sign-in/link/" not in answer.body
     town.get("/staff/wuli")
     assert "/sign-in/link/" in town.post("/staff/wuli/link", {}).body
