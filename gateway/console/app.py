@@ -63,8 +63,9 @@ from gateway.console import (
 from gateway.console import exports as export_pages
 from gateway.console.drawing import Drawing
 from gateway.console.dues import routes as dues_routes
+from gateway.console.dues import sums, totals_query
 from gateway.console.dues.assessment import Assessment
-from gateway.console.dues.sums import Sums
+from gateway.console.dues.counted import Counts
 from gateway.console.events import Events, Stream
 from gateway.console.exporting import Exporting
 from gateway.console.importer import Importer
@@ -195,7 +196,6 @@ class Console(Service):
         self.passwords = Passwords(reactor)
         self.drawing = Drawing(reactor)
         self.assessment = Assessment(database, reactor, now, self.thread)
-        self.sums = Sums(database, reactor.seconds)
         self.sms_to = sms_to
         self.providers = providers
         self.bank = bank
@@ -213,9 +213,12 @@ class Console(Service):
         self.templates = Templates(
             self.languages, zone=organisation.time_zone, static=self.static.address, extras=folders
         )
-        topics = [*TOPICS, LINKS, *(topic for extra in extras for topic in extra.topics)]
+        topics = [*TOPICS, LINKS, "dues", *(topic for extra in extras for topic in extra.topics)]
         self.events = Events(reactor, topics, mark=secrets.token_hex(4))
         self.events.alive = self._still_there
+        changed = partial(self.events.hint, "dues")
+        self.sums = Counts(database, now, self.tasks, sums.read, changed)
+        self.totals = Counts(database, now, self.tasks, partial(totals_query.totals, zone=self.zone), changed)
         self.exporting = Exporting(self, exports or Path(tempfile.gettempdir()) / f"muster-exports-{os.getpid()}")
         self.writing = Writing(
             database, reactor, now, watched=lambda: len(self.events) > 0, changed=partial(self.events.hint, "cases")

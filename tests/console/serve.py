@@ -1,6 +1,7 @@
 """A real console on loopback in a process of its own, for tests that speak HTTP and for those that drive a browser.
 
-Prints its port as one line, then obeys lines on its standard input: `advance SECONDS`, `wake TOPIC`, `link STATUS`.
+Prints its port as one line, then obeys lines on its standard input: `advance SECONDS`, `wake TOPIC`, `link STATUS`,
+`instant SECONDS` (what takes longer to count is shown as it was).
 """
 
 from __future__ import annotations
@@ -71,8 +72,8 @@ class StillLink:
 class Orders(LineReceiver):
     delimiter = b"\n"
 
-    def __init__(self, database: Database, board: Board, clock: Clock) -> None:
-        self._database, self._board, self._clock = database, board, clock
+    def __init__(self, database: Database, board: Board, clock: Clock, console: Console) -> None:
+        self._database, self._board, self._clock, self._console = database, board, clock, console
 
     def lineReceived(self, line: bytes) -> None:
         order, _, value = line.decode().partition(" ")
@@ -85,6 +86,8 @@ class Orders(LineReceiver):
             assert isinstance(link, StillLink)
             link.state = replace(link.state, status=LinkStatus(value), since=self._clock())
             self._board.changed("mobile")
+        elif order == "instant":
+            self._console.sums.instant = self._console.totals.instant = float(value)
         self.sendLine(b"done")
 
 
@@ -149,7 +152,7 @@ def main(url: str, public_url: str, demo: str) -> None:
     def listening(port: Any) -> None:
         sys.stdout.write(f"{port.getHost().port}\n")
         sys.stdout.flush()
-        StandardIO(Orders(database, board, clock))
+        StandardIO(Orders(database, board, clock, console))
 
     endpoint = TCP4ServerEndpoint(the_reactor, 0, interface="127.0.0.1")
     endpoint.listen(console.site()).addCallback(listening)

@@ -27,25 +27,30 @@ _ROWS = 100  # branches of one page; the file has all
 async def overview(visit: Visit) -> Answer:
     at, (path, name) = year(visit), await _place(visit)
     scope = visit.who.scope("dues")
-    all_sums = sums.within(await visit.console.sums.of(at), scope if not path else (path,))
+    counted = await visit.console.sums.of(at)
+    all_sums = sums.within(counted.value, (path,) if path else scope)
     found = await visit.console.database.read(sums.places, scope, path)
     while not path and len(found) == 1 and found[0].below:  # a whole that is one branch says nothing by itself
         found = await visit.console.database.read(sums.places, scope, found[0].path)
     places = sums.counted(found, all_sums)
-    after, here = visit.query("after"), {"year": at} | ({"branch": visit.query("branch")} if path else {})
+    after, branch_code = visit.query("after"), visit.query("branch")
     left = [place for place in places if place.code > after]
     months = sums.by_month(all_sums)
     assessed, paid = sum(each.assessed for each in all_sums), sum(each.paid for each in all_sums)
     return page(
         visit,
-        "dues/overview.html",
+        "dues/overview_now.html" if visit.fragment else "dues/overview.html",
         {
+            "counted": counted,
+            "here_url": _address("/dues", year=at, branch=branch_code, after=after),
             "year": at,
-            "branch": visit.query("branch"),
+            "branch": branch_code,
             "branch_name": name,
             "places": left[:_ROWS],
-            "first": f"/dues?{urlencode(here)}" if after else "",
-            "more": f"/dues?{urlencode(here | {'after': left[_ROWS - 1].code})}" if len(left) > _ROWS else "",
+            "first": _address("/dues", year=at, branch=branch_code) if after else "",
+            "more": _address("/dues", year=at, branch=branch_code, after=left[_ROWS - 1].code)
+            if len(left) > _ROWS
+            else "",
             "assessed": assessed,
             "paid": paid,
             "percent": 100 * paid // assessed if assessed else None,
@@ -99,7 +104,8 @@ def _branch(conn: Connection, code: str) -> tuple[str, str] | None:
 async def sums_table(visit: Visit) -> Answer:
     """Every branch and month within reach, to take away."""
     at = year(visit)
-    found = sums.within(await visit.console.sums.of(at), visit.who.scope("dues"))
+    counted = await visit.console.sums.exactly(at)
+    found = sums.within(counted.value, visit.who.scope("dues"))
     title = visit.gettext("Dues of %(year)s by branch and month", year=at)
     columns = (
         Column(title=visit.gettext("Branch"), width=16),
@@ -128,23 +134,26 @@ def _row(visit: Visit, each: Sum, name: str) -> Sequence[Cell]:
 
 async def totals(visit: Visit) -> Answer:
     """The totals of a year as they are published: no name, no member, nothing of a single person."""
-    at = year(visit)
-    scope = visit.who.scope("dues")
-    found = await visit.console.database.read(totals_query.totals, scope, at, visit.console.zone)
-    after = visit.query("after")
+    at, after = year(visit), visit.query("after")
+    counted = await visit.console.totals.of(at)
+    found = sums.within(counted.value, visit.who.scope("dues"))
     left = [row for row in found if row.code > after]
     values = {
+        "counted": counted,
+        "here_url": _address("/dues/totals", year=at, after=after),
         "year": at,
         "rows": left[:_ROWS],
         "all": totals_query.together(found),
         "after": after,
-        "more": f"/dues/totals?year={at}&after={left[_ROWS - 1].code}" if len(left) > _ROWS else "",
+        "more": _address("/dues/totals", year=at, after=left[_ROWS - 1].code) if len(left) > _ROWS else "",
     }
-    return page(visit, "dues/totals.html", values)
+    return page(visit, "dues/totals_now.html" if visit.fragment else "dues/totals.html", values)
 
 
 async def totals_table(visit: Visit) -> Answer:
-    at, scope = year(visit), visit.who.scope("dues")
+    at = year(visit)
+    counted = await visit.console.totals.exactly(at)
+    found = sums.within(counted.value, visit.who.scope("dues"))
     columns = (
         Column(title=visit.gettext("Branch"), width=16),
         Column(title=visit.gettext("Name"), width=30),
@@ -155,8 +164,8 @@ async def totals_table(visit: Visit) -> Answer:
         Column(title=visit.gettext("Voluntary"), kind=Kind.MONEY),
     )
 
-    def rows(conn: Connection) -> Iterable[Sequence[Cell]]:
-        for each in totals_query.totals(conn, scope, at, visit.console.zone):
+    def rows(_: Connection) -> Iterable[Sequence[Cell]]:
+        for each in found:
             money = [units(visit, value) for value in (each.assessed, each.paid, each.received, each.voluntary)]
             yield (each.code, each.name, each.members, *money)
 
@@ -164,6 +173,10 @@ async def totals_table(visit: Visit) -> Answer:
     return await download(
         visit, Table(name=f"totals-{at}", title=title, columns=columns, rows=rows), visit.path["kind"]
     )
+
+
+def _address(path: str, **asked: str | int) -> str:
+    return f"{path}?{urlencode({name: value for name, value in asked.items() if value})}"
 
 
 ROUTES = (

@@ -1,22 +1,24 @@
-"""What was assessed and what was paid, by branch and month of the dues.
-
-It is one pass over a year of the register, seconds in a province: it is made at most once in a while, for all who ask.
-"""
+"""What was assessed and what was paid, by branch and month of the dues."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from time import perf_counter
+from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection, func, select
-from twisted.internet.defer import DeferredLock
 
-from gateway.core.database import Runs
 from gateway.core.tables.organisation import branch, member, obligation
 
-_AS_LONG = 50  # times as long as it took, it counts
-_LEAST = 1.0
+
+class OfBranch(Protocol):
+    """What says which branch it is of."""
+
+    @property
+    def path(self) -> str: ...
+
+
+P = TypeVar("P", bound=OfBranch)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,32 +52,6 @@ class Place:
         return 100 * self.paid // self.assessed if self.assessed else 0
 
 
-class Sums:
-    """The sums of each year, kept for a while."""
-
-    def __init__(self, database: Runs, seconds: Callable[[], float]) -> None:
-        self._database, self._seconds = database, seconds
-        self._kept: dict[int, tuple[float, tuple[Sum, ...]]] = {}
-        self._lock = DeferredLock()
-
-    async def of(self, year: int) -> tuple[Sum, ...]:
-        async with self._lock:
-            kept = self._kept.get(year)
-            if kept is not None and kept[0] > self._seconds():
-                return kept[1]
-            took, found = await self._database.read(_timed, year)
-            if len(self._kept) > 3:
-                self._kept.clear()
-            self._kept[year] = (self._seconds() + (took * _AS_LONG if took > _LEAST / _AS_LONG else 0), found)
-            return found
-
-
-def _timed(conn: Connection, year: int) -> tuple[float, tuple[Sum, ...]]:
-    begun = perf_counter()
-    found = read(conn, year)
-    return perf_counter() - begun, found
-
-
 def read(conn: Connection, year: int) -> tuple[Sum, ...]:
     query = (
         select(
@@ -97,11 +73,11 @@ def read(conn: Connection, year: int) -> tuple[Sum, ...]:
     )
 
 
-def within(sums: Iterable[Sum], paths: Sequence[str] | None) -> tuple[Sum, ...]:
-    """Those of some subtrees; None is all."""
+def within(counted_: Iterable[P], paths: Sequence[str] | None) -> tuple[P, ...]:
+    """What is of some subtrees; None is all."""
     if paths is None:
-        return tuple(sums)
-    return tuple(each for each in sums if any(each.path.startswith(path) for path in paths))
+        return tuple(counted_)
+    return tuple(each for each in counted_ if any(each.path.startswith(path) for path in paths))
 
 
 def by_month(sums: Iterable[Sum]) -> dict[int, tuple[int, int]]:

@@ -9,7 +9,6 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, func, select
 
-from gateway.console.log_rows import within
 from gateway.core.tables.money import receipt, txn
 from gateway.core.tables.organisation import branch, member, obligation
 
@@ -22,6 +21,7 @@ class Total:
 
     code: str
     name: str
+    path: str
     members: int
     assessed: int
     paid: int
@@ -29,7 +29,7 @@ class Total:
     voluntary: int
 
 
-def totals(conn: Connection, scope: Sequence[str] | None, year: int, zone: ZoneInfo) -> tuple[Total, ...]:
+def totals(conn: Connection, year: int, zone: ZoneInfo) -> tuple[Total, ...]:
     """One row a branch with dues, in the order of their codes."""
     owed = (
         select(
@@ -62,6 +62,7 @@ def totals(conn: Connection, scope: Sequence[str] | None, year: int, zone: ZoneI
         select(
             branch.c.code,
             branch.c.name,
+            branch.c.path,
             func.coalesce(owed.c.members, 0),
             func.coalesce(owed.c.assessed, 0),
             func.coalesce(owed.c.paid, 0),
@@ -73,19 +74,18 @@ def totals(conn: Connection, scope: Sequence[str] | None, year: int, zone: ZoneI
         .where(owed.c.branch_id.is_not(None) | came.c.branch_code.is_not(None))
         .order_by(branch.c.code)
     )
-    if scope is not None:
-        query = query.where(within(scope, branch.c.path))
     return tuple(
         Total(
             code=code,
             name=name,
+            path=path,
             members=members,
             assessed=int(assessed),
             paid=int(paid),
             received=int(received),
             voluntary=int(voluntary),
         )
-        for code, name, members, assessed, paid, received, voluntary in conn.execute(query)
+        for code, name, path, members, assessed, paid, received, voluntary in conn.execute(query)
     )
 
 
@@ -93,6 +93,7 @@ def together(rows: Sequence[Total]) -> Total:
     return Total(
         code="",
         name="",
+        path="",
         members=sum(row.members for row in rows),
         assessed=sum(row.assessed for row in rows),
         paid=sum(row.paid for row in rows),
