@@ -11,7 +11,7 @@ from twisted.logger import Logger
 from commands.office import Office
 from commands.texts import Named
 from gateway import telling
-from gateway.affairs import arrears, assessing, branches, chain, settings
+from gateway.affairs import arrears, assessing, branches, chain, chain_state, settings
 from gateway.affairs.arrears import Behind
 from gateway.affairs.branches import Branch
 from gateway.affairs.chain import Name
@@ -45,6 +45,7 @@ class Bookkeeping:
         return [
             Job("assess", 60.0, self.assess),
             Job("close the day", 300.0, self.close),
+            Job("compare the chains", 600.0, self.compare),
             Job("arrears", 600.0, self.warn),
         ]
 
@@ -77,6 +78,20 @@ class Bookkeeping:
             for link in (await self._database.read(chain.links, name))[plan.number - 1 :]:
                 self.log.info("the {name} of {day} is closed: {link}", name=name, day=link.day, link=link.hash)
         return closed
+
+    async def compare(self) -> int:
+        """After each new link: whether the rows of all are those they were closed over. `muster verify` proves more."""
+        if not await self._database.read(chain_state.due):
+            return 0
+        now = self._now()
+        changed: dict[str, list[str]] = {}
+        for name in Name:
+            for link, first in await self._database.read(chain.covered, name):
+                if await self._database.read(chain.differs, link, first):
+                    changed.setdefault(name, []).append(link.day)
+                    self.log.error("the {name} of {day} is not as it was closed", name=name, day=link.day)
+        await self._database.run(chain_state.keep, changed, now, queue=Queue.BACKGROUND)
+        return 0
 
     async def warn(self) -> int:
         """Tell secretaries of members who are behind, once a day and by daylight."""

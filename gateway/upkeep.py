@@ -9,7 +9,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from commands.office import Office
-from gateway.affairs import challenges, destinations, invitations, retention
+from gateway.affairs import challenges, destinations, invitations, retained, retention
 from gateway.core import dialogs, outcomes, parts, recovery, search
 from gateway.core.database import Database, Queue
 from gateway.inbound import Desk
@@ -62,6 +62,7 @@ class Upkeep:
         now = self._now()
         found = await self._database.read(retention.due, now)
         if found is None:
+            await self._database.run(retained.looked, now, queue=Queue.BACKGROUND)
             return 0
         name, ids = found
         office = self._office()

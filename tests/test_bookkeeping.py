@@ -10,13 +10,15 @@ from sqlalchemy import Connection, delete, select, update
 from twisted.internet.defer import Deferred
 
 from commands.office import Office
-from gateway.affairs import chain, dues, roles, verifying
+from gateway.affairs import chain, chain_state, dues, roles, verifying
 from gateway.bookkeeping import Bookkeeping, warn_branch
+from gateway.core import audit, guards
 from gateway.core.database import Inline
-from gateway.core.ids import Ids
+from gateway.core.ids import Ids, first_of
 from gateway.core.tables.dues import arrears_notice
 from gateway.core.tables.messages import message
 from gateway.core.tables.organisation import number, obligation
+from gateway.core.tables.staff import audit as audit_rows
 from tests.affairs.people import branch, owes, person
 from tests.commands.people import an_office
 
@@ -92,6 +94,40 @@ def test_the_day_is_closed_by_itself(house: House, conn: Connection, ids: Ids) -
     with conn.begin():
         assert [each.day for each in chain.links(conn, chain.Name.LEDGER)] == ["2026-11-24", "2026-11-25"]
         assert verifying.verify(conn, house.office.keys).findings == ()
+
+
+def test_what_the_links_cover_is_compared_after_each_new_one(house: House, conn: Connection, ids: Ids) -> None:
+    def state(name: chain.Name = chain.Name.AUDIT) -> chain_state.State:
+        with conn.begin():
+            return chain_state.state(conn, house.office.keys, name)
+
+    def closed() -> None:
+        house.now += timedelta(days=1)
+        with conn.begin():
+            audit.record(
+                conn, id=first_of(house.now), at=house.now, actor="staff:li", action="reveal", object="member:1"
+            )
+        house.now += timedelta(days=1)
+        house.run(house.books.close)
+        house.run(house.books.compare)
+
+    house.run(house.books.compare)
+    assert state().compared is None  # nothing is closed yet
+    closed()
+    assert (state().compared, state().broken) == (house.now, ())
+    with conn.begin():
+        guards.remove(conn)
+        conn.execute(audit_rows.update().values(actor="staff:somebody"))  # its digest stays as it was
+    house.run(house.books.compare)
+    assert state().broken == ()  # it is looked at after the next link
+    closed()
+    assert state().broken == ("2026-11-26",)
+    assert state(chain.Name.LEDGER).broken == ()
+    with conn.begin():
+        audit.erase(conn, ids, house.now + timedelta(days=1), actor="x", now=house.now)
+        guards.install(conn)
+    closed()
+    assert state().broken == ()  # what is no longer kept is not compared
 
 
 def test_a_secretary_is_told_once_for_each_threshold(house: House, conn: Connection, ids: Ids) -> None:

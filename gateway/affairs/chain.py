@@ -109,12 +109,31 @@ def plan(conn: Connection, name: Name, zone: ZoneInfo, now: datetime) -> Plan | 
     return Plan(name, number + 1, day, first, upto, before)
 
 
-def read(conn: Connection, made: Plan) -> tuple[int, bytes]:
-    """How many rows the link covers, and the hash of them; in the way `verifying` will find them."""
+def differs(conn: Connection, link: Link, first: int) -> bool:
+    """Whether what the link covers, from id `first` on, is another than when it was closed. Of the audit each row is
+    read; of the ledger only the digests, its rows are for `verifying`."""
+    rows, content = read(conn, Plan(Name(link.name), link.number, link.day, first, link.upto, ""), anew=True)
+    return (rows, content) != (link.rows, link.content)
+
+
+def covered(conn: Connection, name: Name) -> list[tuple[Link, int]]:
+    """Each link whose rows are still kept, with the id from which they begin."""
+    gone = ask(conn, "SELECT coalesce(max(upto), 0) FROM erasure WHERE name = ?", name)[0][0]
+    found, first = [], 0
+    for link in links(conn, name):
+        if link.upto > gone:
+            found.append((link, first))
+        first = link.upto
+    return found
+
+
+def read(conn: Connection, made: Plan, *, anew: bool = False) -> tuple[int, bytes]:
+    """How many rows the link covers, and the hash of them; in the way `verifying` will find them. `anew` goes by what
+    the rows say, not by their digests."""
     content = Content()
     if made.name is Name.AUDIT:
         for row in audit_rows(conn, made.first, made.upto):
-            content.add(row[0], [row[-1] or audit_digest(row)])
+            content.add(row[0], [audit_digest(row) if anew else row[-1] or audit_digest(row)])
     else:
         for txn_id, found in _of_ledger(conn, made.first, made.upto):
             content.add(txn_id, found)

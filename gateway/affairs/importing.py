@@ -89,7 +89,7 @@ def run_import(
                 at=now,
                 actor=job.actor,
                 action=f"import {job.what}",
-                object=f"file:{job.file.name}",
+                object=f"file:{job.file.name}" if job.id is None else f"import:{job.id}",
                 reason=said,
             )
     return counts
@@ -165,8 +165,9 @@ def _members(
             tally.invited += written.invited
             if codes is not None:
                 codes.add([(*invitation[:4], _local(invitation.expires, job)) for invitation in written.invitations])
+        results.sort()
         if report is not None:
-            report.add(sorted(results))
+            report.add(results)
         tally.add(results)
         progress(tally.rows, max(sheet.lines - 1, tally.rows))
     return tally.counts(sheet.ignored)

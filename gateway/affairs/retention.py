@@ -15,16 +15,16 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, and_, delete, exists, func, literal, select, update
 
-from gateway.affairs import settings
+from gateway.affairs import retained, settings
 from gateway.affairs.notices import kept
-from gateway.core import audit, search
+from gateway.core import audit, facts, search
 from gateway.core.engines import upsert
 from gateway.core.ids import first_of
 from gateway.core.tables.messages import message, message_day, part, quarantine, unindexed
 from gateway.core.tables.money import chain
 from gateway.core.tables.organisation import consent, number
 from gateway.core.tables.staff import audit as audit_rows
-from gateway.core.tables.staff import case_entry, fact, hotline_case
+from gateway.core.tables.staff import case_entry, hotline_case
 
 CHUNK = 200  # rows in a transaction, some 15 ms
 _SWEEP = 5_000  # rows looked through at once
@@ -48,7 +48,7 @@ class Step:
 
     name: str
     find: Callable[[Connection, datetime], Sequence[int | str]]
-    erase: Callable[[Connection, Sequence[int | str], Doing], None]
+    erase: Callable[[Connection, Sequence[int | str], Doing], int]  # how many rows that was
 
 
 def before(conn: Connection, now: datetime, *names: str) -> datetime:
@@ -63,25 +63,26 @@ def before(conn: Connection, now: datetime, *names: str) -> datetime:
 def _texts_due(conn: Connection, now: datetime) -> Sequence[int]:
     """The next rows in the order of their making, and those that had been on their way when their turn came."""
     end = first_of(before(conn, now, "texts"))
-    after = int(_fact(conn, _TEXTS) or 0)
+    after = int(facts.known(conn, _TEXTS) or 0)
     turn = select(message.c.id).where(message.c.id > after, message.c.id < end).order_by(message.c.id).limit(CHUNK)
     late = select(message.c.id).where(message.c.id.in_(_later(conn)), message.c.state.not_in(_PENDING)).limit(CHUNK)
     return [*conn.scalars(late), *conn.scalars(turn)]
 
 
-def _erase_texts(conn: Connection, ids: Sequence[int | str], doing: Doing) -> None:
+def _erase_texts(conn: Connection, ids: Sequence[int | str], doing: Doing) -> int:
     """What is still to be sent keeps its text until it has gone."""
     known = [int(each) for each in ids]
     pending = set(conn.scalars(select(message.c.id).where(message.c.id.in_(known), message.c.state.in_(_PENDING))))
     gone = [each for each in known if each not in pending]
-    search.erase(conn, gone)
+    blanked = search.erase(conn, gone)
     later = sorted((set(_later(conn)) | pending) - set(gone))[:_MOST_LATER]
-    _set_fact(conn, _LATER, json.dumps(later))
-    _set_fact(conn, _TEXTS, str(max(int(_fact(conn, _TEXTS) or 0), *known)))
+    facts.put(conn, _LATER, json.dumps(later))
+    facts.put(conn, _TEXTS, str(max(int(facts.known(conn, _TEXTS) or 0), *known)))
+    return blanked
 
 
 def _later(conn: Connection) -> list[int]:
-    found: list[int] = json.loads(_fact(conn, _LATER) or "[]")
+    found: list[int] = json.loads(facts.known(conn, _LATER) or "[]")
     return found
 
 
@@ -93,7 +94,7 @@ def _rows_due(conn: Connection, now: datetime) -> Sequence[int]:
     return list(conn.scalars(select(message.c.id).where(message.c.id < end).order_by(message.c.id).limit(CHUNK)))
 
 
-def _erase_rows(conn: Connection, ids: Sequence[int | str], doing: Doing) -> None:
+def _erase_rows(conn: Connection, ids: Sequence[int | str], doing: Doing) -> int:
     rows = conn.execute(
         select(
             message.c.at,
@@ -118,7 +119,7 @@ def _erase_rows(conn: Connection, ids: Sequence[int | str], doing: Doing) -> Non
     search.erase(conn, [int(each) for each in ids])
     conn.execute(delete(part).where(part.c.message_id.in_(ids)))
     conn.execute(delete(unindexed).where(unindexed.c.message_id.in_(ids)))
-    conn.execute(delete(message).where(message.c.id.in_(ids)))
+    return conn.execute(delete(message).where(message.c.id.in_(ids))).rowcount
 
 
 # --- cases: after they were closed, what was said and who asked ------------------------------------------------------
@@ -133,12 +134,13 @@ def _cases_due(conn: Connection, now: datetime) -> Sequence[int]:
     return list(conn.scalars(query.limit(CHUNK // 4)))
 
 
-def _erase_cases(conn: Connection, ids: Sequence[int | str], doing: Doing) -> None:
+def _erase_cases(conn: Connection, ids: Sequence[int | str], doing: Doing) -> int:
     """Number, kind and times of the case stay. Its messages lose their texts with it, if they still have one."""
     conn.execute(update(case_entry).where(case_entry.c.case_id.in_(ids)).values(text=""))
     conn.execute(update(hotline_case).where(hotline_case.c.id.in_(ids)).values(number="", member_id=None))
     said = select(message.c.id).where(message.c.case_id.in_(ids), message.c.state.not_in(_PENDING))
     search.erase(conn, list(conn.scalars(said)))
+    return len(ids)
 
 
 # --- phones: after they were taken from a member ---------------------------------------------------------------------
@@ -155,9 +157,10 @@ def _numbers_due(conn: Connection, now: datetime) -> Sequence[str]:
     return list(conn.scalars(query.limit(CHUNK)))
 
 
-def _erase_numbers(conn: Connection, ids: Sequence[int | str], doing: Doing) -> None:
-    conn.execute(delete(number).where(number.c.number.in_(ids), number.c.member_id.is_(None)))
+def _erase_numbers(conn: Connection, ids: Sequence[int | str], doing: Doing) -> int:
+    gone = conn.execute(delete(number).where(number.c.number.in_(ids), number.c.member_id.is_(None))).rowcount
     conn.execute(delete(consent).where(consent.c.number.in_(ids)))
+    return gone
 
 
 # --- consents that a later one has replaced --------------------------------------------------------------------------
@@ -165,7 +168,7 @@ def _erase_numbers(conn: Connection, ids: Sequence[int | str], doing: Doing) -> 
 
 def _consents_due(conn: Connection, now: datetime) -> Sequence[int]:
     """Once a day through all of them, some thousand at a time; the last row that was looked at comes along."""
-    after, _, day = (_fact(conn, _CONSENTS) or "0 ").partition(" ")
+    after, _, day = (facts.known(conn, _CONSENTS) or "0 ").partition(" ")
     if not int(after) and day == f"{now.date()}":
         return []
     end = first_of(before(conn, now, "consents"))
@@ -183,11 +186,12 @@ def _consents_due(conn: Connection, now: datetime) -> Sequence[int]:
     return [*conn.scalars(old), seen[-1]]
 
 
-def _erase_consents(conn: Connection, ids: Sequence[int | str], doing: Doing) -> None:
+def _erase_consents(conn: Connection, ids: Sequence[int | str], doing: Doing) -> int:
     *old, last = ids
     for at in range(0, len(old), CHUNK):
         conn.execute(delete(consent).where(consent.c.id.in_(old[at : at + CHUNK])))
-    _set_fact(conn, _CONSENTS, f"{last} {doing.now.date()}")
+    facts.put(conn, _CONSENTS, f"{last} {doing.now.date()}")
+    return len(old)
 
 
 # --- what could not be handled ---------------------------------------------------------------------------------------
@@ -198,8 +202,8 @@ def _quarantine_due(conn: Connection, now: datetime) -> Sequence[int]:
     return list(conn.scalars(query.limit(CHUNK)))
 
 
-def _erase_quarantine(conn: Connection, ids: Sequence[int | str], doing: Doing) -> None:
-    conn.execute(delete(quarantine).where(quarantine.c.message_id.in_(ids)))
+def _erase_quarantine(conn: Connection, ids: Sequence[int | str], doing: Doing) -> int:
+    return conn.execute(delete(quarantine).where(quarantine.c.message_id.in_(ids))).rowcount
 
 
 # --- the audit: whole links of its chain, so that the rest can still be proved ---------------------------------------
@@ -212,9 +216,9 @@ def _audit_due(conn: Connection, now: datetime) -> Sequence[int]:
     return [0] if upto is not None and oldest is not None and oldest < upto else []
 
 
-def _erase_audit(conn: Connection, ids: Sequence[int | str], doing: Doing) -> None:
+def _erase_audit(conn: Connection, ids: Sequence[int | str], doing: Doing) -> int:
     end = before(conn, doing.now, "audit")
-    audit.erase(conn, doing.new_id, end, actor="system:retention", now=doing.now, limit=CHUNK)
+    return audit.erase(conn, doing.new_id, end, actor="system:retention", now=doing.now, limit=CHUNK)
 
 
 STEPS = (
@@ -241,14 +245,6 @@ def due(conn: Connection, now: datetime) -> tuple[str, tuple[int | str, ...]] | 
 
 def erase(conn: Connection, name: str, ids: Sequence[int | str], doing: Doing) -> int:
     """Do one step; how many rows it was about."""
-    next(step for step in STEPS if step.name == name).erase(conn, ids, doing)
+    step = next(step for step in STEPS if step.name == name)
+    retained.took(conn, name, step.erase(conn, ids, doing), doing.now, doing.zone)
     return len(ids)
-
-
-def _fact(conn: Connection, name: str) -> str | None:
-    return conn.scalar(select(fact.c.value).where(fact.c.name == name))
-
-
-def _set_fact(conn: Connection, name: str, value: str) -> None:
-    row = upsert(conn, fact).values(name=name, value=value)
-    conn.execute(row.on_conflict_do_update(index_elements=["name"], set_={"value": value}))

@@ -51,7 +51,8 @@ def _look(conn: Connection, visit: Visit, wanted: Wanted, before: int | None) ->
     return {
         "entries": audit_query.page(conn, wanted, before),
         "actions": audit_query.actions(conn),
-        "links": audit_query.links(conn, visit.console.keys),
+        "chains": audit_query.chains(conn, visit.console.keys),
+        "newest_links": audit_query.NEWEST,
         "signed": audit_query.signed(conn),
     }
 

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Select, select
 
-from gateway.affairs import chain
-from gateway.affairs.chain import Link, Name
+from gateway.affairs import chain_state
+from gateway.affairs.chain import Name
+from gateway.affairs.chain_state import State
 from gateway.affairs.refusal import Refusal
 from gateway.console.permissions import Staff
 from gateway.core import audit
@@ -21,7 +22,7 @@ from gateway.core.tables.staff import audit as rows
 from gateway.core.tables.staff import audit_signoff
 
 PAGE = 100
-_NEWEST = 62  # links shown: two months
+NEWEST = 62  # links shown: two months
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,13 +34,6 @@ class Wanted:
     object: str = ""
     since: datetime | None = None
     until: datetime | None = None
-
-
-class Proven(NamedTuple):
-    """A link, and whether it follows from the one before."""
-
-    link: Link
-    right: bool
 
 
 class SignOff(NamedTuple):
@@ -81,15 +75,9 @@ def actions(conn: Connection) -> tuple[str, ...]:
     return tuple(conn.scalars(select(rows.c.action).distinct().order_by(rows.c.action)))
 
 
-def links(conn: Connection, keys: Keys) -> tuple[Proven, ...]:
-    """The newest first; what they cover is proved by `muster verify`."""
-    found = chain.links(conn, Name.AUDIT)
-    before = ""
-    proven = []
-    for link in found:
-        proven.append(Proven(link, chain.link_hash(keys, before, link) == link.hash))
-        before = link.hash
-    return tuple(reversed(proven))[:_NEWEST]
+def chains(conn: Connection, keys: Keys) -> tuple[State, ...]:
+    """Of the audit and of the ledger."""
+    return tuple(chain_state.state(conn, keys, name) for name in (Name.AUDIT, Name.LEDGER))
 
 
 def signed(conn: Connection) -> tuple[SignOff, ...]:
@@ -112,7 +100,7 @@ def sign_off(
         raise Refused("only a month that is over can be signed off")
     if any(each.month == month for each in signed(conn)):
         raise Refused("this month is signed off already")
-    if not all(each.right for each in links(conn, keys)):
+    if chain_state.state(conn, keys, Name.AUDIT).broken:
         raise Refused("a link of the chain does not hold; run `muster verify` first")
     conn.execute(audit_signoff.insert().values(month=month, actor=person.actor, note=note or None, at=now))
     audit.record(

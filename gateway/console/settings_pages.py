@@ -9,7 +9,8 @@ from urllib.parse import quote, urlencode
 from sqlalchemy import Connection
 
 from config.model import Organisation
-from gateway.affairs import settings
+from gateway.affairs import retained, settings
+from gateway.affairs.retained import Retained
 from gateway.affairs.settings import Proposal
 from gateway.console import settings_query
 from gateway.console.refusals import refusal
@@ -33,7 +34,7 @@ async def _listing(visit: Visit, problem: str = "") -> Answer:
     group = visit.query("group", groups[0])
     if group not in groups:
         raise Refused(HTTPStatus.NOT_FOUND)
-    lines, waiting = await visit.console.database.read(_look, visit, group)
+    lines, waiting, taken = await visit.console.database.read(_look, visit, group)
     sought = visit.query("q").casefold()
     found = [line for line in lines if sought in f"{line.name} {line.shown}".casefold()]
     names = [line.name for line in found]
@@ -46,6 +47,7 @@ async def _listing(visit: Visit, problem: str = "") -> Answer:
         "lines": found,
         "sought": visit.query("q"),
         "waiting": waiting,
+        "retained": taken,
         "problem": problem,
         "shown": _shown,
         "shipped": {line.name: settings_query.shipped(_organisation(visit), line.name) for line in found},
@@ -56,8 +58,12 @@ async def _listing(visit: Visit, problem: str = "") -> Answer:
     return Page("settings.html", values, _status(problem))
 
 
-def _look(conn: Connection, visit: Visit, group: str) -> tuple[tuple[Line, ...], tuple[Proposal, ...]]:
-    return settings_query.listed(conn, _organisation(visit), group, visit.now), settings.proposals(conn)
+def _look(conn: Connection, visit: Visit, group: str) -> tuple[tuple[Line, ...], tuple[Proposal, ...], Retained | None]:
+    return (
+        settings_query.listed(conn, _organisation(visit), group, visit.now),
+        settings.proposals(conn),
+        retained.last(conn) if group == "retention" else None,
+    )
 
 
 async def one(visit: Visit) -> Answer:

@@ -76,6 +76,18 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "undoing": N_("being undone"),
         "undone": N_("undone"),
     },
+    "chain": {"audit": N_("Audit"), "ledger": N_("Ledger")},
+    "retained": {
+        "texts": N_("texts of messages"),
+        "rows": N_("rows of messages"),
+        "cases": N_("texts of cases"),
+        "numbers": N_("phone numbers"),
+        "consents": N_("consents that were replaced"),
+        "quarantine": N_("messages set aside"),
+        "recipients": N_("recipients of notices"),
+        "lists": N_("lines of lists"),
+        "audit": N_("rows of the audit"),
+    },
     "row": {
         "created": N_("created"),
         "updated": N_("changed"),

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import Connection, func, insert, select, update
 
-from gateway.affairs import cases, chain, consent, members, retention, settings, verifying
+from gateway.affairs import cases, chain, consent, members, retained, retention, settings, verifying
 from gateway.core import audit, search
 from gateway.core.engines import engine
 from gateway.core.ids import Ids, first_of
@@ -167,6 +167,22 @@ def test_a_consent_that_was_replaced_is_kept_for_half_a_year(conn: Connection, i
     assert [row.how for row in consent.history(conn, ZHANG)] == ["START"]
 
 
+def test_what_went_is_told_by_day_for_a_month(conn: Connection) -> None:
+    for ago in (91, 92, 500):
+        said(conn, "你好", ago * DAY)
+    run(conn)
+    retained.looked(conn, NOW)
+    today = f"{NOW.astimezone(ZONE).date()}"
+    assert retained.last(conn) == retained.Retained(NOW, {today: {"texts": 3, "rows": 1}})
+    said(conn, "你好", 91 * DAY)
+    run(conn, NOW + DAY)
+    assert list(retained.last(conn).taken) == [f"{(NOW + DAY).astimezone(ZONE).date()}", today]
+    said(conn, "你好", 10 * DAY)
+    run(conn, NOW + 85 * DAY)
+    assert list(retained.last(conn).taken.values()) == [{"texts": 1}]
+    assert run(conn, NOW + 85 * DAY) == []
+
+
 def test_what_could_not_be_handled_is_kept_for_a_month(conn: Connection) -> None:
     for ago in (29, 31):
         row = {"message_id": ago, "link": "m", "number": ZHANG, "at": NOW - ago * DAY, "exception": "x", "octets": b"x"}
@@ -212,5 +228,6 @@ def test_the_audit_goes_after_three_years_by_whole_links_and_can_still_be_proved
     assert chain.append(conn, keys, made, *chain.read(conn, made), NOW + 100 * DAY)
     seen(later - 10 * DAY)
     assert "audit" in run(conn, later)
+    assert retained.last(conn).taken == {f"{later.astimezone(ZONE).date()}": {"audit": 2}}
     assert [entry.at for entry in audit.listing(conn)] == [later - 10 * DAY]
     assert verifying.verify(conn, keys).findings == ()

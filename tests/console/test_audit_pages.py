@@ -10,8 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import Connection
 
-from gateway.affairs import chain
-from gateway.console import audit_query
+from gateway.affairs import chain, chain_state
 from gateway.core import audit, guards
 from tests.console.serve import KEYS
 from tests.console.served import staff_member
@@ -86,14 +85,14 @@ def test_a_broken_chain_is_seen_and_nothing_is_signed_over_it(world: World) -> N
     record(world, "staff:li", "reveal", "why")
     sun = world.browser("sun")
     linked(world)
-    assert "完好" in sun.get("/audit").text
+    assert "审计 链完好，从" in sun.get("/audit").text
 
     def tamper(conn: Connection) -> None:
         guards.remove(conn)
         conn.exec_driver_sql("UPDATE chain SET rows = rows + 1")
 
     world.run(tamper)
-    assert "断裂" in sun.get("/audit").text
-    assert not all(each.right for each in world.run(lambda conn: audit_query.links(conn, KEYS)))
+    assert "审计 链已断裂" in sun.get("/audit").text
+    assert world.run(lambda conn: chain_state.state(conn, KEYS, chain.Name.AUDIT)).broken
     last = f"{datetime.now(UTC).replace(day=1) - timedelta(days=2):%Y-%m}"
     assert sun.post("/audit/sign", {"month": last}).status == 400

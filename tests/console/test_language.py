@@ -10,6 +10,7 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
+from gateway import demo
 from gateway.console.language import Languages, accepted
 from gateway.console.templates import FOLDER
 
@@ -84,6 +85,16 @@ def test_the_order_is_person_browser_header_organisation(languages: Languages) -
 )
 def test_accept_language_is_read_by_weight(header: str, language: str | None) -> None:
     assert accepted(header) == language
+
+
+def test_the_demo_says_nothing_of_the_consoles_otherwise() -> None:
+    ours = catalog("zh")
+    path = Path(demo.__path__[0]) / "translations" / "zh" / "LC_MESSAGES" / "console.po"
+    with path.open("rb") as file:
+        theirs = [message for message in read_po(file, locale="zh") if message.id]
+    assert len(theirs) > 10
+    for message in theirs:
+        assert message.id not in ours or ours[message.id].string == message.string, message.id
 
 
 def test_an_extension_brings_its_own_words(tmp_path: Path) -> None:

@@ -35,9 +35,10 @@ def totals_due(conn: Connection, now: datetime) -> Sequence[int | str]:
     return [row.id, report.written(report.report(conn, drafts.get(conn, row.id), now))]
 
 
-def keep_totals(conn: Connection, ids: Sequence[int | str], doing: Doing) -> None:
+def keep_totals(conn: Connection, ids: Sequence[int | str], doing: Doing) -> int:
     id_, totals = ids
     conn.execute(update(notice).where(notice.c.id == id_, notice.c.totals.is_(None)).values(totals=totals))
+    return 0  # written down, not taken
 
 
 def recipients_due(conn: Connection, now: datetime) -> Sequence[int | str]:
@@ -51,10 +52,10 @@ def recipients_due(conn: Connection, now: datetime) -> Sequence[int | str]:
     return [id_, conn.scalars(numbers.order_by(notice_recipient.c.number).limit(PIECE)).all()[-1]]
 
 
-def erase_recipients(conn: Connection, ids: Sequence[int | str], doing: Doing) -> None:
+def erase_recipients(conn: Connection, ids: Sequence[int | str], doing: Doing) -> int:
     id_, upto = ids
     of_it = notice_recipient.c.notice_id == id_
-    conn.execute(delete(notice_recipient).where(of_it, notice_recipient.c.number <= upto))
+    return conn.execute(delete(notice_recipient).where(of_it, notice_recipient.c.number <= upto)).rowcount
 
 
 def lists_due(conn: Connection, now: datetime) -> Sequence[int | str]:
@@ -71,9 +72,9 @@ def lists_due(conn: Connection, now: datetime) -> Sequence[int | str]:
     return [id_, conn.scalars(lines.limit(PIECE)).all()[-1]]
 
 
-def erase_lists(conn: Connection, ids: Sequence[int | str], doing: Doing) -> None:
+def erase_lists(conn: Connection, ids: Sequence[int | str], doing: Doing) -> int:
     id_, upto = ids
-    conn.execute(delete(notice_list).where(notice_list.c.notice_id == id_, notice_list.c.line <= upto))
+    return conn.execute(delete(notice_list).where(notice_list.c.notice_id == id_, notice_list.c.line <= upto)).rowcount
 
 
 def _before(conn: Connection, now: datetime, name: str) -> datetime:
