@@ -1,7 +1,7 @@
 """What happened in each hour: traffic, answers, opt-outs. Counted while the rows are there, kept when they have gone.
 
-The names: "in" and "out" by state, "stop", "asked", "answered", "minutes" (of working time until the answers of that
-hour), "late" (of these answers).
+The names: "in" and "out" by state, "link" by its name (both ways), "stop", "asked", "answered", "minutes" (of working
+time until the answers of that hour), "late" (of these answers).
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from gateway.core.tables.organisation import consent
 from gateway.core.tables.staff import hotline_case
 
 TOPIC = "figures"
+LINK = "link"
 HOUR = timedelta(hours=1)
 AGAIN = 72  # hours that are counted again: reports come late
 Counted = Mapping[tuple[str, str], int]
@@ -41,14 +42,16 @@ def hours_to_count(conn: Connection, now: datetime, again: int = 2) -> list[date
 
 def count(conn: Connection, hour: datetime, zone: ZoneInfo) -> Counted:
     """From the rows themselves; a range of the key."""
-    found: dict[tuple[str, str], int] = {}
+    found: dict[tuple[str, str], int] = defaultdict(int)
     rows = conn.execute(
-        select(message.c.direction, message.c.state, func.count())
+        select(message.c.direction, message.c.state, message.c.link, func.count())
         .where(message.c.id >= first_of(hour), message.c.id < first_of(hour + HOUR))
-        .group_by(message.c.direction, message.c.state)
+        .group_by(message.c.direction, message.c.state, message.c.link)
     )
-    for direction, state, number in rows:
-        found[direction, state] = number
+    for direction, state, link, number in rows:
+        found[direction, state] += number
+        if link:
+            found[LINK, link] += number
     stops = select(func.count()).where(
         ~consent.c.granted, consent.c.topic == "", consent.c.id >= first_of(hour), consent.c.id < first_of(hour + HOUR)
     )

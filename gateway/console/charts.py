@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-WIDTH, HEIGHT = 640, 170
-_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 6, 8, 20
+WIDTH, HEIGHT = 640, 176
+_LEFT, _RIGHT, _TOP, _BOTTOM = 62, 6, 8, 26  # room for the figures of an axis in letters that a phone still shows
 _LABELS = 8  # of the axis, at most
+_ROW, _NAME, _VALUE = 34, 176, 120  # of a chart of rows: its height, room for the names and for the values
+_LONGEST = 14  # letters of a name in that room
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,12 +42,13 @@ class Chart:
     labels: Sequence[str]
     series: Sequence[Series]
     marks: Sequence[Mark] = ()
-    lines: Sequence[str] = ()  # points of a polyline, one a series
     grid: Sequence[tuple[float, float]] = ()  # place and value of each line across
     ticks: Sequence[tuple[float, str]] = ()  # place and label along the bottom
+    rows: Sequence[tuple[float, str, str]] = ()  # place, name and value of each row, where bars lie
     unit: str = ""
+    left: int = field(default=_LEFT, init=False)
     width: int = field(default=WIDTH, init=False)
-    height: int = field(default=HEIGHT, init=False)
+    height: int = HEIGHT
 
 
 def bars(title: str, labels: Sequence[str], series: Sequence[Series], *, unit: str = "") -> Chart:
@@ -77,16 +80,39 @@ def bars(title: str, labels: Sequence[str], series: Sequence[Series], *, unit: s
     )
 
 
-def lines(title: str, labels: Sequence[str], series: Sequence[Series], *, unit: str = "") -> Chart:
-    """A line a series."""
-    top = _round(max((value for each in series for value in each.values), default=0))
-    step = _step(labels)
-    drawn = [
-        " ".join(f"{_LEFT + (at + 0.5) * step:.1f},{_y(value, top)}" for at, value in enumerate(each.values))
-        for each in series
-    ]
+def rows(
+    title: str,
+    labels: Sequence[str],
+    series: Sequence[Series],
+    *,
+    unit: str = "",
+    least: float = 0,
+    most: float | None = None,
+) -> Chart:
+    """Bars that lie, a row each with its name and sum: things beside each other, of which each has a name. A bar of
+    `least` is none, one of `most`, else the longest, takes all the room."""
+    sums = [sum(each.values[at] for each in series) for at in range(len(labels))]
+    room = WIDTH - _NAME - _VALUE
+    span = (max(sums, default=least) if most is None else most) - least or 1
+    marks, places = [], []
+    for at, label in enumerate(labels):
+        x, y = float(_NAME), at * _ROW + 7
+        for number, each in enumerate(series):
+            width = round(room * min(1, max(0, each.values[at] - (0 if number else least)) / span), 1)
+            if width > 0:
+                said = f"{label} {each.name}: {each.values[at]:g}{unit}"
+                marks.append(Mark(x=round(x, 1), y=y, width=width, height=_ROW - 14, series=number, title=said))
+            x += width
+        name = label if len(label) <= _LONGEST else f"{label[: _LONGEST - 1]}…"
+        places.append((at * _ROW + 23.0, name, f"{sums[at]:g}{unit}"))
     return Chart(
-        title=title, labels=labels, series=series, lines=drawn, grid=_grid(top), ticks=_ticks(labels), unit=unit
+        title=title,
+        labels=labels,
+        series=series,
+        marks=marks,
+        rows=places,
+        unit=unit,
+        height=max(1, len(labels)) * _ROW,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import date, timedelta
 from functools import partial
 from http import HTTPStatus
@@ -10,8 +10,7 @@ from typing import Any
 
 from gateway.affairs import alarming
 from gateway.affairs.alarming import Alarm
-from gateway.console import board, charts, overview_query
-from gateway.console.charts import Chart, Series
+from gateway.console import board, overview_charts, overview_query
 from gateway.console.overview_query import Sum
 from gateway.console.web import Answer, Page, Redirect, Refused, Route, Visit, identifier
 
@@ -23,16 +22,7 @@ async def page(visit: Visit) -> Answer:
     console = visit.console
     links = sorted(console.board, key=lambda link: link.name)
     found = await console.database.read(overview_query.overview, [link.name for link in links], console.zone, visit.now)
-    hours = [f"{hour.astimezone(console.zone):%H}" for hour, _ in found.hours]
-    days = [f"{day:%m-%d}" for day, _ in found.days]
-    hourly, daily = [each for _, each in found.hours], [each for _, each in found.days]
-    drawn = [
-        charts.bars(visit.gettext("Today by the hour"), hours, _traffic(visit, hourly)),
-        charts.bars(visit.gettext("What became of it, today"), hours, _outcomes(visit, hourly)),
-        charts.bars(visit.gettext("Thirty days"), days, _traffic(visit, daily)),
-        _answers(visit, days, daily),
-        charts.bars(visit.gettext("Opt-outs by day"), days, [_series(visit.gettext("Opt-outs"), daily, _stops)]),
-    ]
+    drawn = overview_charts.drawn(visit, found, links)
     values: dict[str, Any] = {
         "found": found, "links": links, "charts": drawn, "most": board.MOST, "alarm_said": partial(_said, visit),
     }  # fmt: skip
@@ -84,36 +74,6 @@ async def acknowledge(visit: Visit) -> Answer:
     console = visit.console
     await console.database.run(alarming.acknowledge, console.ids, id_, visit.who.actor, note, visit.now)
     return Redirect("/alarms")
-
-
-def _traffic(visit: Visit, sums: Sequence[Sum]) -> list[Series]:
-    return [
-        _series(visit.gettext("From phones"), sums, lambda each: each.came),
-        _series(visit.gettext("To phones"), sums, lambda each: each.went),
-    ]
-
-
-def _outcomes(visit: Visit, sums: Sequence[Sum]) -> list[Series]:
-    return [
-        _series(visit.gettext("Delivered"), sums, lambda each: each.delivered),
-        _series(visit.gettext("Failed"), sums, lambda each: each.failed),
-        _series(visit.gettext("Unknown or expired"), sums, lambda each: each.unsure),
-        _series(visit.gettext("Under way"), sums, lambda each: each.under_way),
-    ]
-
-
-def _answers(visit: Visit, days: Sequence[str], sums: Sequence[Sum]) -> Chart:
-    mean = _series(visit.gettext("Mean"), sums, lambda each: round(each.mean))
-    title = visit.gettext("Working minutes until an answer, by day")
-    return charts.lines(title, days, [mean])
-
-
-def _series(name: str, sums: Sequence[Sum], of: Callable[[Sum], float]) -> Series:
-    return Series(name=name, values=[of(each) for each in sums])
-
-
-def _stops(each: Sum) -> float:
-    return each.stops
 
 
 def _total(sums: Sequence[Sum]) -> Sum:

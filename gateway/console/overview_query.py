@@ -56,6 +56,7 @@ class Sum:
 class Overview:
     hours: Sequence[tuple[datetime, Sum]]  # of today
     today: Sum
+    by_link: Sequence[Mapping[str, int]]  # messages in and out, of the same hours
     days: Sequence[tuple[date, Sum]]
     queues: Mapping[str, Sequence[Queued]]
     open_cases: int
@@ -71,6 +72,7 @@ def overview(conn: Connection, links: Sequence[str], zone: ZoneInfo, now: dateti
     return Overview(
         hours=[(hour, summed([kept.get(hour, {})])) for hour in hours],
         today=summed(list(kept.values())),
+        by_link=[_by_link(kept.get(hour, {})) for hour in hours],
         days=days(conn, zone, today, DAYS),
         queues=board.queues(conn, links),
         open_cases=_count(conn),
@@ -110,6 +112,10 @@ def summed(kept: Sequence[Kept]) -> Sum:
         minutes=total("minutes"),
         late=total("late"),
     )
+
+
+def _by_link(kept: Kept) -> dict[str, int]:
+    return {key: value for (name, key), value in kept.items() if name == figures.LINK}
 
 
 def _count(conn: Connection) -> int:

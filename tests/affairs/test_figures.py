@@ -36,7 +36,7 @@ def test_an_hour_is_counted_and_stays_when_its_rows_go(conn: Connection, keys: K
         sent(conn, TEN + timedelta(minutes=number), number)
     sent(conn, TEN + timedelta(minutes=59), 9, state="failed")
     sent(conn, TEN + HOUR, 0)
-    sent(conn, TEN, 10, direction="in", state="received")
+    sent(conn, TEN, 10, direction="in", state="received", link="village")
     at = [TEN + timedelta(minutes=5)]
     ids = iter(range(1, 1000))
 
@@ -57,7 +57,7 @@ def test_an_hour_is_counted_and_stays_when_its_rows_go(conn: Connection, keys: K
     assert hour == TEN
     assert found == {
         ("out", "delivered"): 3, ("out", "failed"): 1, ("in", "received"): 1, ("stop", ""): 1, ("asked", ""): 1,
-        ("answered", ""): 1, ("minutes", ""): 20, ("counted", ""): 1,
+        ("answered", ""): 1, ("minutes", ""): 20, ("counted", ""): 1, ("link", "mobile"): 4, ("link", "village"): 1,
     }  # fmt: skip
     [(day, total)] = overview_query.days(conn, ZONE, date(2026, 9, 21), 1)
     assert (day, total.came, total.went, total.delivered, total.failed) == (date(2026, 9, 21), 1, 4, 3, 1)

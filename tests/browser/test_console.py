@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 from playwright.sync_api import Page, expect
 from sqlalchemy import select
 
-from gateway.affairs import cases
+from gateway.affairs import cases, figures
 from gateway.core.model import Member
 from gateway.core.tables.messages import message
 from tests.browser.conftest import Opened
@@ -180,6 +181,23 @@ def test_the_links_page_follows_the_links(opened: Opened, served: Served) -> Non
     expect(page.locator("tr[data-row]").first).to_contain_text("正常")
     served.order("link throttled")
     expect(page.locator("tr[data-row]").first).to_contain_text("被限速")
+
+
+def test_a_table_that_was_unfolded_stays_so_while_its_chart_follows(opened: Opened, served: Served) -> None:
+    page = opened()
+    page.goto("/overview")
+    live(page)
+    chart = page.locator("figure.chart", has_text="今日各小时")
+    chart.locator("summary").click()
+    before = chart.element_handle()
+    came(served, "会费")
+    hour = figures.hour_of(datetime.now(UTC))
+    served.run(lambda conn: figures.keep(conn, hour, figures.count(conn, hour, ZoneInfo("Asia/Shanghai"))))
+    served.order("wake figures")
+    expect(page.locator("dl.stats")).to_contain_text("1")
+    page.wait_for_function("old => !old.isConnected", arg=before)
+    expect(chart.locator("details")).to_have_attribute("open", "")
+    expect(page.locator("figure.chart details[open]")).to_have_count(1)
 
 
 def test_hostile_texts_run_nothing_and_turn_nothing(

@@ -350,13 +350,18 @@ def test_the_overview_shows_today_in_figures_charts_and_tables(fresh: World) -> 
     zone = ZoneInfo("Asia/Shanghai")
     fresh.logged("会费")
     fresh.logged("答", direction="out", state="delivered")
-    fresh.logged("答", direction="out", state="failed")
+    fresh.logged("答", direction="out", state="failed", link="village")
+    fresh.logged("通知", direction="out", state="queued", lane=4)
     hour = figures.hour_of(now)
     fresh.run(lambda conn: figures.keep(conn, hour, figures.count(conn, hour, zone)))
     page = fresh.browser("li").get("/overview")
-    assert "今日去信 2" in page.text.replace("  ", " ") or "2 今日去信" in page.text
+    assert "今日去信 3" in page.text.replace("  ", " ") or "3 今日去信" in page.text
     assert "50 %" in page.text
-    assert page.body.count("<svg viewBox") >= 5
+    assert page.body.count('<figure class="chart">') == 8
+    assert re.search(r"<title>\d\d mobile: 3</title>", page.body), "the messages of each link"
+    assert re.search(r"<title>\d\d village: 1</title>", page.body)
+    assert "<title>mobile 群发: 1</title>" in page.body, "what waits"
+    assert "<title>village 信号: -87 dBm</title>" in page.body
     assert "看表格" in page.text
     assert "style=" not in page.body
     days = fresh.browser("li").get("/overview/days")

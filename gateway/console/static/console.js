@@ -52,13 +52,21 @@
     });
   }
 
+  // What somebody has unfolded stays so: a table under its chart.
+  var unfolded = [];
+  function folds(element) { return Array.prototype.slice.call(element.querySelectorAll("details[data-fold]")); }
+
   // The row somebody stands on stays theirs; where they have gone meanwhile, they are not called back from.
   var stood = null;
   document.addEventListener("htmx:beforeSwap", function (event) {
     var row = currentRow(), element = event.detail.target;
+    unfolded = folds(element).filter(function (each) { return each.open; }).map(function (each) { return each.dataset.fold; });
     stood = row && element.contains(row) ? { key: row.dataset.row, inside: element.contains(document.activeElement) } : null;
   });
-  document.addEventListener("htmx:afterSwap", function () {
+  document.addEventListener("htmx:afterSwap", function (event) {
+    folds(event.detail.target).forEach(function (each) {
+      if (unfolded.indexOf(each.dataset.fold) >= 0) each.open = true;
+    });
     if (!stood) return;
     var key = stood.key;
     select(Array.prototype.filter.call(rows(), function (each) { return each.dataset.row === key; })[0], !stood.inside);

@@ -70,7 +70,7 @@ figure = Table(
     "figure",
     METADATA,
     Column("hour", Time, primary_key=True),
-    Column("name", Text, primary_key=True),  # in | out | stop | asked | answered | minutes | late
-    Column("key", Text, primary_key=True),  # the state of a message, else ""
+    Column("name", Text, primary_key=True),  # in | out | link | stop | asked | answered | minutes | late
+    Column("key", Text, primary_key=True),  # the state of a message, the link's name, else ""
     Column("value", BigInteger, nullable=False),
 )
