@@ -46,13 +46,15 @@ class Chart:
     ticks: Sequence[tuple[float, str]] = ()  # place and label along the bottom
     rows: Sequence[tuple[float, str, str]] = ()  # place, name and value of each row, where bars lie
     unit: str = ""
+    legend: bool = False
     left: int = field(default=_LEFT, init=False)
     width: int = field(default=WIDTH, init=False)
     height: int = HEIGHT
 
 
-def bars(title: str, labels: Sequence[str], series: Sequence[Series], *, unit: str = "") -> Chart:
-    """Bars side by side, stacked by series: parts of a whole over time."""
+def bars(title: str, labels: Sequence[str], series: Sequence[Series], *, unit: str = "", named: bool = False) -> Chart:
+    """Bars side by side, stacked by series: parts of a whole over time. A single series that is `named` has a legend
+    too."""
     totals = [sum(each.values[at] for each in series) for at in range(len(labels))]
     top = _round(max(totals, default=0))
     step = _step(labels)
@@ -76,8 +78,9 @@ def bars(title: str, labels: Sequence[str], series: Sequence[Series], *, unit: s
             )
             reached += value
     return Chart(
-        title=title, labels=labels, series=series, marks=marks, grid=_grid(top), ticks=_ticks(labels), unit=unit
-    )
+        title=title, labels=labels, series=series, marks=marks, grid=_grid(top), ticks=_ticks(labels), unit=unit,
+        legend=named or len(series) > 1,
+    )  # fmt: skip
 
 
 def rows(

@@ -24,7 +24,7 @@ def drawn(visit: Visit, found: Overview, links: Sequence[Entry]) -> list[Chart]:
     return [
         charts.bars(visit.gettext("Today by the hour"), hours, _traffic(visit, hourly)),
         charts.bars(visit.gettext("What became of it, today"), hours, _outcomes(visit, hourly)),
-        charts.bars(visit.gettext("Messages of each link, today"), hours, _by_link(visit, found)),
+        charts.bars(visit.gettext("Messages of each link, today"), hours, _by_link(visit, found), named=True),
         charts.bars(visit.gettext("Thirty days"), days, _traffic(visit, daily)),
         *_now(visit, found, links),
         charts.bars(visit.gettext("Working minutes until an answer, by day"), days, mean),

@@ -145,6 +145,8 @@ def fill(served: Served, member: Member, conn: Connection) -> dict[str, str]:
             ("in", "received"): 40 + 7 * hours % 31,
             ("out", "delivered"): 60 + 11 * hours % 43,
             ("out", "failed"): 3,
+            ("link", "mobile"): 80 + 13 * hours % 37,
+            ("link", "village"): 12 + hours % 5,
         }
         figures.keep(conn, hour, {**counted, **sample, ("answered", ""): 3, ("minutes", ""): 40 + hours})
     writers(conn, served)
