@@ -12,10 +12,10 @@ from sqlalchemy import Connection
 from commands import receipt as receipt_texts
 from commands.office import office
 from commands.registry import Command, Kind, Parameter
-from gateway.affairs import cash, receipts, refunds
+from gateway.affairs import cash, receipts, refund_rows, refunds
 from gateway.affairs.claims import LIFE
 from gateway.affairs.ledger import Refused
-from gateway.affairs.refunds import Refund, State
+from gateway.affairs.refund_rows import Refund, State
 from gateway.core.model import LogClass, Reply, Request
 
 CODE = "PAYBACK"
@@ -27,7 +27,7 @@ def pay_back(conn: Connection, request: Request) -> Reply:
     at, treasurer = office(request), request.member
     assert treasurer is not None, "giving back is for treasurers"
     receipt = receipts.by_number(conn, request.arguments["receipt"])
-    refund = refunds.of_receipt(conn, receipt.id) if receipt is not None else None
+    refund = refund_rows.of_receipt(conn, receipt.id) if receipt is not None else None
     mine = refund is not None and refund.source == cash.account(treasurer.id)
     if receipt is None or refund is None or not mine:
         return at.error(request, "E04")
@@ -91,7 +91,7 @@ def again(conn: Connection, request: Request) -> Reply:
 
 
 def _refund(conn: Connection, request: Request) -> Refund:
-    return refunds.by_id(conn, request.arguments["refund"])
+    return refund_rows.by_id(conn, request.arguments["refund"])
 
 
 PAYBACK = Command(

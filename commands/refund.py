@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from commands import privacy, receipt
 from commands.office import office
 from commands.registry import Command, Confirm, Kind, Parameter, Question
-from gateway.affairs import cash, refund_sources, refunds
+from gateway.affairs import cash, refund_rows, refund_sources, refunds
 from gateway.affairs.cases import Case
 from gateway.affairs.receipts import Receipt
 from gateway.core.model import LogClass, Reply, Request
@@ -59,8 +59,8 @@ def ask(conn: Connection, request: Request) -> Reply:
 
 def _case(conn: Connection, found: Receipt) -> Case | None:
     """The case about this receipt that is under way."""
-    refund = refunds.of_receipt(conn, found.id)
-    return refunds.case_of(conn, refund) if refund is not None else None
+    refund = refund_rows.of_receipt(conn, found.id)
+    return refund_rows.case_of(conn, refund) if refund is not None else None
 
 
 REFUND = Command(

@@ -18,6 +18,7 @@ from gateway.affairs import (
     intents,
     receipts,
     reconciliation,
+    refund_rows,
     refunds,
     statements,
     verifying,
@@ -212,14 +213,14 @@ def second_day(month: Month) -> None:
     (receipt,) = month.of(SUN)
     month.agrees(SUN, month.says(SUN, f"16 {receipt.number} 付了两次"))
     refunds.request(month.conn, month.office.books, receipt.id, actor=ONE, reason="paid twice", now=month.now)
-    (asked,) = refunds.listing(month.conn)
+    (asked,) = refund_rows.listing(month.conn)
     refunds.approve(month.conn, month.office.books, asked.id, actor=TWO, now=month.now)
     month.agrees(TREASURER, month.says(TREASURER, "日结 0"))
 
 
 def third_day(month: Month) -> None:
     """The money has gone back, a day after it was agreed."""
-    (asked,) = refunds.listing(month.conn, states=(refunds.State.APPROVED,))
+    (asked,) = refund_rows.listing(month.conn, states=(refund_rows.State.APPROVED,))
     refunds.confirm(month.conn, month.office.books, asked.id, actor=ONE, reference="MP9", now=month.now)
     assert month.statement(WALLET, ("MP9", -300, "reversal"), day=THIRD) == [Outcome.NOTED]
 

@@ -11,15 +11,12 @@ and then the months are owed again; when it fails, all is as it was. The member 
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, insert, select, update
+from sqlalchemy import Connection, insert, select, update
 
 from gateway.affairs import (
-    branches,
     cases,
     intents,
     ledger,
@@ -36,57 +33,15 @@ from gateway.affairs.cases import Case
 from gateway.affairs.intents import Step
 from gateway.affairs.ledger import Account, AccountKind, Entry, Posting, Refused
 from gateway.affairs.receipts import Receipt
+from gateway.affairs.refund_rows import UNDECIDED, Refund, State, alive, by_id, case_of, lock, move, to_be_sent, txns
 from gateway.core import audit
 from gateway.core.model import Member
 from gateway.core.tables.intents import payment_intent
-from gateway.core.tables.money import txn
-from gateway.core.tables.organisation import branch, member
 from gateway.core.tables.reconciling import refund as table
 from gateway.core.tables.reconciling import suspense as suspense_table
 
 ACTOR = "system:refunds"
 KIND = "refund"  # of the case
-
-
-class State(StrEnum):
-    ASKED = "asked"  # by the member
-    REQUESTED = "requested"
-    APPROVED = "approved"  # a person is to carry it out
-    PENDING = "pending"  # a provider carries it out
-    DONE = "done"
-    FAILED = "failed"
-    REFUSED = "refused"
-
-
-OPEN = (State.ASKED, State.REQUESTED, State.APPROVED, State.PENDING)
-UNDECIDED = (State.ASKED, State.REQUESTED)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refund:
-    """One row; `instrument` is where it came from and goes back to."""
-
-    id: int
-    receipt_id: int | None
-    suspense_id: int | None
-    member_id: int | None
-    amount: int
-    currency: str
-    source: Account
-    instrument: str
-    state: State
-    case_id: int | None  # in which the member asked for it
-    requested_by: str
-    requested: datetime
-    reason: str
-    approved_by: str | None
-    approved: datetime | None
-    txn_id: int | None
-    intent_id: str | None
-    reference: str | None
-    closed: datetime | None
-    closed_by: str | None
-    problem: str | None
 
 
 # --- asked for ------------------------------------------------------------------------------------------------
@@ -105,7 +60,7 @@ def ask(
     now: datetime,
 ) -> Case:
     """A case of finance about this receipt, and what they are to decide. Asked again it is the same case."""
-    known = _alive(conn, table.c.receipt_id == receipt.id)
+    known = alive(conn, table.c.receipt_id == receipt.id)
     if known is not None and (case := case_of(conn, known)) is not None:
         return case
     case = cases.open(
@@ -123,7 +78,7 @@ def request(conn: Connection, books: Books, receipt_id: int, *, actor: str, reas
     receipt = receipts.by_id(conn, receipt_id)
     if receipt is None:
         raise Refused("there is no such receipt")
-    known = _alive(conn, table.c.receipt_id == receipt_id)
+    known = alive(conn, table.c.receipt_id == receipt_id)
     if known is not None and known.state is not State.ASKED:
         return known
     if receipt.reversed:
@@ -132,7 +87,7 @@ def request(conn: Connection, books: Books, receipt_id: int, *, actor: str, reas
     if known is None:
         return _of_receipt(conn, books, receipt, State.REQUESTED, actor, _said(reason), now)
     asked = {"requested_by": actor, "requested": now, "reason": _said(reason)}
-    _move(conn, known, (State.ASKED,), State.REQUESTED, **asked)
+    move(conn, known, (State.ASKED,), State.REQUESTED, **asked)
     _audit(conn, books, "request refund", known.id, actor, reason, now)
     return by_id(conn, known.id)
 
@@ -155,7 +110,7 @@ def _said(reason: str) -> str:
 
 def return_money(conn: Connection, books: Books, item_id: int, *, actor: str, reason: str, now: datetime) -> Refund:
     """Money in suspense that should go back to who paid it."""
-    if (known := _alive(conn, table.c.suspense_id == item_id)) is not None:
+    if (known := alive(conn, table.c.suspense_id == item_id)) is not None:
         return known
     item = suspense.lock(conn, item_id)
     if item.state is not suspense.State.OPEN:
@@ -193,7 +148,7 @@ def approve(
 ) -> Refund:
     """A second person agrees: pending in the ledger from here on, and on its way when it came from one of `providers`,
     those that can be asked. `send` asks them for whoever approves without knowing them."""
-    found = _lock(conn, id_)
+    found = lock(conn, id_)
     if found.state is not State.REQUESTED:
         raise Refused("this refund is %(state)s", state=found.state)
     if found.requested_by == actor:
@@ -202,7 +157,7 @@ def approve(
         txn_id = _reverse(conn, books, found, found.receipt_id, actor, now)
     else:
         txn_id = _return(conn, books, found, actor, now)
-    _move(conn, found, (State.REQUESTED,), State.APPROVED, approved_by=actor, approved=now, txn_id=txn_id)
+    move(conn, found, (State.REQUESTED,), State.APPROVED, approved_by=actor, approved=now, txn_id=txn_id)
     _audit(conn, books, "approve refund", id_, actor, found.reason, now)
     if found.source.kind is AccountKind.VOUCHERS:
         return _worth_again(conn, books, by_id(conn, id_), now)
@@ -294,10 +249,10 @@ def _out(conn: Connection, books: Books, found: Refund, key: str, actor: str, no
 
 def refuse(conn: Connection, books: Books, id_: int, *, actor: str, reason: str, now: datetime) -> None:
     """It does not go back: finance finds the receipt right."""
-    found = _lock(conn, id_)
+    found = lock(conn, id_)
     if found.receipt_id is not None and (receipt := receipts.by_id(conn, found.receipt_id)) is not None:
         refund_sources.may_decide(conn, receipt, actor)
-    _move(conn, found, UNDECIDED, State.REFUSED, closed=now, closed_by=actor, problem=reason)
+    move(conn, found, UNDECIDED, State.REFUSED, closed=now, closed_by=actor, problem=reason)
     _end_case(conn, books, found, f"refused by {actor}", now)
     _tell(conn, books, found, "refund.refused", now)
     _audit(conn, books, "refuse refund", id_, actor, reason, now)
@@ -310,7 +265,7 @@ def confirm(
     conn: Connection, books: Books, id_: int, *, actor: str, reference: str, now: datetime, told: bool = False
 ) -> Refund:
     """The money has gone back: `reference` is the provider's or the bank's. Once. `told`: the member knows."""
-    found = _lock(conn, id_)
+    found = lock(conn, id_)
     if found.state is State.DONE:
         return found
     if found.state not in (State.APPROVED, State.PENDING) or found.txn_id is None:
@@ -320,8 +275,8 @@ def confirm(
     if found.state is State.APPROVED and actor.startswith("staff:") and found.source.kind is AccountKind.CASH:
         raise Refused("cash is confirmed by the member who got it")
     done = {"closed": now, "closed_by": actor, "reference": reference.strip()}
-    _move(conn, found, (State.APPROVED, State.PENDING), State.DONE, **done)
-    for txn_id in _txns(conn, found):
+    move(conn, found, (State.APPROVED, State.PENDING), State.DONE, **done)
+    for txn_id in txns(conn, found):
         payments.settle_reversal(conn, books, txn_id, actor=actor, now=now)
     if found.suspense_id is not None:
         suspense.close(conn, found.suspense_id, suspense.State.RETURNED, actor, now, found.reason)
@@ -334,13 +289,13 @@ def confirm(
 
 def failed(conn: Connection, books: Books, id_: int, *, actor: str, reason: str, now: datetime) -> Refund:
     """The money did not go back: all is as it was, what the member asked waits again, and finance may request it."""
-    found = _lock(conn, id_)
+    found = lock(conn, id_)
     if found.state is State.FAILED:
         return found
     if found.state not in (State.APPROVED, State.PENDING) or found.txn_id is None:
         raise Refused("this refund is %(state)s", state=found.state)
-    _move(conn, found, (State.APPROVED, State.PENDING), State.FAILED, closed=now, closed_by=actor, problem=reason)
-    for txn_id in _txns(conn, found):
+    move(conn, found, (State.APPROVED, State.PENDING), State.FAILED, closed=now, closed_by=actor, problem=reason)
+    for txn_id in txns(conn, found):
         payments.cancel_reversal(conn, books, txn_id, actor=actor, now=now)
     if found.suspense_id is not None:
         suspense.reopen(conn, found.suspense_id)
@@ -355,13 +310,8 @@ def failed(conn: Connection, books: Books, id_: int, *, actor: str, reason: str,
 
 def send(conn: Connection, books: Books, providers: Collection[str], now: datetime, limit: int = 50) -> int:
     """Ask those `providers` that can be asked to carry out what was approved; how many were."""
-    query = select(table).where(
-        table.c.state == State.APPROVED.value,
-        table.c.kind == AccountKind.WALLET.value,
-        table.c.owner.in_(list(providers)),
-    )
-    rows = conn.execute(query.order_by(table.c.id).limit(limit)).mappings().all()
-    return sum(_send(conn, books, _refund(row), providers, now) for row in rows)
+    found = to_be_sent(conn, providers, limit)
+    return sum(_send(conn, books, each, providers, now) for each in found)
 
 
 def _send(conn: Connection, books: Books, found: Refund, providers: Collection[str], now: datetime) -> bool:
@@ -369,7 +319,7 @@ def _send(conn: Connection, books: Books, found: Refund, providers: Collection[s
         return False
     intent_id = _ask_provider(conn, books, found, now)
     if intent_id is not None:
-        _move(conn, found, (State.APPROVED,), State.PENDING, intent_id=intent_id)
+        move(conn, found, (State.APPROVED,), State.PENDING, intent_id=intent_id)
     return intent_id is not None
 
 
@@ -389,67 +339,6 @@ def follow(conn: Connection, books: Books, now: datetime, limit: int = 50) -> in
         else:
             failed(conn, books, id_, actor=ACTOR, reason=reason or state, now=now)
     return len(rows)
-
-
-# --- to be read -----------------------------------------------------------------------------------------------
-
-
-def by_id(conn: Connection, id_: int) -> Refund:
-    row = conn.execute(select(table).where(table.c.id == id_)).mappings().first()
-    if row is None:
-        raise Refused("there is no such refund")
-    return _refund(row)
-
-
-def of_receipt(conn: Connection, receipt_id: int) -> Refund | None:
-    """The refund of this receipt that was neither refused nor failed."""
-    return _alive(conn, table.c.receipt_id == receipt_id)
-
-
-def case_of(conn: Connection, found: Refund) -> Case | None:
-    """The case in which the member asked for it."""
-    return cases.by_id(conn, found.case_id) if found.case_id is not None else None
-
-
-def listing(
-    conn: Connection, *, states: tuple[State, ...] = OPEN, path: str = "", limit: int = 200
-) -> tuple[Refund, ...]:
-    """The oldest first, of a subtree; what came from suspense is of the whole."""
-    query = select(table).where(table.c.state.in_([state.value for state in states])).order_by(table.c.id)
-    if path:
-        query = query.join(member, member.c.id == table.c.member_id).join(branch).where(branches.below(path))
-    return tuple(_refund(row) for row in conn.execute(query.limit(limit)).mappings())
-
-
-def _lock(conn: Connection, id_: int) -> Refund:
-    row = conn.execute(select(table).where(table.c.id == id_).with_for_update()).mappings().first()
-    if row is None:
-        raise Refused("there is no such refund")
-    return _refund(row)
-
-
-def _alive(conn: Connection, condition: Any) -> Refund | None:
-    alive = table.c.state.not_in([State.FAILED.value, State.REFUSED.value])
-    row = conn.execute(select(table).where(condition, alive)).mappings().first()
-    return None if row is None else _refund(row)
-
-
-def _refund(row: RowMapping) -> Refund:
-    values = {name: row[name] for name in Refund.__slots__ if name in row}
-    values |= {"source": Account(AccountKind(row["kind"]), row["owner"]), "state": State(row["state"])}
-    return Refund(**values)
-
-
-def _move(conn: Connection, found: Refund, before: tuple[State, ...], after: State, **values: Any) -> None:
-    moved = update(table).where(table.c.id == found.id, table.c.state.in_([state.value for state in before]))
-    if not conn.execute(moved.values(state=after.value, **values)).rowcount:
-        raise Refused("this refund is %(state)s", state=found.state)
-
-
-def _txns(conn: Connection, found: Refund) -> tuple[int, ...]:
-    """What is pending of it in the ledger: the reversal, and what then leaves suspense."""
-    key = f"refund:{found.id}"
-    return tuple(conn.scalars(select(txn.c.id).where(txn.c.key.in_((key, f"{key}:out"))).order_by(txn.c.id)))
 
 
 def _end_case(conn: Connection, books: Books, found: Refund, reason: str, now: datetime) -> None:

@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from sqlalchemy import Connection, func, select
 
-from gateway.affairs import dues, intents, ledger, paybill, payments, receipts, refunds, suspense
+from gateway.affairs import dues, intents, ledger, paybill, payments, receipts, refund_rows, refunds, suspense
 from gateway.affairs.books import Books
 from gateway.affairs.intents import Kind, Step
 from gateway.affairs.ledger import Account, AccountKind, Balance, Refused
 from gateway.affairs.movements import Movement
 from gateway.affairs.payments import Method, Payment
 from gateway.affairs.receipts import Receipt
-from gateway.affairs.refunds import State
+from gateway.affairs.refund_rows import State
 from gateway.core import audit
 from gateway.core.engines import engine
 from gateway.core.ids import Ids
@@ -86,7 +86,7 @@ def test_a_provider_that_can_be_asked_carries_it_out(conn: Connection, books: Bo
     id_ = asked(conn, books, pays(conn, books))
     refunds.approve(conn, books, id_, actor=TWO, now=NOW)
     assert [refunds.send(conn, books, {"mpesa"}, NOW) for _ in range(2)] == [1, 0]
-    found = refunds.by_id(conn, id_)
+    found = refund_rows.by_id(conn, id_)
     assert found.state is State.PENDING
     assert found.intent_id is not None
     sent = intents.by_id(conn, found.intent_id)
@@ -96,7 +96,7 @@ def test_a_provider_that_can_be_asked_carries_it_out(conn: Connection, books: Bo
     intents.move(conn, sent.id, Step.SUCCEEDED, NOW, provider_txn="R9")
     assert refunds.follow(conn, books, NOW) == 1
     assert refunds.follow(conn, books, NOW) == 0
-    assert refunds.by_id(conn, id_).reference == "R9"
+    assert refund_rows.by_id(conn, id_).reference == "R9"
     assert ledger.balance(conn, WALLET, "KES") == Balance(0, 0)
 
 
@@ -105,11 +105,11 @@ def test_what_the_provider_refuses_leaves_the_months_paid(conn: Connection, book
     id_ = asked(conn, books, receipt)
     refunds.approve(conn, books, id_, actor=TWO, now=NOW)
     assert [refunds.send(conn, books, {"mpesa"}, NOW) for _ in range(2)] == [1, 0]
-    found = refunds.by_id(conn, id_)
+    found = refund_rows.by_id(conn, id_)
     assert found.intent_id is not None
     intents.move(conn, found.intent_id, Step.FAILED, NOW, reason="closed")
     refunds.follow(conn, books, NOW)
-    after = refunds.by_id(conn, id_)
+    after = refund_rows.by_id(conn, id_)
     assert (after.state, after.problem) == (State.FAILED, "closed")
     assert owed(conn, akinyi) == 60000
     assert ledger.balance(conn, WALLET, "KES") == Balance(30000, 0)
@@ -168,7 +168,7 @@ def test_money_in_suspense_goes_back_to_who_paid_it(conn: Connection, books: Boo
     id_ = refunds.return_money(conn, books, held.id, actor=ONE, reason="nobody's", now=NOW).id
     refunds.approve(conn, books, id_, actor=TWO, now=NOW)
     assert [refunds.send(conn, books, {"mpesa"}, NOW) for _ in range(2)] == [1, 0]
-    found = refunds.by_id(conn, id_)
+    found = refund_rows.by_id(conn, id_)
     assert found.intent_id is not None
     sent = intents.by_id(conn, found.intent_id)
     assert sent is not None
@@ -274,11 +274,11 @@ class Refunding(RuleBasedStateMachine):
             return
         till.nothing_is_lost(self.conn)
         counted(self.conn)
-        done = refunds.listing(self.conn, states=(State.DONE,))
+        done = refund_rows.listing(self.conn, states=(State.DONE,))
         assert len({each.receipt_id for each in done}) == len(done)
         came = sum(receipt.amount for receipt in self.paid)
         assert till.holds(self.conn, WALLET) == came - sum(each.amount for each in done)
-        for each in refunds.listing(self.conn, states=tuple(State)):
+        for each in refund_rows.listing(self.conn, states=tuple(State)):
             receipt = receipts.by_id(self.conn, each.receipt_id or 0)
             assert receipt is not None
             if each.state in (State.APPROVED, State.PENDING, State.DONE):

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Connection, select, update
 
 from config.model import Organisation
-from gateway.affairs import dues, ledger, refunds, verifying, vouchers
+from gateway.affairs import dues, ledger, refund_rows, refunds, verifying, vouchers
 from gateway.affairs.books import Books
 from gateway.affairs.ledger import Account, AccountKind
 from gateway.affairs.receipts import Receipt
@@ -216,7 +216,7 @@ def test_money_back_is_the_voucher_again(conn: Connection, books: Books) -> None
         numbers.append(receipt.number)
         assert (balance(conn, AccountKind.VOUCHERS), dues.owed(conn, [zhang], 202610)[zhang].amount) == (500, 0)
         asked = refunds.request(conn, books, receipt.id, actor="staff:a", reason="not mine", now=NOW)
-        assert refunds.approve(conn, books, asked.id, actor="staff:b", now=NOW).state is refunds.State.DONE
+        assert refunds.approve(conn, books, asked.id, actor="staff:b", now=NOW).state is refund_rows.State.DONE
         assert (balance(conn, AccountKind.VOUCHERS), balance(conn, AccountKind.INCOME)) == (0, 0)
         assert dues.owed(conn, [zhang], 202610)[zhang].amount > 0
         with pytest.raises(ledger.Refused, match="is done"):

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, delete, select
 from commands.office import Office
 from commands.standard import registry
 from gateway import receipting
-from gateway.affairs import cases, intents, paycodes, receipts, refunds, settings, waivers
+from gateway.affairs import cases, intents, paycodes, receipts, refund_rows, refunds, settings, waivers
 from gateway.affairs.ledger import Account, AccountKind, Refused
 from gateway.affairs.payments import Method, Payment, receive
 from gateway.affairs.wallets import Wallet
@@ -303,14 +303,14 @@ def test_a_refund_takes_two_of_finance_and_never_the_collector(village: Village)
     conn, books = village.conn, village.office.books
     number = _cash(village)
     village.says(CHEN, f"Y {code(village.says(CHEN, f'16 {number}'))}")
-    (asked,) = refunds.listing(conn)
+    (asked,) = refund_rows.listing(conn)
     for name, phone in (("会计", phone_of(TREASURER)), ("成员", phone_of(CHEN)), ("钱一", None), ("钱二", None)):
         conn.execute(staff.insert().values(id=IDS(), name=name, phone=phone, created=NOW))
 
-    def request(by: str) -> refunds.Refund:
+    def request(by: str) -> refund_rows.Refund:
         return refunds.request(conn, books, asked.receipt_id or 0, actor=by, reason="x", now=village.now)
 
-    def approve(by: str) -> refunds.Refund:
+    def approve(by: str) -> refund_rows.Refund:
         return refunds.approve(conn, books, asked.id, actor=by, now=village.now)
 
     for by, why in (("会计", "collected"), ("成员", "would get")):
@@ -324,13 +324,13 @@ def test_a_refund_takes_two_of_finance_and_never_the_collector(village: Village)
     for by, why in (("钱一", "somebody else"), ("会计", "collected"), ("成员", "would get")):
         with pytest.raises(Refused, match=why):
             approve(f"staff:{by}")
-    assert approve("staff:钱二").state is refunds.State.APPROVED
+    assert approve("staff:钱二").state is refund_rows.State.APPROVED
     assert village.balance(AccountKind.CASH, TREASURER) == 900  # until it has gone back
     village.says(TREASURER, f"退现 {number}")
     village.says(CHEN, f"Y {code(village.heard(CHEN))}")
     assert village.balance(AccountKind.CASH, TREASURER) == 0
     assert village.says(CHEN, f"13 {number}").endswith("已撤销，不再有效")
-    case = refunds.case_of(conn, refunds.by_id(conn, asked.id))
+    case = refund_rows.case_of(conn, refund_rows.by_id(conn, asked.id))
     assert case is not None
     assert case.state == cases.CLOSED
 

@@ -7,9 +7,9 @@ import re
 import pytest
 from sqlalchemy import Connection, select
 
-from gateway.affairs import dues, receipts, refunds
+from gateway.affairs import dues, receipts, refund_rows, refunds
 from gateway.affairs.ledger import AccountKind
-from gateway.affairs.refunds import State
+from gateway.affairs.refund_rows import State
 from gateway.core.tables.money import receipt
 from tests.commands.village import AUDITOR, CHEN, LI, SECOND_TREASURER, TREASURER, Village, code
 
@@ -54,7 +54,7 @@ def test_the_member_s_yes_settles_it_once(village: Village) -> None:
     assert re.fullmatch(r"会计登记已退您现金9.00元，收据\d+。收到回Y \d{4}，没有回N \d{4}，24小时内有效", asked[-1])
     answer = village.says(CHEN, f"Y {code(asked)}")
     assert answer == f"谢谢，收据{number(village)}的9.00元已退还您，相应会费仍欠"
-    assert refunds.by_id(village.conn, refund).state is State.DONE
+    assert refund_rows.by_id(village.conn, refund).state is State.DONE
     assert (village.balance(CASH, TREASURER), owed(village)) == (0, 900)
     assert village.says(CHEN, f"Y {code(asked)}") == answer
     assert village.says(TREASURER, f"退现 {number(village)}") == "这笔已办结或已过期"
@@ -67,7 +67,7 @@ def test_a_no_goes_to_the_auditor_and_nothing_moves(village: Village) -> None:
     answer = village.says(CHEN, f"N {code(village.heard(CHEN))}")
     assert re.fullmatch(r"已登记您回的N，号\d{9}，由审计\(不经会计\)核实", answer)
     assert village.heard(AUDITOR)[-1].startswith("现金退款有争议")
-    assert refunds.by_id(village.conn, refund).state is State.APPROVED
+    assert refund_rows.by_id(village.conn, refund).state is State.APPROVED
     assert (village.balance(CASH, TREASURER), owed(village)) == (900, 0)
 
 

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, select
 
 from config.model import Organisation
-from gateway.affairs import branches, ledger, payments, refunds, remittances, statements, suspense
+from gateway.affairs import branches, ledger, payments, refund_rows, refunds, remittances, statements, suspense
 from gateway.affairs.books import Books
 from gateway.affairs.ledger import Account, AccountKind, Entry, Posting
 from gateway.affairs.movements import Movement
@@ -148,7 +148,7 @@ def doubted(conn: Connection, ids: Callable[[], int], who: Member, receipt: Rece
     case = refunds.ask(
         conn, books(ids), member=who, receipt=receipt, number=PHONE, language="zh", text="16", message_id=None, now=now
     )
-    found = refunds.of_receipt(conn, receipt.id)
+    found = refund_rows.of_receipt(conn, receipt.id)
     assert found is not None
     assert found.case_id == case.id
     return found.id

@@ -14,7 +14,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text, update
 
 from config.model import Organisation
-from gateway.affairs import payments, refunds
+from gateway.affairs import payments, refund_rows, refunds
 from gateway.affairs.books import Books
 from gateway.core import guards, upgrade
 from gateway.core.engines import DatabaseProblem, engine
@@ -124,8 +124,8 @@ def test_what_a_member_asked_is_kept_by_both_ways(empty: str, keys: Keys) -> Non
         assert conn.execute(text("SELECT count(*) FROM refund")).scalar() == 0
     upgrade.upgrade(empty, keys)
     with made.begin() as conn:
-        (found,) = refunds.listing(conn)
-        assert (found.state, found.case_id, found.receipt_id) == (refunds.State.ASKED, case.id, paid.id)
+        (found,) = refund_rows.listing(conn)
+        assert (found.state, found.case_id, found.receipt_id) == (refund_rows.State.ASKED, case.id, paid.id)
         assert (found.amount, found.source) == (300, CASH)
     made.dispose()
 

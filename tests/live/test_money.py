@@ -26,7 +26,7 @@ from gateway.affairs import ledger, payments, vouchers
 from gateway.affairs.books import Books
 from gateway.affairs.ledger import Account, AccountKind
 from gateway.affairs.payments import Method, Payment
-from gateway.affairs.refunds import State
+from gateway.affairs.refund_rows import State
 from gateway.core.engines import engine
 from gateway.core.ids import Ids
 from gateway.core.keys import Keys

@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import Connection, select
 from twisted.internet.defer import Deferred
 
-from gateway.affairs import cases, ledger, receipts, refunds
+from gateway.affairs import cases, ledger, receipts, refund_rows, refunds
 from gateway.affairs.ledger import AccountKind
-from gateway.affairs.refunds import Refund, State
+from gateway.affairs.refund_rows import Refund, State
 from gateway.core.model import Address, AddressKind, Channel, Event, Inbound
 from gateway.core.tables.staff import hotline_case
 from tests.providers.house import AMOUNT, GRACE, LI, House, until
@@ -86,7 +86,7 @@ class Play:
         return found.id
 
     def refund(self, conn: Connection) -> Refund:
-        found = refunds.of_receipt(conn, self.of(conn))
+        found = refund_rows.of_receipt(conn, self.of(conn))
         assert found is not None
         return found
 

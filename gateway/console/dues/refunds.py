@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, select
 
-from gateway.affairs import receipts, refunds
+from gateway.affairs import receipts, refund_rows, refunds
 from gateway.affairs.ledger import Refused as NotSo
 from gateway.affairs.receipts import Receipt
-from gateway.affairs.refunds import Refund, State
+from gateway.affairs.refund_rows import Refund, State
 from gateway.console.dues.common import books, page, whole
 from gateway.console.forms import form_id, sent
 from gateway.console.refusals import refusal
@@ -58,7 +58,7 @@ def _reaches(visit: Visit, path: str | None) -> bool:
 
 
 def _read(conn: Connection, visit: Visit, over: bool) -> tuple[Line, ...]:
-    lines = [_line(conn, each) for each in refunds.listing(conn, states=_OVER if over else refunds.OPEN)]
+    lines = [_line(conn, each) for each in refund_rows.listing(conn, states=_OVER if over else refund_rows.OPEN)]
     return tuple(
         line
         for line in lines
@@ -68,7 +68,7 @@ def _read(conn: Connection, visit: Visit, over: bool) -> tuple[Line, ...]:
 
 def _line(conn: Connection, refund: Refund) -> Line:
     receipt = receipts.by_id(conn, refund.receipt_id) if refund.receipt_id is not None else None
-    case = refunds.case_of(conn, refund)
+    case = refund_rows.case_of(conn, refund)
     row = conn.execute(
         select(member.c.member_no, member.c.name, branch.c.path)
         .join(branch, branch.c.id == member.c.branch_id)
@@ -127,7 +127,7 @@ async def act(visit: Visit) -> Answer:
 
 
 def _one(conn: Connection, id_: int) -> Line:
-    return _line(conn, refunds.by_id(conn, id_))
+    return _line(conn, refund_rows.by_id(conn, id_))
 
 
 def _act(conn: Connection, visit: Visit, verb: str, id_: int) -> None:
