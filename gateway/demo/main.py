@@ -11,13 +11,14 @@ import socket
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from random import Random, SystemRandom
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import click
+from sqlalchemy import Connection
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
@@ -28,8 +29,9 @@ from gateway.core import upgrade
 from gateway.core.engines import engine
 from gateway.core.ids import Ids
 from gateway.core.keys import Keys
-from gateway.demo import organisation, pages, wallets
+from gateway.demo import organisation, pages, past, wallets
 from gateway.demo.network import Handset, Network
+from gateway.demo.past import Past
 from gateway.demo.wallets import Wallets
 from gateway.service import Muster
 from smpp.simulator import Options
@@ -86,10 +88,12 @@ class Demo:
         folder: Path,
         *,
         listen: str,
+        days: int = past.DAYS,
         random: Random | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self.folder, self.now = folder, now
+        """`days` of the organisation's life come before the first one that is seen."""
+        self.folder, self.days, self.now = folder, days, now
         self.random = random or SystemRandom()
         self.api_key = secrets.token_urlsafe(24)
         self.gateway = self._configured(listen)
@@ -169,20 +173,26 @@ class Demo:
                 with conn.begin():
                     new = not organisation.exists(conn)
                 if new:
-                    organisation.found(
-                        conn,
-                        self.gateway.organisation,
-                        self.folder,
-                        new_id=Ids(lambda: self.now().timestamp(), slot=SLOT),
-                        random=self.random,
-                        now=now,
-                    )
+                    self._founded(conn, keys, now, today)
                 with conn.begin():
                     tokens = organisation.links(conn, keys, now)
                     handsets = organisation.handsets(conn, keys, random=self.random, now=now, today=today)
         finally:
             made.dispose()
         return tokens, handsets, new
+
+    def _founded(self, conn: Connection, keys: Keys, now: datetime, today: date) -> None:
+        began = now - timedelta(days=self.days)
+        organisation.found(
+            conn,
+            self.gateway.organisation,
+            self.folder,
+            new_id=Ids(began.timestamp, slot=SLOT),
+            random=self.random,
+            now=began,
+            today=today,
+        )
+        Past(conn, self.gateway, keys, random=self.random, slot=SLOT).live(now, self.days)
 
 
 async def run(reactor: Any, *, listen: str, keep: Path | None) -> None:

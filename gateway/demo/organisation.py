@@ -204,9 +204,10 @@ def found(
     new_id: Callable[[], int],
     random: Random,
     now: datetime,
+    today: date,
 ) -> None:
-    """Write the registers to `folder` and import them; then roles and staff."""
-    today = now.astimezone(ZoneInfo(organisation.time_zone)).date()
+    """Write the registers to `folder` and import them; then roles and staff. What is owed is owed `today`, once the
+    months between `now` and then are assessed."""
     for what, rows in ((What.BRANCHES, _branches()), (What.MEMBERS, _members(random, dues.month_of(today)))):
         file = folder / f"{what}.csv"
         with file.open("w", encoding="utf-8", newline="") as out:
@@ -216,7 +217,7 @@ def found(
         if counts.errors:
             raise RuntimeError(f"{counts.errors} rows of the sample {what} were refused")
     with conn.begin():
-        _appoint(conn, new_id, now, today)
+        _appoint(conn, new_id, now, now.astimezone(ZoneInfo(organisation.time_zone)).date())
         # Whoever tries a notice at night should see it arrive.
         settings.change(conn, new_id, "quiet.hours", "0-0", actor="system:demo", now=now)
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 import socket
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from twisted.internet.defer import Deferred
@@ -92,6 +94,22 @@ def test_the_first_texts_are_answered_over_each_kind_of_link(visit: Visit, lead:
 
 def _answered(notes: Sequence[Note]) -> bool:
     return len(notes) >= 2 and notes[0].taken
+
+
+def test_there_is_a_month_to_look_back_on(visit: Visit, lead: Browser) -> None:
+    since = (datetime.now(UTC) - timedelta(days=29)).date()
+    until_ = (datetime.now(UTC) - timedelta(days=5)).date()
+    found = lead.get(f"/log?{urlencode({'q': '没看懂', 'from': since, 'to': until_})}").text
+    assert "没看懂“谢谢”" in found
+    assert "已送达" in found
+    answered = lead.get("/queue?tab=closed").text
+    assert "路灯" in answered
+    assert lead.get("/queue").body.count("data-row") == 1, "only what was asked just now waits"
+    overview = lead.get("/overview").body
+    assert overview.count("<rect") > 40
+    publisher = visit.browser("publisher")
+    assert "体检" in publisher.get("/bulk?tab=over").text
+    assert "已送达" in publisher.get("/bulk/102/report").text
 
 
 def test_a_text_and_a_session_in_the_log(visit: Visit, lead: Browser) -> None:
