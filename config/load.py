@@ -288,9 +288,14 @@ def _modem(name: str, table: Table, organisation: Organisation) -> ModemLink:
         rate=table.number("rate", 0, least=0, most=100),
         wallet=table.text("wallet", "") or None,
         opening_balance=_opening(table, organisation),
+        balance=table.text("balance", "", pattern=r"[*#0-9]{2,30}", wants='a code as in "*100#"') or None,
+        balance_after=table.text("balance_after", "", longest=60),
+        balance_every=table.number("balance_every", 6, least=0.1, most=720),
     )
     if link.opening_balance is not None and link.wallet is None:
         table.problem("opening_balance", "is of no use without wallet")
+    if link.balance_after and link.balance is None:
+        table.problem("balance_after", "is of no use without balance")
     table.done()
     return link
 

@@ -107,6 +107,9 @@ class ModemLink:
     rate: float = 0.0
     wallet: str | None = None  # the provider whose wallet is on this SIM
     opening_balance: int | None = None  # of it, in minor units, before the first text that counts
+    balance: str | None = None  # the USSD code that tells what is left on the SIM
+    balance_after: str = ""  # the word after which its answer names it
+    balance_every: float = 6.0  # hours
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,6 +31,7 @@ from gateway.core.model import (
 from gateway.core.tasks import Tasks
 from modems import tpdu
 from modems.at import Condition, Dialogue, Unsolicited
+from modems.credit import Credit
 from modems.inbox import Addressing, Inbox
 from modems.makes import REBOOTED
 from modems.pins import PinMemory, Pins
@@ -120,6 +121,7 @@ class ModemLink(Service):
             every=self._timing.sweep,
             again=self._timing.again,
         )
+        self._credit = self._asks_for_credit(settings.balance) if settings.balance else None
         device = settings.device
         self._port = Port(
             Candidates() if not device else lambda: device,
@@ -128,6 +130,16 @@ class ModemLink(Service):
             random=random,
             failed=lambda reason: self._become(LinkStatus.DOWN, reason),
             first_wait=self._timing.reopen,
+        )
+
+    def _asks_for_credit(self, code: str) -> Credit:
+        return Credit(
+            self.name,
+            code,
+            after=self._settings.balance_after,
+            every=self._settings.balance_every * 3600,
+            clock=self._reactor,
+            changed=self._renewed,
         )
 
     @property
@@ -284,6 +296,8 @@ class ModemLink(Service):
             self.log.warn("{link}: the modem has rebooted", link=self.name)
             self._begin()
             self._modem.conversation.restart()
+        elif self._credit is not None and notice.line.startswith("+CUSD:"):
+            self._credit.heard(notice.line)
         else:
             self._inbox.noticed(notice)
 
@@ -305,13 +319,15 @@ class ModemLink(Service):
             self._session = self._tasks.start(self._work(self._modem, cure))
 
     async def _work(self, modem: Modem, cure: bool) -> None:
-        reader: Deferred[None] | None = None
+        beside: list[Deferred[None]] = []
         try:
             if cure:
                 await self._cure(modem)
             while not await self._prepared(modem):
                 pass
-            reader = self._tasks.start(self._read(modem))
+            beside.append(self._tasks.start(self._read(modem)))
+            if self._credit is not None:
+                beside.append(self._tasks.start(self._ask_for_credit(modem, self._credit)))
             await self._watch(modem)
         except Unanswered as error:
             self.log.info("{link}: {reason}", link=self.name, reason=str(error))
@@ -323,8 +339,8 @@ class ModemLink(Service):
             await modem.sleep(self._timing.mistake)
             self._begin()
         finally:
-            if reader is not None:
-                reader.cancel()
+            for task in beside:
+                task.cancel()
 
     async def _prepared(self, modem: Modem) -> bool:
         settings = self._settings
@@ -361,6 +377,12 @@ class ModemLink(Service):
                 self.log.failure("{link}: reading stopped by a mistake of ours", link=self.name)
                 await modem.sleep(self._timing.mistake)
             await modem.sleep(self._timing.again)
+
+    async def _ask_for_credit(self, modem: Modem, credit: Credit) -> None:
+        """Once there is a network."""
+        while self._state.status is not LinkStatus.READY:
+            await modem.sleep(self._timing.search)
+        await credit.run(modem)
 
     async def _watch(self, modem: Modem) -> None:
         """Keep network and signal in the state for as long as the port is open."""
@@ -401,16 +423,18 @@ class ModemLink(Service):
             await modem.sleep(self._timing.again)
 
     def _renewed(self) -> None:
-        """A sweep has told how full the stores are."""
+        """A sweep has told how full the stores are, or the operator how much credit is left."""
         if self._state.status is LinkStatus.READY:
             self._become(LinkStatus.READY, self._inbox.alarm, self._state.signal)
 
     def _become(self, status: LinkStatus, detail: str = "", strength: int | None = None) -> None:
-        old = self._state
-        if (old.status, old.detail, old.signal) == (status, detail, strength):
+        old, credit = self._state, self._credit.said if self._credit is not None else None
+        if (old.status, old.detail, old.signal, old.balance) == (status, detail, strength, credit):
             return
         since = old.since if old.status is status else self._now()
-        self._state = LinkState(link=self.name, status=status, since=since, detail=detail, signal=strength)
+        self._state = LinkState(
+            link=self.name, status=status, since=since, detail=detail, signal=strength, balance=credit
+        )
         self._receiver.changed(self._state)
 
     def _reactors_now(self) -> datetime:

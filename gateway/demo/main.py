@@ -74,6 +74,7 @@ trusted_msisdn = true
 [modem.village]
 device = "{device}"
 prefixes = ["+86157"]
+balance = "*100#"
 """
 
 

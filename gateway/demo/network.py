@@ -30,6 +30,11 @@ CODE = re.compile(r"[*#][0-9*#]{1,60}#")
 NO_USSD = "This network has no such code"
 
 
+def _credit(code: str) -> str:
+    """What the modem's operator answers to a code."""
+    return f"{code}：余额23.40元"
+
+
 class Carrier(Enum):
     """Which way a phone's messages take."""
 
@@ -90,7 +95,7 @@ class Network:
         self._waiting: dict[str, list[Deferred[None]]] = {}
         self._joining: dict[tuple[str, int, int], dict[int, str]] = {}
         self.operator = Operator(reactor, options, random=random, delivered=self._from_operator)
-        self.modem = EmulatedModem(reactor, path=device, behaviour=Behaviour(), on_sent=self._from_modem)
+        self.modem = EmulatedModem(reactor, path=device, behaviour=Behaviour(ussd=_credit), on_sent=self._from_modem)
 
     def start(self, port: int) -> int:
         """Switch both on; return the port that the operator listens on, `port` unless that is 0."""
