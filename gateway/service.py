@@ -34,6 +34,7 @@ from gateway.bookkeeping import Bookkeeping
 from gateway.console.app import TOPICS, Console
 from gateway.console.importer import Importer
 from gateway.console.importer import forget as forget_imports
+from gateway.console.importer import forget_jobs as forget_import_jobs
 from gateway.console.web import Extra
 from gateway.core import deliveries, messages, outcomes, phone, recovery, upgrade
 from gateway.core.database import Database
@@ -382,6 +383,7 @@ class Muster:
             *self._deskwork.jobs(),
             background(self.database, "forget requests", 3600.0, intake.forget, lambda: self.now() - _KEPT),
             background(self.database, "forget imports", 600.0, forget_imports, self.now),
+            background(self.database, "forget import jobs", 3600.0, forget_import_jobs, self.now),
         ]
 
     async def _decide(self) -> int:

@@ -272,11 +272,9 @@ def decide(
         raise Refused("this change was decided already")
     if accepted and found.actor == actor:
         raise Refused("the second person must be somebody else")
-    conn.execute(
-        update(setting_proposal)
-        .where(setting_proposal.c.id == proposal_id)
-        .values(decided=now, decided_by=actor, accepted=accepted)
-    )
+    mine = update(setting_proposal).where(setting_proposal.c.id == proposal_id, setting_proposal.c.decided.is_(None))
+    if not conn.execute(mine.values(decided=now, decided_by=actor, accepted=accepted)).rowcount:
+        raise Refused("this change was decided already")  # in this moment, by another process
     if accepted:
         ahead = found.valid_from if found.valid_from is not None and found.valid_from > now else None
         change(

@@ -16,7 +16,7 @@ from pathlib import Path
 from random import SystemRandom
 from typing import IO, Any, NamedTuple
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, delete, exists, select, update
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorThreads
 from twisted.internet.threads import deferToThreadPool
@@ -32,7 +32,7 @@ from gateway.core import audit
 from gateway.core.engines import engine
 from gateway.core.ids import Ids
 from gateway.core.keys import Keys
-from gateway.core.tables.staff import import_job
+from gateway.core.tables.staff import import_job, import_row
 
 UNDO = timedelta(hours=24)
 KEPT = timedelta(days=30)  # files and reports
@@ -41,6 +41,7 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
     "members": importing_members.COLUMNS,
 }
 _OUR_FAULT = "something went wrong in the gateway; its log says what"
+AT_WORK = ("waiting", "running", "undoing")
 _PROGRESS = 2_000  # rows between two notes of how far it is
 
 
@@ -71,7 +72,7 @@ class Job(NamedTuple):
 
     @property
     def at_work(self) -> bool:
-        return self.state in ("waiting", "running", "undoing")
+        return self.state in AT_WORK
 
     def may_undo(self, now: datetime) -> bool:
         return self.state == "done" and self.finished is not None and self.finished > now - UNDO
@@ -263,6 +264,13 @@ class Importer:
                 put(conn, job.id, state="failed", problem=_OUR_FAULT)
         finally:
             made.dispose()
+
+
+def forget_jobs(conn: Connection, now: datetime) -> int:
+    """Jobs go with their files and reports; the audit says that they were."""
+    old = import_job.c.at < now - KEPT, import_job.c.state.not_in(AT_WORK)
+    kept = exists().where(import_row.c.import_id == import_job.c.id)
+    return conn.execute(delete(import_job).where(*old, ~kept)).rowcount
 
 
 def forget(conn: Connection, now: datetime) -> int:

@@ -40,6 +40,7 @@ SENTENCES = (
     N_("%(name)s: %(time)s is over; a change cannot be dated back"),
     N_("the day from which it counts is no day"),
     N_("this change was decided already"),
+    N_("somebody else has changed %(name)s meanwhile; look at it, then save again"),
     N_("%(name)s is on or off, not %(typed)s"),
     N_("%(name)s is a whole number, not %(typed)s"),
     N_("%(name)s is on or off"),

@@ -119,6 +119,7 @@ def _put(conn: Connection, visit: Visit, name: str, value: object) -> bool:
         visit.now,
         valid_from=_moment(visit),
         reason=visit.form("reason")[:_MOST_REASON],
+        seen=visit.form("seen"),
     )
 
 

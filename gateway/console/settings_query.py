@@ -40,6 +40,11 @@ class One:
     history: tuple[Change, ...]
     waiting: Proposal | None
 
+    @property
+    def seen(self) -> str:
+        """What was known of it when its page was shown."""
+        return f"{self.history[0].id if self.history else 0}-{self.waiting.id if self.waiting else 0}"
+
 
 def group_of(name: str) -> str:
     return name.partition(".")[0]
@@ -83,9 +88,13 @@ def put(
     *,
     valid_from: datetime | None,
     reason: str,
+    seen: str,
 ) -> bool:
-    """Set it, or put it before a second person; True when it counts already."""
+    """Set it, or put it before a second person; True when it counts already. Nothing is written over that somebody
+    else has set or proposed since the page was shown."""
     declaration = settings.declared(name)
+    if seen and seen != one(conn, organisation, name, now).seen:
+        raise settings.Refused("somebody else has changed %(name)s meanwhile; look at it, then save again", name=name)
     _judge(conn, organisation, name, value, valid_from or now)
     act = settings.propose if declaration.two else settings.change
     act(conn, new_id, name, value, actor=person.actor, now=now, valid_from=valid_from, reason=reason or None)

@@ -6,7 +6,7 @@ import http.client
 import re
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ from sqlalchemy import func, select
 
 from gateway.affairs import settings
 from gateway.affairs.notices import drafts
+from gateway.console import importer
 from gateway.console.front import LARGEST_UPLOAD
 from gateway.core.tables.organisation import branch, member
 from tests.console.served import Browser, Response, staff_member
@@ -164,6 +165,25 @@ def test_the_page_shows_cells_inertly(world: World) -> None:
     body = root.get(path).body
     assert "<script>alert" not in body
     assert re.search("&lt;script&gt;alert", body)
+
+
+def test_a_job_goes_with_its_files_when_it_cannot_be_undone_any_more(world: World) -> None:
+    root = world.browser("root")
+    path = uploaded(root, "members", TITLES + "M1,13800000101,5302,成员,zh,a,3\n")
+    root.get(path)
+    root.post(f"{path}/check", {})
+    ended(root, path)
+    root.post(f"{path}/apply", {})
+    ended(root, path)
+    now = datetime.now(UTC)
+    assert world.run(lambda conn: importer.forget_jobs(conn, now + importer.KEPT - timedelta(hours=1))) == 0
+    later = now + importer.KEPT + timedelta(hours=1)
+    assert world.run(lambda conn: importer.forget_jobs(conn, later)) == 0  # what could be undone goes first
+    while world.run(lambda conn: importer.forget(conn, later)):
+        pass
+    assert world.run(lambda conn: importer.forget_jobs(conn, later)) == 1
+    assert root.get(path).status == 404
+    assert "import members" in world.actions()
 
 
 def test_those_who_were_linked_are_greeted_once_somebody_agrees(world: World) -> None:

@@ -13,7 +13,7 @@ import pytest
 from gateway.affairs import settings
 from gateway.affairs.declarations import DECLARED
 from gateway.console import settings_query
-from tests.console.served import staff_member
+from tests.console.served import Response, staff_member
 from tests.console.test_http import World, served_on
 
 
@@ -105,6 +105,39 @@ def test_two_persons(world: World) -> None:
     assert other is not None
     assert root.post("/settings/refuse", {"proposal": other[1]}).status == 303
     assert value(world, "retention.texts") == 30
+
+
+def seen(page: Response) -> str:
+    found = re.search(r'name="seen" value="([^"]+)"', page.body)
+    assert found is not None
+    return found[1]
+
+
+def test_a_page_that_has_grown_old_overwrites_nothing(world: World) -> None:
+    world.run(lambda conn: staff_member(conn, world.ids, "ma", "admin"))
+    root, ma = world.browser("root"), world.browser("ma")
+    old = seen(root.get("/settings/limits.same"))
+    assert ma.post("/settings/limits.same", {"value": "7", "seen": seen(ma.get("/settings/limits.same"))}).status == 303
+    answer = root.post("/settings/limits.same", {"value": "9", "seen": old})
+    assert answer.status == 400
+    assert "limits.same 刚刚已被他人更改" in answer.text
+    assert "现在的值： 7" in answer.text
+    assert value(world, "limits.same") == 7
+    assert root.post("/settings/limits.same", {"value": "9", "seen": seen(answer)}).status == 303
+    assert value(world, "limits.same") == 9
+
+
+def test_a_proposal_of_somebody_else_is_seen_before_it_is_replaced(world: World) -> None:
+    world.run(lambda conn: staff_member(conn, world.ids, "ma", "admin"))
+    root, ma = world.browser("root"), world.browser("ma")
+    old = seen(root.get("/settings/retention.texts"))
+    ma.get("/settings/retention.texts")
+    assert ma.post("/settings/retention.texts", {"value": "30", "seen": old}).status == 303
+    answer = root.post("/settings/retention.texts", {"value": "40", "seen": old})
+    assert answer.status == 400
+    assert "等待第二人确认： 30" in answer.text
+    (waiting,) = world.run(settings.proposals)
+    assert (waiting.value, waiting.actor) == (30, "staff:ma")
 
 
 def test_others_look_and_change_nothing(world: World) -> None:
