@@ -21,7 +21,7 @@ from sqlalchemy import Connection
 
 from config.model import Organisation
 from gateway.affairs import dues, import_rows, importing_branches, importing_members
-from gateway.affairs.importing_members import Inviting, Reading
+from gateway.affairs.importing_members import Invitation, Inviting, Reading
 from gateway.affairs.importing_rows import CHUNK, Counts, Tally, chunks
 from gateway.affairs.sheets import Report, Sheet
 from gateway.core import audit
@@ -29,7 +29,7 @@ from gateway.core.keys import Keys
 
 REPORT_TITLES = ("line", "member_no", "outcome", "reason")
 BRANCH_REPORT_TITLES = ("line", "code", "outcome", "reason")
-CODE_TITLES = ("member_no", "name", "branch_code", "code", "expires")
+CODE_TITLES = Invitation._fields
 
 _PAUSE = 0.03  # seconds
 
@@ -164,7 +164,7 @@ def _members(
             tally.bound += written.bound
             tally.invited += written.invited
             if codes is not None:
-                codes.add([(*invitation[:4], _local(invitation.expires, job)) for invitation in written.invitations])
+                codes.add([(*each[:-1], _local(each.expires, job)) for each in written.invitations])
         results.sort()
         if report is not None:
             report.add(results)

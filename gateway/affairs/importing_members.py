@@ -77,6 +77,7 @@ class Invitation(NamedTuple):
     name: str
     branch_code: str
     code: str
+    language: str
     expires: datetime
 
 
@@ -245,7 +246,14 @@ def write(
         if inviting is not None:
             made = invitations.create(conn, inviting.keys, inviting.random, list(unbound), now)
             codes = [
-                Invitation(person.member_no, person.name, person.branch_code, made[found], now + invitations.LIFE)
+                Invitation(
+                    person.member_no,
+                    person.name,
+                    person.branch_code,
+                    made[found],
+                    person.language,
+                    now + invitations.LIFE,
+                )
                 for found, person in unbound.items()
             ]
     return Written(results, len(phones), 0 if bind else len(unbound), codes)

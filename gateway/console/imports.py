@@ -26,7 +26,7 @@ from gateway.exports.house import house
 from gateway.exports.sheets import Letter, invitation_letters
 
 ENCODINGS = ("utf-8-sig", "gb18030", "utf-16")
-_MOST_LETTERS = 2_000
+_LETTERS = 1_000  # in a file: some seconds of drawing, and a pile that one printer takes
 
 
 def _importer(visit: Visit) -> Importer:
@@ -99,7 +99,7 @@ async def _one(visit: Visit, problem: str = "") -> Answer:
         "sample": await visit.console.thread(_sample, files.path(job.id), job.chosen.get("encoding")),
         "encodings": ENCODINGS,
         "may_undo": job.may_undo(visit.now),
-        "letters": files.codes(job.id).exists(),
+        "letters": parts(job) if files.codes(job.id).exists() else (),
         "report": files.report(job.id).exists(),
         "problem": problem,
         "stopped": kept(visit, job.problem) if job.problem else "",
@@ -112,6 +112,15 @@ async def _one(visit: Visit, problem: str = "") -> Answer:
         ],
     }
     return Page("import_rows.html" if visit.fragment else "import.html", values, _status(problem))
+
+
+def parts(job: Job) -> list[tuple[int, int, int]]:
+    """Number, first and last letter of each file."""
+    invited = job.counted.get("invited", 0)
+    return [
+        (number, first + 1, min(first + _LETTERS, invited))
+        for number, first in enumerate(range(0, invited, _LETTERS), start=1)
+    ]
 
 
 def _sample(path: Path, encoding: str | None) -> list[list[str]]:
@@ -210,22 +219,25 @@ async def report(visit: Visit) -> Answer:
 
 
 async def letters(visit: Visit) -> Answer:
-    """The invitation letters as PDF, as long as the codes are good."""
+    """A part of the invitation letters as PDF, as long as the codes are good; by branch, as they are handed out."""
     files, job = _importer(visit), await _job(visit)
     path, console = files.codes(job.id), visit.console
     if not path.exists():
         raise Refused(HTTPStatus.NOT_FOUND)
-    await console.database.run(_printed, visit, job)
-    found = await console.thread(_letters, path, console.zone)
+    part = identifier(visit.form("part", "1")) or 1
+    found = (await console.thread(_letters, path, console.zone))[(part - 1) * _LETTERS : part * _LETTERS]
+    if not found:
+        raise Refused(HTTPStatus.NOT_FOUND)
+    await console.database.run(_printed, visit, job, part)
     paper = house(console.organisation, console.sms_to)
     at = visit.now.astimezone(console.zone)
     language = console.organisation.language
     return await console.drawing.pdf(
-        f"invitations-{job.id}.pdf", invitation_letters, paper, found[:_MOST_LETTERS], language, at=at
+        f"invitations-{job.id}-{part}.pdf", invitation_letters, paper, found, language, at=at
     )
 
 
-def _printed(conn: Connection, visit: Visit, job: Job) -> None:
+def _printed(conn: Connection, visit: Visit, job: Job, part: int) -> None:
     """Who has seen the codes could have used them."""
     audit.record(
         conn,
@@ -234,21 +246,24 @@ def _printed(conn: Connection, visit: Visit, job: Job) -> None:
         actor=visit.who.actor,
         action="invitations printed",
         object=f"import:{job.id}",
+        reason=f"part {part}",
     )
 
 
 def _letters(path: Path, zone: Any) -> list[Letter]:
     with path.open(encoding="utf-8-sig", newline="") as file:
-        return [
+        found = [
             Letter(
                 name=row["name"],
                 member_no=row["member_no"],
                 branch=row["branch_code"],
                 code=row["code"],
                 until=datetime.fromisoformat(row["expires"]).replace(tzinfo=zone),
+                language=row.get("language"),
             )
             for row in csv.DictReader(file)
         ]
+    return sorted(found, key=lambda letter: letter.branch)
 
 
 async def _job(visit: Visit) -> Job:

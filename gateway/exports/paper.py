@@ -32,6 +32,11 @@ def printable(text: str) -> str:
     return "".join(_drawn_as(char) for char in unicodedata.normalize("NFC", text))
 
 
+def drawable(text: str) -> bool:
+    """Whether the font has a picture of all of it."""
+    return printable(text) == unicodedata.normalize("NFC", text)
+
+
 def _drawn_as(char: str) -> str:
     if char.isspace():
         return char if char == "\u3000" else " "

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from commands.shown import money
 from gateway.affairs.voucher_codes import in_fours
-from gateway.exports.paper import HEIGHT, WIDTH, Paper
+from gateway.exports.paper import HEIGHT, WIDTH, Paper, drawable
 from gateway.exports.words import say
 
 _ACROSS, _DOWN = 2, 5
@@ -127,7 +127,9 @@ def _letter(paper: Paper, house: House, letter: Letter, language: str, top: floa
     y = paper.text(x, top + 12, width, house.organisation, size=10, grey=80)
     y = paper.text(x, y + 1, width, say("letter", language), size=17, strong=True)
     paper.text(x, top + 12, width, f"{letter.branch}　{letter.member_no}", size=9, align="right", grey=80)
-    y = paper.text(x, y + 3, width, say("letter.dear", language, name=letter.name), size=11)
+    # Nobody likes to be called by code points.
+    name = letter.name if drawable(letter.name) else say("letter.member", language, number=letter.member_no)
+    y = paper.text(x, y + 3, width, say("letter.dear", language, name=name), size=11)
     y = paper.text(x, y + 1, width, say("letter.why", language), size=11)
     paper.frame(x + 30, y + 3, width - 60, 15)
     y = paper.text(x, y + 5, width, f"{letter.code[:4]} {letter.code[4:]}", size=24, align="centre", strong=True) + 4

@@ -51,6 +51,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
     "voucher.page": {"zh": "第 {page} / {pages} 页", "en": "page {page} of {pages}"},
     "letter": {"zh": "手机绑定通知", "en": "Link your phone"},
     "letter.dear": {"zh": "{name}：", "en": "Dear {name},"},
+    "letter.member": {"zh": "成员 {number}", "en": "member {number}"},
     "letter.why": {
         "zh": "您可以用任何手机（老人机也行）查会费、看通知、提问题，不用上网。"
         "请先用下面的8位码把您的手机号和成员号连起来。",

@@ -391,9 +391,9 @@ def test_invitations_instead_of_bindings(anhe: Office, ids: Ids, keys: Keys) -> 
     dry = anhe.members("1001,13800000001,53,张三,,f,3,,", invite=True, dry_run=True)
     assert (dry.invited, dry.bound) == (1, 0)
     assert len(anhe.codes) == 0
-    assert title == ["member_no", "name", "branch_code", "code", "expires"]
+    assert title == ["member_no", "name", "branch_code", "code", "language", "expires"]
     assert [row[:3] for row in rows] == [["1001", "张三", "53"], ["1002", "'=李四", "5301"]]
-    assert {row[4] for row in rows} == {"2026-11-26 17:00"}
+    assert {tuple(row[4:]) for row in rows} == {("zh", "2026-11-26 17:00")}
     found = invitations.check(anhe.conn, ids, keys, ZHANG, rows[0][3], NOW)
     assert isinstance(found, Invited)
 

@@ -240,7 +240,7 @@ def test_invitations_are_written_for_their_owner_alone(config: Path, tmp_path: P
     assert "1 invited" in told("import", config, "members", members, "--invite")
     codes = tmp_path / "m.codes.csv"
     assert stat.S_IMODE(codes.stat().st_mode) == 0o600
-    assert re.search(r"^1,李,53,\d{8},", codes.read_text("utf-8-sig"), re.MULTILINE)
+    assert re.search(r"^1,李,53,\d{8},zh,", codes.read_text("utf-8-sig"), re.MULTILINE)
 
 
 def test_what_import_refuses(config: Path, tmp_path: Path) -> None:

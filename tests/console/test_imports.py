@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 
 from gateway.affairs import settings
 from gateway.affairs.notices import drafts
-from gateway.console import importer
+from gateway.console import importer, imports
 from gateway.console.front import LARGEST_UPLOAD
 from gateway.core.tables.organisation import branch, member
 from tests.console.served import Browser, Response, staff_member
@@ -101,6 +101,13 @@ def test_what_the_columns_mean_is_the_persons_word(world: World) -> None:
     assert world.run(lambda conn: conn.scalar(select(branch.c.path).where(branch.c.code == "5399"))) == "/53/5399/"
 
 
+def test_letters_come_in_parts_and_none_is_left_out() -> None:
+    job = importer.Job(
+        7, "members", "m.csv", "done", "{}", '{"invited": 2500}', None, "x", datetime.now(UTC), 0, 0, None, None
+    )
+    assert imports.parts(job) == [(1, 1, 1000), (2, 1001, 2000), (3, 2001, 2500)]
+
+
 def test_invitations_instead_of_phones(world: World) -> None:
     root = world.browser("root")
     path = uploaded(root, "members", TITLES + "M1,13800000101,5302,成员,zh,a,3\n")
@@ -112,6 +119,7 @@ def test_invitations_instead_of_phones(world: World) -> None:
     assert "邀请函" in page.text
     letters = root.post(f"{path}/letters", {})
     assert letters.body.startswith("%PDF")
+    assert root.post(f"{path}/letters", {"part": "2"}).status == 404
     assert "invitations printed" in world.actions()
 
 

@@ -124,6 +124,15 @@ def test_a_letter_is_in_its_members_language() -> None:
     assert "刘三" in pages[1]
 
 
+def test_a_name_that_the_font_cannot_draw_makes_a_greeting_by_number() -> None:
+    for language, said in (("zh", "成员 1001："), ("en", "Dear member 1001,")):
+        for name in ("𠮷野", "བསྟན་འཛིན"):
+            letter = Letter(name=name, member_no="1001", branch="53", code="83720156", until=AT, language=language)
+            (page,) = read(invitation_letters(HOUSE, [letter], "zh", at=AT))
+            assert said in page
+            assert "U+" not in page
+
+
 def test_all_words_are_there_in_both_languages() -> None:
     for key, texts in WORDS.items():
         assert texts.keys() == {"zh", "en"}, key
