@@ -99,6 +99,7 @@ class Demo:
         self.api_key = secrets.token_urlsafe(24)
         self.gateway = self._configured(listen)
         self.tokens, handsets, self._new = self._prepared()
+        self.gateway = self._configured(listen)  # again: meanwhile somebody else may have taken a port
         device = Path(self.gateway.modem["village"].device or "")
         self.network = Network(reactor, handsets, random=self.random, now=now, device=device, options=OPERATOR)
         self.wallets = Wallets(reactor, self.gateway, self.network.handsets, self.network, random=self.random, now=now)
