@@ -226,8 +226,7 @@ class Outbox:
             slots = self.link.window if ahead else self._slots(len(answers))
             bulk = self._bulk_share() if ahead else self._bulk_slots()
             chosen = self._choose(slots, bulk)
-            bulk -= sum(part.lane is Lane.BULK for part in chosen)
-            wanted = self._wanted(slots, len(chosen), bulk)
+            wanted = self._wanted(slots, bulk, chosen)
         if not (answers or chosen or wanted.room):
             self._finished_if_stopping()
             self._wait_for_pace()
@@ -263,11 +262,12 @@ class Outbox:
         free = self.link.window - self._used + len(self._ready) + self._marking + answered
         return max(0, min(free, self.pace.allowed(self._clock.seconds())))
 
-    def _wanted(self, slots: int, chosen: int, bulk: int) -> Wanted:
+    def _wanted(self, slots: int, bulk: int, chosen: Sequence[Part]) -> Wanted:
         """Lease only what would go before all that is held, so that a code overtakes a notice held in memory."""
-        below = self._reach(bulk)
-        room = slots - chosen
-        if not self._may_find(bulk) or room < 0 or self.held >= self.link.window * _HELD_WINDOWS:
+        left = bulk - sum(part.lane is Lane.BULK for part in chosen)
+        below = self._reach(left)
+        room = slots - len(chosen)
+        if not self._may_find(left) or room < 0 or self.held >= self.link.window * _HELD_WINDOWS:
             room = 0
         return Wanted(slots=slots, bulk=bulk, room=room, below=below)
 

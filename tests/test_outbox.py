@@ -88,10 +88,10 @@ class Crowd:
         self._house = house
         self.waiting = 0
         self.stopped = False
-        self.asked = 0
+        self.asked: list[int] = []  # for how many
 
     def pick(self, conn: Connection, link: str, room: int, now: datetime) -> tuple[list[Outbound], bool]:
-        self.asked += 1
+        self.asked.append(room)
         count = 0 if self.stopped else min(room, self.waiting)
         self.waiting -= count
         made = [
@@ -537,10 +537,10 @@ def test_a_full_share_of_bulk_asks_for_no_more(house: House) -> None:
     house.bulk.waiting = 50
     house.outbox.poke()
     house.turn()
-    asked = house.bulk.asked
+    asked = len(house.bulk.asked)
     house.turn()
     house.turn()
-    assert house.bulk.asked == asked
+    assert len(house.bulk.asked) == asked
     house.queue("a code", lane=Lane.CODE)
     assert "a code" in house.line.written
 
@@ -560,3 +560,14 @@ def test_after_a_pause_not_even_what_stood_ready_is_written(house: House) -> Non
         house.turn()
     assert len(house.line.written) == before
     assert set(house.states()) <= {"sent", "queued"}
+
+
+def test_what_is_in_hand_of_bulk_counts_once(house: House) -> None:
+    house.line.window = 10
+    house.bulk.stopped = True
+    house.queue(*(f"{n}" for n in range(10)), lane=Lane.BULK)
+    assert len(house.line.written) == 8
+    house.bulk.asked.clear()
+    house.line.answer(8)
+    house.turn()
+    assert house.bulk.asked[0] == 6  # two of the eight are in hand

@@ -83,8 +83,8 @@ _mark = Updates(part, ("message_id", "number"), ("state", "at"))
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a link has room for: `slots` parts to write, `bulk` of them of the bulk lane; `room` messages to lease,
-    of lanes before `below`."""
+    """What a link has room for: `slots` parts to write, `bulk` of them of the bulk lane, those it has chosen included;
+    `room` messages to lease, of lanes before `below`."""
 
     slots: int
     bulk: int
