@@ -38,7 +38,7 @@ from gateway.core.model import (
     Reply,
     Request,
 )
-from gateway.core.tables.messages import dialog, message, part, quarantine, waiting_part
+from gateway.core.tables.messages import dialog, message, part, quarantine, unindexed, waiting_part
 from gateway.core.tables.organisation import branch, member, number, obligation
 from gateway.inbound import BATCH, Desk
 from gateway.limits import Limits
@@ -348,7 +348,7 @@ def test_a_rerun_finds_what_the_first_run_committed(house: House) -> None:
 
 def test_stop_always_takes_effect_even_when_answers_have_run_out(house: House) -> None:
     for i in range(25):
-        house.say(f"HELP{'?' * (i % 3)}")
+        house.place.limits.count(MEMBER, f"reply {i}", error=False, now=house.clock.seconds())
     assert house.say("HELP") is None
     assert house.say("td") is not None
     with house.conn.begin():
@@ -460,6 +460,30 @@ def test_what_is_submitted_sealed_is_sent_and_not_kept(house: House) -> None:
     ]
 
 
+def test_an_answer_that_is_not_kept_waits_sealed(conn: Connection) -> None:
+    house = House(conn, window=1)
+    house.tell(house.inbound("0"), house.inbound("BIND"))
+    (waiting,) = house.rows(message.c.text, message.c.sealed, command="81", direction="out")
+    assert waiting[0] is None
+    assert house.keys.open("secret", waiting[1]).decode() == "【安河组织】请回复支部给您的8位码"
+    house.answer()
+    assert house.rows(message.c.text, message.c.sealed, command="81", direction="out") == [(None, None)]
+
+
+def test_what_is_for_the_moment_never_comes_twice(house: House) -> None:
+    house.say("0")
+    house.say("会费")
+    assert house.rows(message.c.command, message.c.resend, direction="out") == [("0", "never"), ("11", "once")]
+
+
+def test_what_is_masked_or_sealed_is_not_searched(house: House) -> None:
+    for text in ("0", "会费", "BIND", "12 300"):
+        house.say(text)
+    with house.conn.begin():
+        searched = set(house.conn.scalars(select(unindexed.c.message_id)))
+    assert searched == {id_ for id_, log_class in house.rows(message.c.id, message.c.log_class) if log_class == "A"}
+
+
 def test_a_locked_phone_has_help_and_stop_and_nothing_else(house: House) -> None:
     with house.conn.begin():
         phones.lock(house.conn, house.ids, MEMBER, actor="staff:li", now=NOW)
@@ -467,9 +491,10 @@ def test_a_locked_phone_has_help_and_stop_and_nothing_else(house: House) -> None
         assert "本号已锁定" in (house.say(text) or ""), text
         house.clock.advance(601)
     assert house.rows(message.c.text, direction="in") == [None] * 6
-    assert "会费" not in (dialled(house, "*123*1#")[0])
+    assert "9.00元" not in (dialled(house, "*123*1#")[0])
     assert "已锁定" not in (house.say("0") or "")
     assert "已退订" in (house.say("TD") or "")
     with house.conn.begin():
         phones.unlock(house.conn, house.ids, MEMBER, actor="staff:li", reason="came in person", now=NOW)
     assert "9.00元" in (house.say("11") or "")
+    assert "9.00元" in (dialled(house, "*123*1#")[0])

@@ -48,9 +48,13 @@ def test_a_transaction_is_entered_once(conn: Connection, ids: Ids) -> None:
         ledger.post(conn, ids, entry(amount=901), NOW)
     with pytest.raises(KeyReused):
         ledger.post(conn, ids, entry(kind="other"), NOW)
+    with pytest.raises(KeyReused):
+        ledger.post(conn, ids, entry(pending=True), NOW)
     assert ledger.balances(conn, [CASH, WALLET], "CNY") == {CASH: Balance(900), WALLET: Balance()}
     with pytest.raises(Refused, match="do not add up"):
         ledger.post(conn, ids, entry("k2", postings=(Posting(CASH, 1), Posting(INCOME, -2))), NOW)
+    with pytest.raises(Refused, match="none of nothing"):
+        ledger.post(conn, ids, entry("k3", postings=(*entry().postings, Posting(WALLET, 0))), NOW)
 
 
 def test_what_is_pending_is_settled_once(conn: Connection, ids: Ids) -> None:

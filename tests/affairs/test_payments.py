@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection, select
 
-from gateway.affairs import dues, ledger, payments, receipts
+from gateway.affairs import dues, ledger, payments, prepaid, receipts, settings
 from gateway.affairs.books import Books
 from gateway.affairs.ledger import Account, AccountKind, Balance, KeyReused, Refused
-from gateway.affairs.payments import Method, Payment, Surplus
+from gateway.affairs.payments import Method, Payment, Surplus, TooFarBack
 from gateway.core.ids import Ids
 from gateway.core.tables.organisation import obligation
 from tests.affairs.people import NOW, branch, owes, person
@@ -78,6 +79,7 @@ def test_what_is_given_beyond_the_dues(conn: Connection, books: Books, zhang: in
         (receipts.Kind.VOLUNTARY, 100_000, ()),
     ]
     assert receipts.of_member(conn, zhang, 2) == both[::-1]
+    assert payments.receive_all(conn, books, payment(zhang, 100_300, "p3", surplus=Surplus.VOLUNTARY), NOW) == both
     assert ledger.balance(conn, Account(AccountKind.VOLUNTARY, "53"), "CNY") == Balance(-200_000)
 
 
@@ -98,6 +100,56 @@ def test_a_reversal_opens_the_months_again(conn: Connection, books: Books, zhang
     assert ledger.balance(conn, CASH, "CNY") == Balance(0)
     found = receipts.by_number(conn, receipt.number)
     assert found == replace(receipt, reversed=True)
+    with pytest.raises(Refused, match="has been reversed"):
+        payments.reverse(conn, books, receipt.id, key="r2", actor="staff:y", now=NOW)
+
+
+def test_what_is_on_its_way_back_is_not_sent_back_again(conn: Connection, books: Books, zhang: int) -> None:
+    receipt = payments.receive(conn, books, payment(zhang, 500), NOW)
+    back = payments.reverse(conn, books, receipt.id, key="r1", actor="staff:x", now=NOW, pending=True)
+    with pytest.raises(Refused, match="has been reversed"):
+        payments.reverse(conn, books, receipt.id, key="r2", actor="staff:y", now=NOW)
+    assert payments.cancel_reversal(conn, books, back.id, actor="staff:x", now=NOW)
+    assert payments.reverse(conn, books, receipt.id, key="r3", actor="staff:y", now=NOW).fresh
+
+
+@pytest.mark.parametrize("pending", [False, True])
+def test_what_was_put_by_and_has_gone_into_a_month_since_comes_out_of_it(
+    conn: Connection, books: Books, zhang: int, pending: bool
+) -> None:
+    receipt = payments.receive(conn, books, payment(zhang, 1200), NOW)
+    owes(conn, zhang, 202612)
+    prepaid.use(conn, books, [zhang], NOW)
+    assert paid(conn, zhang)[202612] == 300
+    back = payments.reverse(conn, books, receipt.id, key="r1", actor="staff:x", now=NOW, pending=pending)
+    if pending:
+        assert paid(conn, zhang)[202612] == 300
+        assert payments.settle_reversal(conn, books, back.id, actor="system", now=NOW)
+    assert set(paid(conn, zhang).values()) == {0}
+    assert ledger.balance(conn, Account(AccountKind.PREPAID, str(zhang)), "CNY") == Balance()
+    assert ledger.balance(conn, CASH, "CNY") == Balance()
+
+
+def test_two_payments_that_go_back_come_out_of_a_month_each(conn: Connection, books: Books, zhang: int) -> None:
+    first = payments.receive(conn, books, payment(zhang, 1200), NOW)
+    owes(conn, zhang, 202612)
+    prepaid.use(conn, books, [zhang], NOW)
+    second = payments.receive(conn, books, payment(zhang, 300, "p2"), NOW)
+    owes(conn, zhang, 202701)
+    prepaid.use(conn, books, [zhang], NOW)
+    payments.reverse(conn, books, first.id, key="r1", actor="staff:x", now=NOW)
+    assert [month for month, amount in sorted(paid(conn, zhang).items()) if amount] == [202612]
+    payments.reverse(conn, books, second.id, key="r2", actor="staff:x", now=NOW)
+    assert set(paid(conn, zhang).values()) == {0}
+    assert ledger.balance(conn, Account(AccountKind.PREPAID, str(zhang)), "CNY") == Balance()
+
+
+def test_months_too_long_ago_stay_open(conn: Connection, books: Books, ids: Ids, zhang: int) -> None:
+    settings.change(conn, ids, "dues.back_months", 1, actor="test", now=NOW - timedelta(days=1))
+    assert payments.price(conn, books, zhang, 2, NOW) == 600
+    with pytest.raises(TooFarBack, match="1 months before"):
+        payments.price(conn, books, zhang, 3, NOW)
+    assert payments.receive(conn, books, payment(zhang, 300), NOW).covered == ((202610, 300),)
 
 
 def test_nothing_is_no_payment_and_nobody_has_none(conn: Connection, books: Books, zhang: int) -> None:

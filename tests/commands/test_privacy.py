@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from commands.privacy import blank, kept, masked, masked_reply, unknown
+from commands.privacy import blank, kept, masked, masked_reply, unknown, withheld
 from gateway.core.model import LogClass
 
 ID = "11010519491231002X"  # the standard's own example
@@ -86,6 +86,8 @@ def test_what_stands_beside_stays() -> None:
         "110105194912310021",
         "700153020",
         "1" * 16,
+        "8" * 16,  # whose sum is right
+        "110105194913310005",  # in a thirteenth month
     ],
 )
 def test_other_numbers_stay(text: str) -> None:
@@ -97,6 +99,7 @@ def test_classes() -> None:
     assert kept("44 482913", LogClass.B) == "44 ******"
     assert kept("签到482913", LogClass.B) == "签到******"
     assert kept("12#9.5", LogClass.B) == "12#*.*"
+    assert kept("41 1111 1111 1111 11", LogClass.B) == "** **** **** **** **"  # a card, not an amount for 41
     assert kept("81 83720156", LogClass.C) is None
     assert kept("71 水费", LogClass.D) is None
     assert unknown("83720156") == "<unknown> 8"
@@ -104,6 +107,8 @@ def test_classes() -> None:
 
 def test_masks() -> None:
     assert masked("8月交9块5") == "*月交*块*"
+    assert masked("12 345") == "12 ***"
+    assert masked("123 45") == "*** **"  # no code has three digits
     assert (
         masked_reply("8月会费3.00元，另欠2个月，共9.00元。有疑问回71")
         == "8月会费*.**元，另欠2个月，共*.**元。有疑问回71"
@@ -125,3 +130,20 @@ def test_any_text(text: str) -> None:
 def test_long_runs_of_digits_cost_little() -> None:
     assert len(blank("12 " * 20_000)) == 60_000
     assert len(blank("9" * 60_000)) == 60_000
+
+
+@pytest.mark.parametrize(
+    ("said", "is_withheld"),
+    [
+        ("4829", True),
+        ("4829 1374", True),
+        ("482", False),
+        ("482913745", False),  # longer than a code and shorter than anything else
+        ("5 8 2 0 1 3 7 4 9 2 6", False),
+        ("5 8 2 0 1 3 7 4 9 2 6 1", True),
+        ("卡 1234.5678.9012", True),
+        ("1234567 和 89012", False),
+    ],
+)
+def test_what_may_be_a_secret_is_withheld(said: str, is_withheld: bool) -> None:
+    assert withheld(said) is is_withheld

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, insert, select
 from gateway.core import messages, outcomes, recovery, release
 from gateway.core.ids import Ids
 from gateway.core.keys import Keys
-from gateway.core.model import Coding, Lane, Outbound, Part, Report, State
+from gateway.core.model import Coding, Lane, Outbound, Part, Report, Resend, State
 from gateway.core.outcomes import Answer
 from gateway.core.release import Released, Wanted
 from gateway.core.tables.messages import early_report, message, part
@@ -113,7 +113,7 @@ def test_bulk_leaves_a_share_of_the_window(conn: Connection, keys: Keys, ids: Id
 def test_what_is_too_old_is_not_sent(conn: Connection, keys: Keys, ids: Ids, held: bool) -> None:
     (id_,) = queued(conn, ids, "late", expires=NOW + timedelta(minutes=10))
     chosen = let_out(conn, keys, slots=0).hold if held else ()
-    released = let_out(conn, keys, chosen=chosen, now=NOW + timedelta(minutes=11))
+    released = let_out(conn, keys, chosen=chosen, now=NOW + timedelta(minutes=10))
     assert released.write == ()
     assert states(conn) == {id_: "expired"}
 
@@ -262,6 +262,51 @@ def test_an_unknown_that_is_reported_is_not_sent_again(conn: Connection, keys: K
     outcomes.report(conn, "a", [report("r0", released.write[0].to)], ids)
     assert recovery.resend_unknown(conn, NOW + timedelta(minutes=11)) == 0
     assert states(conn) == {id_: "delivered"}
+
+
+def test_a_report_that_it_is_on_its_way_is_the_answer_that_was_missed(conn: Connection, keys: Keys, ids: Ids) -> None:
+    (id_,) = queued(conn, ids, "one")
+    released = let_out(conn, keys)
+    outcomes.record(conn, "a", [replace(sent(released.write)[0], state=State.UNKNOWN)])
+    outcomes.report(conn, "a", [report("r0", released.write[0].to, State.SENT)], ids)
+    assert states(conn) == {id_: "sent"}
+    assert recovery.resend_unknown(conn, NOW + timedelta(minutes=11)) == 0
+
+
+def test_what_must_not_come_twice_is_never_sent_again(conn: Connection, keys: Keys, ids: Ids) -> None:
+    code = Outbound(id=ids(), to="+8613800000001", text="5830", link="a", lane=Lane.CODE, resend=Resend.NEVER)
+    messages.queue(conn, [code], NOW, actor="test")
+    outcomes.record(conn, "a", [Answer(p, State.UNKNOWN, NOW) for p in let_out(conn, keys).write])
+    assert recovery.resend_unknown(conn, NOW + timedelta(hours=1)) == 0
+
+
+def test_a_second_attempt_that_went_back_into_the_queue_is_the_second_still(
+    conn: Connection, keys: Keys, ids: Ids
+) -> None:
+    (id_,) = queued(conn, ids, "one")
+    outcomes.record(conn, "a", [Answer(p, State.UNKNOWN, NOW) for p in let_out(conn, keys).write])
+    later = NOW + timedelta(minutes=11)
+    recovery.resend_unknown(conn, later)
+    let_out(conn, keys, slots=0, now=later)
+    recovery.unlease(conn, [id_])  # the link went down with it in hand
+    outcomes.record(conn, "a", [Answer(p, State.UNKNOWN, later) for p in let_out(conn, keys, now=later).write])
+    assert recovery.resend_unknown(conn, later + timedelta(hours=1)) == 0
+
+
+def test_the_worst_of_its_parts_is_what_became_of_a_message(conn: Connection, keys: Keys, ids: Ids) -> None:
+    (id_,) = queued(conn, ids, "one\ntwo\nthree")
+    ends = (State.EXPIRED, State.FAILED, State.SENT)
+    released = let_out(conn, keys)
+    outcomes.record(conn, "a", [Answer(p, end, NOW) for p, end in zip(released.write, ends, strict=True)])
+    assert states(conn) == {id_: "failed"}
+
+
+def test_what_has_begun_on_a_link_goes_no_other_way(conn: Connection, keys: Keys, ids: Ids) -> None:
+    (id_,) = queued(conn, ids, "one\ntwo")
+    let_out(conn, keys, slots=1, room=1)
+    recovery.unlease(conn, [id_])
+    later = datetime.now(UTC) + timedelta(minutes=1)
+    assert recovery.waiting_numbers(conn, "a", later) == []
 
 
 def test_what_waits_for_a_link_that_is_away_may_go_another_way(conn: Connection, keys: Keys, ids: Ids) -> None:

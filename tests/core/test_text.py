@@ -194,6 +194,28 @@ def test_the_caller_may_say_the_units_of_a_part(limit: int, lengths: list[int]) 
     assert [len(part) for part in texts.segments("费" * 100, header=0, limit=limit).texts] == lengths
 
 
+def test_a_part_has_room_for_a_pair_whatever_is_asked_for() -> None:
+    assert texts.segments("€" * 90, limit=1).texts == ("€",) * 90
+
+
+def test_a_cluster_as_long_as_a_part_has_one_to_itself() -> None:
+    cluster = "e" + "\u0301" * 65
+    assert texts.segments("费" + cluster + "费费费费").texts == ("费", cluster, "费费费费")
+
+
+@pytest.mark.parametrize(
+    ("text", "signature", "signed"),
+    [
+        ("Dues: 9.00", "Anhe", "Anhe: Dues: 9.00"),
+        ("Dues: 9.00", "安河组织", "Dues: 9.00"),
+        ("会费9.00元", "安河组织", "【安河组织】会费9.00元"),
+        ("会费9.00元", "", "会费9.00元"),
+    ],
+)
+def test_a_signature_makes_no_text_ucs2(text: str, signature: str, signed: str) -> None:
+    assert texts.signed(text, signature) == signed
+
+
 def test_a_message_has_255_parts_at_most() -> None:
     assert len(texts.segments("费" * 66 * 255).parts) == 255
     with pytest.raises(texts.TooLong, match="256 parts"):
