@@ -13,6 +13,7 @@ from typing import Any, cast
 from uuid import uuid4
 
 import pytest
+from hypothesis import settings
 from sqlalchemy import Connection, Engine, create_engine, exists, literal, make_url, select, text, union_all
 
 from config.model import Organisation
@@ -25,6 +26,9 @@ from gateway.core.tables import intents, messages, organisation, staff  # noqa: 
 from gateway.core.tables.everything import METADATA
 
 os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", tempfile.mkdtemp(prefix="hypothesis-"))
+# How long an example takes says how busy the machine is.
+settings.register_profile("muster", deadline=None)
+settings.load_profile("muster")
 
 
 @pytest.fixture(scope="session")

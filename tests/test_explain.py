@@ -172,7 +172,7 @@ def test_a_command_and_a_slip() -> None:
 
 
 @given(st.text())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_every_line_gets_an_answer_that_is_json(line: str) -> None:
     for explaining in (explain.sms, explain.smpp, explain.text, _COMMAND):
         found = json.loads(json.dumps(explained(explaining, line), ensure_ascii=False).encode())

@@ -239,7 +239,7 @@ def test_the_books_stay_right(kind: str, request: pytest.FixtureRequest) -> None
     checks = list(HealthCheck)
     run_state_machine_as_test(
         Here,
-        settings=settings(max_examples=examples, stateful_step_count=25, deadline=None, suppress_health_check=checks),
+        settings=settings(max_examples=examples, stateful_step_count=25, suppress_health_check=checks),
     )
     if kind == "sqlite":
         made.dispose()

@@ -192,7 +192,7 @@ def test_a_chain_without_end_is_too_deep(office: Office) -> None:
     assert office.said()["n2999"] == "error parent_code:unknown"
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(
         st.lists(
@@ -540,7 +540,7 @@ cells = st.text(max_size=12) | st.sampled_from(
 )
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.lists(cells, max_size=11), max_size=8), st.sampled_from(["utf-8", "gb18030"]))
 def test_garbage_never_raises(tmp_path: Path, ids: Ids, keys: Keys, rows: list[list[str]], encoding: str) -> None:
     made = engine("sqlite://")
@@ -559,7 +559,7 @@ def test_garbage_never_raises(tmp_path: Path, ids: Ids, keys: Keys, rows: list[l
     made.dispose()
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=300))
 def test_any_octets_are_rows_or_a_problem(tmp_path: Path, octets: bytes) -> None:
     file = tmp_path / "any.csv"

@@ -105,7 +105,7 @@ def test_nothing_leads_back() -> None:
     assert all(FORWARD[step] for step in OPEN)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.sampled_from(Step), max_size=12))
 def test_any_sequence_of_wishes_is_a_way_forward(wishes: list[Step]) -> None:
     made = engine("sqlite://")

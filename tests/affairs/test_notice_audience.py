@@ -34,7 +34,7 @@ PERSON = st.fixed_dictionaries(
 
 
 @pytest.mark.parametrize("listed", [False, True])
-@trying(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@trying(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(crowd=st.lists(PERSON, max_size=12), extra=st.lists(st.integers(0, 14), max_size=8))
 def test_the_funnel_adds_up_and_is_what_is_frozen(
     conn: Connection, ids: Ids, keys: Keys, listed: bool, crowd: list[dict[str, Any]], extra: list[int]

@@ -286,4 +286,4 @@ class Refunding(RuleBasedStateMachine):
 
 
 TestAnyOrder = Refunding.TestCase
-TestAnyOrder.settings = rules(max_examples=30, stateful_step_count=20, deadline=None)
+TestAnyOrder.settings = rules(max_examples=30, stateful_step_count=20)

@@ -173,7 +173,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(steps)
 def test_whatever_is_done_in_whatever_order_money_counts_once(done: list[tuple[str, int, int, str | None]]) -> None:
     made = engine("sqlite://")

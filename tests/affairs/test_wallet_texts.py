@@ -383,7 +383,7 @@ arrivals = st.lists(
 AMOUNTS = (100, 250, 30000, 7, 90000, 1)
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 @given(arrivals)
 def test_each_true_text_counts_once_and_no_other_ever(came: list[tuple[int, str]]) -> None:
     """Six payments in a row; their texts come in any order, many times over, among forgeries of them."""

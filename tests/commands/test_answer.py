@@ -539,7 +539,7 @@ def test_a_menu_carries_commands_out(conn: Connection, invited: tuple[Phone, str
 # --- any text ---------------------------------------------------------------------------------------------------------
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
 @given(
     texts=st.lists(
         st.one_of(

@@ -87,7 +87,7 @@ def test_amount_and_balance_are_read_back(amount: int, before: int, odd: str) ->
     assert (told.amount, told.before) == (amount, before)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     base=st.sampled_from([TEXT.format(amount="300.00", balance="123.12"), "Trans. ID: 1402 You have received 1Ksh"]),
     piece=st.text(alphabet="0123456789,. KshAZ\n", max_size=30),

@@ -582,7 +582,7 @@ _USUAL = st.sampled_from(["0", "00", "98", "99", "*", "#", "1", "2", "3", "8", "
 KEYS = st.one_of(_USUAL, _USUAL, _USUAL, st.text(max_size=200))
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(
     inputs=st.lists(st.tuples(st.sampled_from([Event.BEGIN, *[Event.CONTINUE] * 6, Event.ABORT, Event.CLOSE]), KEYS)),
     vendor=st.booleans(),

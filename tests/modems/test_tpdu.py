@@ -642,7 +642,7 @@ messages = st.one_of(
 
 
 @given(messages, st.booleans())
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 def test_what_is_written_is_read_again(message: tpdu.Tpdu, with_smsc: bool) -> None:
     octets = tpdu.encode(message, with_smsc=with_smsc)
     found = tpdu.decode(octets, with_smsc=with_smsc)
@@ -657,7 +657,7 @@ def test_what_is_written_is_read_again(message: tpdu.Tpdu, with_smsc: bool) -> N
 
 @given(st.binary(max_size=200))
 @example(b"\x00\x44\x00\x80\x00\x00" + b"\xff" * 7 + b"\x8c\x8b" + bytes(139))
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=2000)
 def test_garbage_is_no_tpdu_or_a_readable_one(octets: bytes) -> None:
     _read_all(octets)
 
@@ -726,7 +726,7 @@ said_in_ucs2 = st.text(st.characters(min_codepoint=0x4E00, max_codepoint=0x9FA5)
     st.integers(0, 99),
     st.datetimes(datetime(2000, 1, 1), datetime(2060, 1, 1), timezones=zones),  # noqa: DTZ001
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_python_gsmmodem_reads_our_delivers(said: str, number: int, at: datetime) -> None:
     at = at.replace(microsecond=0)
     encoded = text.encode(said)
@@ -746,7 +746,7 @@ def test_python_gsmmodem_reads_our_delivers(said: str, number: int, at: datetime
 
 
 @given(said_in_gsm | said_in_ucs2, octet, st.booleans(), st.booleans())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_we_read_what_python_gsmmodem_sends(said: str, reference: int, report: bool, flash: bool) -> None:
     theirs = gsmmodem.pdu.encodeSmsSubmitPdu(
         "+8613800000007",
@@ -769,7 +769,7 @@ def test_we_read_what_python_gsmmodem_sends(said: str, reference: int, report: b
 
 
 @given(octet, octet, st.datetimes(datetime(2000, 1, 1), datetime(2060, 1, 1), timezones=zones))  # noqa: DTZ001
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_python_gsmmodem_reads_our_status_reports(reference: int, status: int, at: datetime) -> None:
     at = at.replace(microsecond=0)
     sent = StatusReport(reference=reference, recipient=SPAIN, status=status, scts=at, discharge=at)

@@ -277,7 +277,7 @@ def every_order(conn: Connection, ids: Ids, keys: Keys, form: str, ways: tuple[s
             transaction.rollback()
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(
     told=st.lists(st.tuples(st.integers(0, 1), st.sampled_from(WAYS)), min_size=1, max_size=16),
     forms=st.tuples(st.sampled_from(["paybill", "phone"]), st.sampled_from(["paybill", "phone"])),

@@ -108,7 +108,7 @@ def test_national_tables() -> None:
 @given(
     octets=st.binary(max_size=254), data_coding=st.integers(0, 255), esm=st.sampled_from((0, 0x40)), latin=st.booleans()
 )
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 def test_any_octets_become_something_that_can_be_kept(octets: bytes, data_coding: int, esm: int, latin: bool) -> None:
     found = told(octets, data_coding, esm=esm, latin=latin)
     assert (found.text is None) == (found.data is not None)

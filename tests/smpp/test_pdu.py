@@ -67,14 +67,14 @@ every_body = st.one_of([bodies(kind) for kind in pdu._CODES])
 
 
 @given(every_body, st.integers(0, 0xFFFFFFFF), st.integers(0, 0xFFFFFFFF))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_what_is_written_is_read(body: pdu.Body, sequence: int, status: int) -> None:
     found = pdu.decode(pdu.encode(body, sequence, status))
     assert (found, type(found.body)) == ((body, sequence, status), type(body))
 
 
 @given(st.lists(every_body, min_size=1, max_size=6), st.randoms())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_any_cut_of_the_octets_gives_the_same_pdus(several: list[pdu.Body], chance: random.Random) -> None:
     stream = b"".join(pdu.encode(body, number) for number, body in enumerate(several))
     framer = Framer()
@@ -111,7 +111,7 @@ class _Numbers:
 
 
 @given(bodies(pdu.SubmitSm) | bodies(pdu.DeliverSm))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_smpplib_reads_what_we_write(body: pdu.Message) -> None:
     theirs = parse_pdu(pdu.encode(body, 7), client=_Numbers(), allow_unknown_opt_params=True)
     assert theirs.command == ("submit_sm" if isinstance(body, pdu.SubmitSm) else "deliver_sm")
@@ -130,7 +130,7 @@ def test_smpplib_reads_what_we_write(body: pdu.Message) -> None:
     numbers=st.tuples(octet, octet, octet, octet),
     reference=st.integers(1, 0xFFFF),
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_we_read_what_smpplib_writes(
     source: str, destination: str, text: bytes, numbers: tuple[int, int, int, int], reference: int
 ) -> None:

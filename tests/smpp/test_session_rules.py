@@ -133,12 +133,12 @@ class Rules(RuleBasedStateMachine):
             assert self.session.tick(self.now + 1000) == []
 
 
-Rules.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+Rules.TestCase.settings = settings(max_examples=100, stateful_step_count=40)
 TestRules = Rules.TestCase
 
 
 @given(st.lists(st.binary(max_size=200), max_size=10))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_no_octets_are_too_much(reads: list[bytes]) -> None:
     session = Session(Timing())
     session.bind(pdu.BindTransceiver("muster", "secret"), 0.0)

@@ -29,7 +29,7 @@ def sent(part: Part, *, latin: bool = False) -> pdu.SubmitSm:
 
 @pytest.mark.parametrize("long", LONG)
 @given(text=st.text(min_size=1, max_size=600))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_what_is_cut_comes_together_again(long: str, text: str) -> None:
     text = text.replace("\0", "").replace("\ufeff", "").replace("\ufffe", "").replace("\f", "") or "x"
     parts = split(outbound(text), long)
