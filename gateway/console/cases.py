@@ -91,7 +91,7 @@ async def case(visit: Visit) -> Answer:
     return _page(visit, found, problem=visit.query("problem"), draft=words)
 
 
-def _page(visit: Visit, found: Thread, *, problem: str = "", draft: str | None = None) -> Page:
+def _page(visit: Visit, found: Thread, *, problem: str = "", draft: str | None = None, noted: str = "") -> Page:
     case = found.case
     held = case.claimed_until is not None and case.claimed_until > visit.now
     mine = held and case.claimed_by == visit.who.id
@@ -119,10 +119,11 @@ def _page(visit: Visit, found: Thread, *, problem: str = "", draft: str | None =
             "form_id": _form_id(visit, visit.console.ids()),
             "problem": problem if problem in _KNOWN_PROBLEMS else "",
             "draft": draft or "",
+            "noted": noted,
             "least": reveal.LEAST,
             "most": reveal.MOST,
         },
-        status=HTTPStatus.CONFLICT if draft and problem else HTTPStatus.OK,
+        status=HTTPStatus.CONFLICT if (draft or noted) and problem else HTTPStatus.OK,
     )
 
 
@@ -194,8 +195,13 @@ async def release(visit: Visit) -> Answer:
 
 async def note(visit: Visit) -> Answer:
     number, words = visit.path["number"], _words(visit)
-    if not words or len(words) > LONGEST:
-        return Redirect(f"/case/{number}?problem={'long' if words else 'empty'}")
+    if not words:
+        return Redirect(f"/case/{number}?problem=empty")
+    if len(words) > LONGEST:
+        found = await visit.console.database.read(case_query.thread, visit.who, number, visit.now)
+        if found is None or not visit.who.reaches("answer", found.case.path):
+            raise Refused(HTTPStatus.NOT_FOUND)
+        return _page(visit, found, problem="long", noted=words)
     try:
         await visit.console.database.run(case_work.note, visit.console.ids, visit.who, number, words, visit.now)
     except NotNow:

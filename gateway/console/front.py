@@ -27,7 +27,7 @@ from werkzeug.http import parse_options_header
 
 from gateway.console import sessions
 from gateway.console.language import N_
-from gateway.console.web import Answer, Content, Fields, File, Page, Redirect, Refused, Route, Streaming, Visit
+from gateway.console.web import Answer, Content, Fields, File, Page, Redirect, Refused, Route, Streaming, TooOld, Visit
 
 if TYPE_CHECKING:
     from gateway.console.app import Console
@@ -118,7 +118,8 @@ class Front:
                     rule=route.rule,
                     who=who,
                 )
-            return self._send_error(request, visit, refused.status, refused.reason)
+            again = _again(visit) if visit is not None and isinstance(refused, TooOld) else {}
+            return self._send_error(request, visit, refused.status, refused.reason, **again)
         except Exception:
             reference = secrets.token_hex(4)
             self.log.failure("{path}: error {reference}", path=route.rule, reference=reference)
@@ -186,9 +187,8 @@ class Front:
             raise Refused(HTTPStatus.FORBIDDEN, N_("The form came from another site."))
         sent = visit.form("csrf") or visit.request.getHeader("x-csrf") or ""
         if not hmac.compare_digest(sent.encode(), visit.csrf.encode()):
-            raise Refused(
-                HTTPStatus.FORBIDDEN,
-                N_("The form was too old. Go back, copy what you wrote, reload the page and send it again."),
+            raise TooOld(
+                HTTPStatus.FORBIDDEN, N_("The form was too old, so nothing was done. Open it and send it again.")
             )
 
     def _is_ours(self, origin: str, host: str) -> bool:
@@ -246,17 +246,15 @@ class Front:
             case _:
                 raise TypeError(f"a page answered {answer!r}")
 
-    def _send_error(
-        self, request: Request, visit: Visit | None, status: int, reason: str = "", *, reference: str = ""
-    ) -> bytes:
+    def _send_error(self, request: Request, visit: Visit | None, status: int, reason: str = "", **more: str) -> bytes:
+        """`more` is the `reference` of a failure in the log, or what was `written` and the `form` it was written in."""
         if visit is None:
             request.setResponseCode(status)
             request.setHeader("content-type", "text/plain; charset=utf-8")
-            return f"{status} {HTTPStatus(status).phrase} {reference}\n".encode()
+            return f"{status} {HTTPStatus(status).phrase} {more.get('reference', '')}\n".encode()
         template = "error_fragment.html" if visit.fragment else "error.html"
-        return self._send(
-            visit, Page(template, {"status": int(status), "reason": reason, "reference": reference}, status)
-        )
+        values = {"status": int(status), "reason": reason, "reference": "", "written": "", "form": ""} | more
+        return self._send(visit, Page(template, values, status))
 
     def _set_cookies(self, request: Request, cookies: Mapping[str, str | None]) -> None:
         for name, value in cookies.items():
@@ -366,6 +364,14 @@ def _uploaded(request: LimitedRequest) -> tuple[Fields, File | None]:
     found = files.get("file")
     file = File(name=found.filename or "", content=found.stream) if found is not None else None
     return Fields(values={name: fields.getlist(name) for name in fields}), file
+
+
+def _again(visit: Visit) -> dict[str, str]:
+    """The texts of a form, and the page that it was on."""
+    texts = [visit.form.text(name) for name in visit.form.values if name.startswith("text")]
+    page = urlsplit(visit.request.getHeader("referer") or "")
+    form = f"{page.path}?{page.query}" if page.query else page.path
+    return {"written": "\n\n".join(filter(None, texts)), "form": form if form.startswith("/") else "/"}
 
 
 def _origin(url: str) -> str:

@@ -131,6 +131,10 @@ class Refused(Exception):
         self.reason = reason  # a translatable sentence
 
 
+class TooOld(Refused):
+    """A form of a session that has ended meanwhile: what was written in it is shown again, so that it is not lost."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
     """One address. `may` names the permission it needs; "" is anybody signed in, None is anybody at all."""

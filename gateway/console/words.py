@@ -167,7 +167,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "rejected": N_("rejected"),
     },
     "suspense": {
-        "open": N_("Open"),
+        "open": N_("nobody's yet"),
         "matched": N_("matched"),
         "returning": N_("being given back"),
         "returned": N_("given back"),

@@ -8,13 +8,13 @@ import pytest
 from playwright.sync_api import Page, expect
 from sqlalchemy import select
 
-from gateway.affairs import cases, settings
+from gateway.affairs import cases, settings, staff
 from gateway.core.model import Member
 from gateway.core.tables.messages import message
 from gateway.core.tables.organisation import number
 from tests.browser.conftest import Opened
 from tests.browser.test_console import came, live, question
-from tests.console.served import PHONE, Served, asked
+from tests.console.served import PASSWORD, PHONE, Served, asked
 
 pytestmark = pytest.mark.browser
 
@@ -172,11 +172,57 @@ def test_the_desk_works_without_scripts(opened: Opened, served: Served, member: 
     expect(page.locator(".chart table").first).to_be_visible()
 
 
-def test_the_page_on_paper_has_no_bars(opened: Opened, served: Served, member: Member) -> None:
-    case = question(served, member, "打印")
+def ended(served: Served, name: str) -> None:
+    """Their sessions are over, as after an idle hour or a new password."""
+    account = served.run(lambda conn: staff.find(conn, name))
+    assert account is not None
+    served.run(lambda conn: staff.sign_out(conn, account.id))
+
+
+def test_a_text_outlives_the_session_it_was_written_in(opened: Opened, served: Served, member: Member) -> None:
+    case = question(served, member, "低保什么时候到账？")
     page = opened("li")
     page.goto(f"/case/{case.case_no}")
-    page.emulate_media(media="print")
-    for gone in (".rail", ".who", "#answer", ".keys"):
-        expect(page.locator(gone)).to_be_hidden()
-    expect(page.locator(".thread")).to_be_visible()
+    page.keyboard.press("a")
+    page.keyboard.insert_text("每月10日到账，\n带身份证。")
+    ended(served, "li")
+    page.keyboard.press("Control+Enter")
+    expect(page.locator("textarea[readonly]")).to_have_value("每月10日到账，\n带身份证。")
+    page.click("text=重新打开表单")
+    page.fill("[name=name]", "li")
+    page.fill("[name=password]", PASSWORD)
+    page.click("button.main")
+    page.wait_for_url(f"**/case/{case.case_no}")
+    expect(page.locator("textarea[data-key=a]")).to_have_value("每月10日到账，\n带身份证。")
+    page.click("#answer button.main")
+    expect(page.locator(".thread .answer")).to_contain_text("带身份证")
+    page.goto(f"/case/{case.case_no}")
+    expect(page.locator("textarea[data-key=a]")).to_have_value("")  # what was sent is not kept
+
+
+def test_a_text_outlives_its_session_without_scripts_too(opened: Opened, served: Served, member: Member) -> None:
+    case = question(served, member, "低保什么时候到账？")
+    page = opened("li", script=False)
+    page.goto(f"/case/{case.case_no}")
+    page.fill("textarea[data-key=a]", "每月10日<b>到账</b>")
+    ended(served, "li")
+    page.click("#answer button.main")
+    expect(page.locator("textarea[readonly]")).to_have_value("每月10日<b>到账</b>")
+    assert served.run(lambda conn: conn.scalar(select(message.c.id).where(message.c.direction == "out"))) is None
+
+
+def test_a_pasted_page_is_not_cut_in_silence(opened: Opened, served: Served, member: Member) -> None:
+    case = question(served, member, "低保什么时候到账？")
+    page = opened("li")
+    page.goto(f"/case/{case.case_no}")
+    for key in ("a", "n"):
+        page.keyboard.press(key)
+        page.keyboard.insert_text("好" * 5000)
+        if key == "a":
+            expect(page.locator("#counter .over")).to_be_visible()
+        page.keyboard.press("Control+Enter")
+        expect(page.locator("[role=alert]")).to_contain_text("700")
+        field = page.locator(f"textarea[data-key={key}]")
+        expect(field).to_have_value("好" * 5000)
+        field.fill("")
+        field.press("Escape")

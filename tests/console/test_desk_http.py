@@ -36,6 +36,13 @@ def case_now(world: World, case: cases.Case) -> cases.Case:
     return found
 
 
+def _form(page: Response) -> str:
+    """The id that the answer of this page will have."""
+    found = re.search(r'name="form" value="([^"]+)"', page.body)
+    assert found is not None, page.text
+    return found[1]
+
+
 def opened(browser: Browser, case: cases.Case) -> Response:
     return browser.get(f"/case/{case.case_no}")
 
@@ -67,9 +74,59 @@ def test_two_cases_of_a_phone_become_one(fresh: World) -> None:
     page = opened(li, first)
     assert "二" in page.text
     assert first.case_no in opened(li, second).body
-    refused = li.post(f"/case/{first.case_no}/merge", {"other": away.case_no}).headers["Location"]
-    assert "须为同一号码" in li.get(refused).text
+    for other in (away, first, second):  # of another phone, itself, and one that is closed already
+        refused = li.post(f"/case/{first.case_no}/merge", {"other": other.case_no}).headers["Location"]
+        assert "须为同一号码" in li.get(refused).text
     assert case_now(fresh, away).state == "open"
+    assert case_now(fresh, first).merged_into is None
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "👍🏽 好的 \U0001f468\u200d\U0001f469\u200d\U0001f467",
+        '<b>好</b><script>alert(1)</script> & "引号"',
+        "مرحبا \u202eabc\u202c 你好",
+        "第一行\n第二行",
+    ],
+)
+def test_an_answer_goes_out_as_it_was_typed_and_stands_on_the_page_inertly(fresh: World, words: str) -> None:
+    case = fresh.asked("低保几时到账", fresh.member)
+    li = fresh.browser("li")
+    li.post(f"/case/{case.case_no}/answer", {"form": _form(opened(li, case)), "text": words})
+    sent = fresh.run(lambda conn: conn.scalar(select(message.c.text).where(message.c.direction == "out")))
+    assert sent == f"【安河组织】{words}"
+    page = opened(li, case).body
+    assert "<script>alert" not in page
+    assert "<b>好" not in page
+    assert "\u202e" not in page
+
+
+def test_who_was_not_looking_loses_the_case_and_not_the_text(fresh: World) -> None:
+    case = fresh.asked("低保几时到账", fresh.member)
+    li, wuli = fresh.browser("li"), fresh.browser("wuli")
+    form = _form(opened(li, case))
+    li.post(f"/case/{case.case_no}/claim", {})
+    fresh.served.order("advance 700")  # the lease of ten minutes is over
+    opened(wuli, case)
+    assert wuli.post(f"/case/{case.case_no}/claim", {}).status == 303
+    late = li.post(f"/case/{case.case_no}/answer", {"form": form, "text": "每月10日到账"})
+    assert late.status == 409
+    assert "每月10日到账" in late.body
+    assert fresh.run(lambda conn: conn.scalar(select(message.c.id).where(message.c.direction == "out"))) is None
+    answered = wuli.post(f"/case/{case.case_no}/answer", {"form": _form(opened(wuli, case)), "text": "十日"})
+    assert answered.status == 303
+
+
+def test_an_answer_to_a_question_reaches_who_has_stopped_all_bulk(fresh: World) -> None:
+    case = fresh.asked("低保几时到账", fresh.member)
+    fresh.run(lambda conn: consent.stop(conn, fresh.ids, PHONE, how="STOP", now=datetime.now(UTC)))
+    li = fresh.browser("li")
+    page = opened(li, case)
+    assert "已退订；对提问的答复照常发送" in page.text
+    assert li.post(f"/case/{case.case_no}/answer", {"form": _form(page), "text": "十日"}).status == 303
+    row = fresh.run(lambda conn: conn.execute(select(message).where(message.c.direction == "out")).one())
+    assert (row.state, row.lane) == ("queued", 2)
 
 
 def test_staff_stop_bulk_for_a_member_who_said_so_in_words(fresh: World) -> None:

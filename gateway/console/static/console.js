@@ -195,6 +195,51 @@
     field.dispatchEvent(new Event("input", { bubbles: true }));
   });
 
+  // --- what is being written -----------------------------------------------------------------------------------
+  // A text that was not sent outlives its page: a session that ended, a link followed by mistake, a lost line. It is
+  // kept in this tab, for who wrote it, until a page says that it was taken.
+  var person = document.querySelector(".who .name");
+  var drafts = {};
+  try { drafts = JSON.parse(sessionStorage.getItem("drafts") || "{}"); } catch (error) { drafts = {}; }
+
+  function keep() {
+    try { sessionStorage.setItem("drafts", JSON.stringify(drafts)); } catch (error) { /* full, or forbidden */ }
+  }
+
+  function nameOf(field) {
+    return [person && person.textContent, field.form && field.form.getAttribute("action"), field.name].join(" ");
+  }
+
+  function settle() {
+    var taken = person && !document.querySelector("[role=alert], .status");
+    Object.keys(drafts).forEach(function (name) {
+      if (drafts[name].sent && taken) delete drafts[name]; else drafts[name].sent = false;
+    });
+    document.querySelectorAll("form[method=post] textarea").forEach(function (field) {
+      var kept = drafts[nameOf(field)];
+      if (!kept || field.value) return;
+      field.value = kept.text;
+      var folded = field.closest("details");
+      if (folded) folded.open = true;
+    });
+    keep();
+  }
+
+  document.addEventListener("input", function (event) {
+    var field = event.target;
+    if (!person || field.tagName !== "TEXTAREA" || !field.form || field.form.method !== "post") return;
+    if (field.value) drafts[nameOf(field)] = { text: field.value, sent: false }; else delete drafts[nameOf(field)];
+    keep();
+  });
+
+  function sentOff(form) {
+    form.querySelectorAll("textarea").forEach(function (field) {
+      if (drafts[nameOf(field)]) drafts[nameOf(field)].sent = true;
+    });
+    if (/sign-out$/.test(form.getAttribute("action"))) drafts = {};
+    keep();
+  }
+
   // --- forms --------------------------------------------------------------------------------------------------
   document.addEventListener("submit", function (event) {
     var form = event.target;
@@ -206,6 +251,7 @@
       return;
     }
     form.dataset.sent = "1";
+    sentOff(form);
   });
   window.addEventListener("pageshow", function () {
     document.querySelectorAll("form").forEach(function (form) {
@@ -217,5 +263,12 @@
     if (event.target.matches("[data-submit]")) event.target.form.requestSubmit ? event.target.form.requestSubmit() : event.target.form.submit();
   });
 
+  // On a phone the rail is wider than the screen: the page one is on is to be seen.
+  var here = document.querySelector(".rail [aria-current]"), rail = document.querySelector(".rail");
+  if (here && rail.scrollWidth > rail.clientWidth) {
+    rail.scrollLeft = here.offsetLeft - (rail.clientWidth - here.offsetWidth) / 2;
+  }
+
+  settle();
   connect();
 })();
