@@ -110,7 +110,7 @@ def test_canned_answers_of_the_other_topics_are_a_link_away(county: County) -> N
         ("root", "/staff", r'class="over" href="/staff/', plenty.STAFF),
         ("wen", "/groups", r'<td class="code">G\d', plenty.MANY),
         ("wu", "/dues", r'<th scope="row">.*<span class="muted code">53', plenty.BRANCHES),
-        ("sun", "/audit", r'<td class="time">', plenty.AUDIT),
+        ("sun", "/audit", r'<td class="time"', plenty.AUDIT),
         ("wen", "/bulk?tab=over", r"<tr data-row", plenty.NOTICES // 3),
     ],
 )
