@@ -102,8 +102,13 @@ def enable(conn: Connection, staff_id: int) -> None:
 
 def sign_out(conn: Connection, staff_id: int) -> None:
     """End every session and every link of an account."""
-    conn.execute(staff_session.delete().where(staff_session.c.staff_id == staff_id))
+    end_sessions(conn, staff_id)
     conn.execute(sign_in_link.delete().where(sign_in_link.c.staff_id == staff_id))
+
+
+def end_sessions(conn: Connection, staff_id: int) -> None:
+    """Who may more or less than before signs in anew, by a link that waits too."""
+    conn.execute(staff_session.delete().where(staff_session.c.staff_id == staff_id))
 
 
 def _accounts(conn: Connection, *conditions: ColumnElement[bool]) -> tuple[Account, ...]:

@@ -26,6 +26,7 @@ SENTENCES = (
     N_("a role is given by somebody else, not by oneself"),
     N_("%(role)s and %(other)s must be two people"),
     N_("this role is over already"),
+    N_("this is the last administrator of the whole; make another one first"),
     N_("this role is over already, or beyond the reach of your own"),
     N_("there is no branch %(code)s"),
     N_("this branch is beyond the reach of your own role"),

@@ -91,17 +91,19 @@ def grant(
         raise roles.Refused("there is no branch %(code)s", code=branch_code)
     if not person.reaches("staff", branch.path if branch else None):
         raise roles.Refused("this branch is beyond the reach of your own role")
+    account = _existing(conn, person, name, today)
     roles.grant(
         conn,
         new_id,
         role,
-        staff_id=_existing(conn, person, name, today).id,
+        staff_id=account.id,
         branch_id=branch.id if branch else None,
         until=until,
         by=person.actor,
         now=now,
         today=today,
     )
+    staff.end_sessions(conn, account.id)
     where = f" in {branch.code}" if branch else ""
     _record(conn, new_id, person, "role granted", name, now, f"{role}{where}{f' until {until}' if until else ''}")
 
@@ -109,12 +111,27 @@ def grant(
 def revoke(
     conn: Connection, new_id: Callable[[], int], person: Staff, name: str, grant_id: int, now: datetime, today: date
 ) -> None:
-    held = roles.in_force(conn, staff_id=_existing(conn, person, name, today).id, today=today)
+    account = _existing(conn, person, name, today)
+    held = roles.in_force(conn, staff_id=account.id, today=today)
     found = next((each for each in held if each.id == grant_id), None)
     if found is None or not person.reaches("staff", found.path or None):
         raise roles.Refused("this role is over already, or beyond the reach of your own")
+    if found.role == "admin" and not found.path and not _others_administer(conn, account.id, today):
+        raise roles.Refused("this is the last administrator of the whole; make another one first")
     roles.revoke(conn, grant_id, today)
+    staff.end_sessions(conn, account.id)
     _record(conn, new_id, person, "role revoked", name, now, found.role)
+
+
+def _others_administer(conn: Connection, staff_id: int, today: date) -> bool:
+    """Whether somebody else who can sign in is an administrator of the whole organisation."""
+    able = {each.id for each in staff.everybody(conn) if not each.disabled and each.id != staff_id}
+    return any(
+        each.role == "admin" and not each.path
+        for holder, held in roles.of_staff(conn, today).items()
+        if holder in able
+        for each in held
+    )
 
 
 def switch(

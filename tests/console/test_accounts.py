@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import Connection, select, update
 
 from gateway.affairs import roles, second_factor, settings, staff
+from gateway.core.tables.organisation import role_grant
 from gateway.core.tables.staff import audit
 from gateway.core.tables.staff import staff as accounts
 from tests.console.served import PASSWORD, Browser, Response, link_for, staff_member
@@ -283,7 +284,7 @@ def test_an_account_from_its_making_to_its_end(world: World) -> None:
     grant = re.search(r'name="grant" value="(\d+)"', page.body)
     assert grant is not None
     assert root.post("/staff/chen/revoke", {"grant": grant[1]}).status == 303
-    assert chen.get("/queue").status == 403
+    assert chen.get("/queue").status == 303  # to sign in again
     assert root.post("/staff/chen/disable", {}).status == 303
     assert chen.get("/account").status == 303
     assert root.post("/staff/chen/enable", {}).status == 303
@@ -316,6 +317,43 @@ def test_nobody_gives_themselves_a_role_or_switches_themselves_off(world: World)
     assert root.post("/staff/root/disable", {}).status == 400
     assert root.post("/staff/root/second", {}).status == 400
     assert root.get("/staff").status == 200
+
+
+def test_who_may_more_or_less_than_before_signs_in_anew(world: World) -> None:
+    root, li = world.browser("root"), world.browser("li")
+    stolen = dict(li.cookies)
+    root.get("/staff/li")
+    assert root.post("/staff/li/grant", {"role": "lead", "branch": "5301"}).status == 303
+    assert li.get("/queue").headers["Location"].startswith("/sign-in")
+    assert li.sign_in("li").status == 303
+    assert li.get("/queue").status == 200
+    li.cookies.update(stolen)
+    assert li.get("/queue").status == 303
+    assert root.get("/staff").status == 200  # who gave it stays
+
+
+def test_a_role_ends_with_its_last_day_in_the_middle_of_a_session(world: World) -> None:
+    li = world.browser("li")
+    assert li.get("/queue").status == 200
+    yesterday = (datetime.now(UTC) - timedelta(days=2)).date()
+    mine = select(accounts.c.id).where(accounts.c.name == "li").scalar_subquery()
+    world.run(
+        lambda conn: conn.execute(role_grant.update().where(role_grant.c.staff_id == mine).values(until=yesterday))
+    )
+    assert li.get("/queue").status == 403
+
+
+def test_the_last_administrator_stays_one(world: World) -> None:
+    root = world.browser("root")
+    page = root.get("/staff/root")
+    grant = re.search(r'name="grant" value="(\d+)"', page.body)
+    assert grant is not None
+    answer = root.post("/staff/root/revoke", {"grant": grant[1]})
+    assert answer.status == 400
+    assert "最后一名管理员" in answer.text
+    world.run(lambda conn: staff_member(conn, world.ids, "ma", "admin"))
+    assert root.post("/staff/root/revoke", {"grant": grant[1]}).status == 303
+    assert root.get("/staff").status == 303
 
 
 def test_an_administrator_of_a_branch_gives_roles_there_only(world: World) -> None:
