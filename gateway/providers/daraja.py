@@ -50,8 +50,6 @@ _TOO_FAST = ("500.003.02", "500.003.03", "429")
 class Daraja:
     """One pay bill."""
 
-    repeats_are_safe = False
-
     def __init__(self, settings: Settings, clock: IReactorTime, *, currency: str, now: Callable[[], datetime]) -> None:
         self.name = settings.name
         self._settings, self._currency, self._now = settings, currency, now

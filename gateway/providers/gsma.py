@@ -43,7 +43,6 @@ _REFERENCE = re.compile(r"[A-Za-z0-9._~-]{1,128}")
 class Gsma:
     """One provider by this API."""
 
-    repeats_are_safe = True
     page = 50  # entries of a statement that are asked for at a time
 
     def __init__(self, settings: Settings, clock: IReactorTime, *, currency: str, now: Callable[[], datetime]) -> None:
@@ -79,8 +78,8 @@ class Gsma:
             "currency": intent.currency,
             "requestingOrganisationTransactionReference": intent.reference,
         }
-        if not _REFERENCE.fullmatch(transaction):
-            raise Unclear(f"{transaction!r} is no reference of a transaction")
+        if not _REFERENCE.fullmatch(transaction):  # nothing is asked, so nothing is unclear
+            return Seen(outcome=Outcome.FAILED, reason=Reason.REFUSED, detail=f"no reference: {transaction:.40}")
         return await self._create(f"/transactions/{transaction}/reversals", reversal, intent, callback)
 
     async def query(self, intent: Intent, callback: str, now: datetime) -> Seen:

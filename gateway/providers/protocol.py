@@ -73,10 +73,6 @@ class Provider(Protocol):
     @property
     def name(self) -> str: ...
 
-    @property
-    def repeats_are_safe(self) -> bool:
-        """Whether a request that is sent again is recognised as the same."""
-
     async def submit(self, intent: Intent, callback: str) -> Seen:
         """Ask the wallet for the money."""
 

@@ -96,6 +96,8 @@ def not_sent(conn: Connection, place: Place, id_: str, now: datetime) -> Event:
     again = now + timedelta(seconds=min(60, 2**intent.attempts))
     if intent.kind is Kind.PUSH and again > intent.created + PUSH_WITHIN:
         return _failed(conn, place, intent, Reason.UNAVAILABLE, "not reached", now)
+    if now >= intent.created + WEEK:
+        return _failed(conn, place, intent, Reason.UNAVAILABLE, "not reached for a week", now)
     intents.later(conn, id_, again, now, unwritten=True)
     return Event.WAITING
 
@@ -329,6 +331,8 @@ def _waiting(conn: Connection, place: Place, intent: Intent, seen: Seen, now: da
 def _absent(conn: Connection, place: Place, intent: Intent, now: datetime) -> Event:
     """The provider does not know it: sent again under the same id it is still one request."""
     polls = intent.polls + 1
+    if intent.kind is Kind.REFUND and now >= intent.created + WEEK:
+        return _failed(conn, place, intent, Reason.UNAVAILABLE, "not taken for a week", now)
     if intent.kind is Kind.REFUND or now < intent.created + PUSH_WITHIN:
         due = now + UNCLEAR_AFTER if intent.kind is Kind.PUSH else _next(place, intent, now)
         intents.later(conn, intent.id, due, now, polls=polls, unwritten=True)
