@@ -242,7 +242,9 @@ def _correction(office: Office, request: Request, problem: Problem) -> Reply:
     if problem.error == "E10":
         return office.error(request, "E10")
     if problem.error == "E11":
-        return office.error(request, "E11", least=office.money(20, request.language))
+        parameters = command.parameters if command is not None else ()
+        least = next((each.least for each in parameters if each.kind is Kind.AMOUNT), 0)
+        return office.error(request, "E11", least=office.money(least, request.language))
     example = "" if command is None else office.example(command, request.language, request.member)
     if problem.keep and command is not None and problem.parameter is not None:
         asked = office.reply(request, f"{command.name}.{problem.parameter.name}")

@@ -219,19 +219,26 @@ def _figure(text: str) -> Decimal:
 
 
 def _numeral(text: str) -> int:
-    """九, 十五, 一百二十, 两千零五."""
-    if not 0 < len(text) <= 12:
+    """九, 十五, 一百二十, 两千零五; as people say it 一百五 is 150 and 一五 is 15."""
+    if not 0 < len(text) <= 9:
         raise BadAmount
-    total, figure = 0, 0
+    if all(char in _NUMERALS for char in text):
+        return int("".join(str(_NUMERALS[char]) for char in text))
+    total, figure, unit = 0, 0, 1  # `unit` is that of a figure with which the text ends
     for char in text:
         if char in _NUMERALS:
+            if figure:
+                raise BadAmount  # 一百二三
             figure = _NUMERALS[char]
+            unit = unit if figure else 1
+        elif char == "万":
+            total, figure, unit = ((total + figure) or 1) * _POWERS[char], 0, 1000
         elif char in _POWERS:
             total += (figure or 1) * _POWERS[char]
-            figure = 0
+            figure, unit = 0, _POWERS[char] // 10
         else:
             raise BadAmount
-    return total + figure
+    return total + figure * unit
 
 
 def _run(text: str) -> tuple[str, str]:

@@ -67,6 +67,11 @@ def test_an_empty_box_can_be_closed(village: Village) -> None:
     assert village.says(TREASURER, f"Y {code(asked)}").startswith("已日结，实点0.00元")
 
 
+def test_who_writes_no_amount_is_told_the_least_of_that_command(village: Village) -> None:
+    assert village.says(TREASURER, "上交 0") == "金额不对，请写数字，如9或9.50。最少0.01元"
+    assert village.says(TREASURER, "日结 9.999") == "金额不对，请写数字，如9或9.50。最少0.00元"
+
+
 def test_a_day_is_not_closed_twice_by_two_codes(village: Village) -> None:
     """The second question voids the first code; and were both right, one row stands for the day."""
     _take(village)

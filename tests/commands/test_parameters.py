@@ -24,6 +24,12 @@ from commands.parameters import BadAmount, amount
         ("十五", 1500),
         ("一百二十元", 12000),
         ("两千零五", 200500),
+        ("一百零五", 10500),
+        ("一百五", 15000),  # as people say one hundred and fifty
+        ("三千二", 320000),
+        ("一千五百二", 152000),
+        ("一五", 1500),
+        ("二〇元", 2000),
         ("5角", 50),
         ("五毛", 50),
         ("0.2", 20),
@@ -49,6 +55,7 @@ def test_amounts(text: str, minor: int) -> None:
         "5000.01",
         "5001",
         "九十九万",
+        "一百二三",
         "9块55",
         "9块x",
         "abc",
@@ -75,6 +82,13 @@ def test_a_currency_without_small_change() -> None:
 @given(st.integers(min_value=1, max_value=500_000))
 def test_what_is_written_is_read(minor: int) -> None:
     assert amount(f"{minor // 100}.{minor % 100:02}") == minor
+
+
+@pytest.mark.parametrize(
+    ("text", "minor"), [("十二万", 12000000), ("一万二", 1200000), ("一百二十万零五", 120000500), ("九千", 900000)]
+)
+def test_amounts_that_treasurers_hand_on(text: str, minor: int) -> None:
+    assert amount(text, most=None) == minor
 
 
 @given(st.text(alphabet="0123456789.-元块角毛零一二十百千万 ¥", max_size=20))
