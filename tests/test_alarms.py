@@ -240,9 +240,9 @@ def test_one_phone_that_sends_and_sends(conn: Connection) -> None:
         house.queued(0, direction="in", state="received", lane=None, number="+8613900004107")
     assert house.look() == []
     house.queued(0, direction="in", state="received", lane=None, number="+8613900004107")
-    assert house.look() == ["【安河】号码尾410710分钟内来了60条短信，请查看日志"]
+    assert house.look() == ["【安河】尾号4107的号码10分钟内来了60条短信，请查看日志"]
     assert house.look(300) == []
-    assert house.look(601) == ["【安河】号码尾4107不再大量来信"]
+    assert house.look(601) == ["【安河】尾号4107的号码不再大量来信"]
 
 
 def test_mailbox_and_webhook_hear_the_beginning_and_the_end(conn: Connection) -> None:
