@@ -13,7 +13,8 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection
 
 from gateway.affairs import views
-from gateway.console import log_query, reveal, saved_searches
+from gateway.console import log_counts, log_query, reveal, saved_searches
+from gateway.console.log_counts import Counts
 from gateway.console.log_query import Detail
 from gateway.console.log_rows import Filter, Row, Rows
 from gateway.console.noting import noted
@@ -33,7 +34,8 @@ FACETS = ("q", "from", "to", "direction", "channel", "link", "state", "command",
 async def page(visit: Visit) -> Answer:
     console, fields = visit.console, {name: visit.query(name) for name in FACETS}
     before = identifier(visit.query("before"))
-    found = await console.database.read(_look, visit, fields, before)
+    counting = visit.query("count") == "1" and not visit.fragment
+    found = await console.database.read(_look, visit, fields, before, counting)
     wishes = {name: value for name, value in fields.items() if value}
     if wishes and before is None:
         await noted(visit, "search", "log", _said(found.asked, wishes))
@@ -46,6 +48,9 @@ async def page(visit: Visit) -> Answer:
             "found": rows,
             "shown_text": found.text,
             "saved": found.saved,
+            "counts": found.counts,
+            "count_url": f"/log?{urlencode(wishes | {'count': '1'})}",
+            "narrower": lambda name, value: f"/log?{urlencode(wishes | {name: value, 'count': '1'})}",
             "errors": found.errors,
             "part_states": found.part_states,
             "commands": {code: names.get(visit.language, code) for code, names in console.commands.items()},
@@ -77,6 +82,7 @@ class Looked:
     case_texts: Mapping[int, str]
     part_states: Mapping[int, tuple[str, ...]]
     saved: tuple[Saved, ...]
+    counts: Counts | None
     errors: list[str]
 
     def text(self, row: Row) -> str | None:
@@ -88,10 +94,11 @@ def _text(who: Staff, row: Row, case_texts: Mapping[int, str]) -> str | None:
     return log_query.shown_text(row, case_texts) if who.reaches("texts", row.branch_path) else None
 
 
-def _look(conn: Connection, visit: Visit, fields: Mapping[str, str], before: int | None) -> Looked:
+def _look(conn: Connection, visit: Visit, fields: Mapping[str, str], before: int | None, counting: bool) -> Looked:
     asked = understood(conn, visit.console, visit.who, visit.now, fields)
     cases = visit.who.scope("case")
-    rows = log_query.page(conn, asked, visit.who.scope("texts" if asked.text else "log"), before, cases=cases)
+    scope = visit.who.scope("texts" if asked.text else "log")
+    rows = log_query.page(conn, asked, scope, before, cases=cases)
     several = [row.id for row in rows.rows if row.direction == "out"]
     return Looked(
         who=visit.who,
@@ -100,6 +107,7 @@ def _look(conn: Connection, visit: Visit, fields: Mapping[str, str], before: int
         case_texts=log_query.case_texts(conn, rows.rows, cases),
         part_states=log_query.part_states(conn, several),
         saved=() if visit.fragment else saved_searches.of(conn, visit.who),
+        counts=log_counts.count(conn, asked, scope, cases=cases) if counting else None,
         errors=[] if visit.fragment else log_query.errors(conn),
     )
 

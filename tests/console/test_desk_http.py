@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from html import unescape
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -426,6 +427,22 @@ def test_the_overview_shows_today_in_figures_charts_and_tables(fresh: World) -> 
     assert fresh.browser("li").get("/overview/days?until=2025-01-31").status == 200
     assert fresh.browser("li").get("/overview/days?until=x").status == 200
     assert fresh.browser("he").get("/overview").status == 403
+
+
+def test_what_a_search_finds_is_counted_for_whoever_asks_and_narrowed_by_a_count(fresh: World) -> None:
+    for link in ("mobile", "village", "village"):
+        fresh.logged("水费", link=link)
+    fresh.logged("会费", link="mobile")
+    zhao = fresh.browser("zhao")
+    page = zhao.get("/log?q=%E6%B0%B4%E8%B4%B9")
+    assert "统计符合的短信" in page.text
+    assert "符合条件的" not in page.text
+    counted = zhao.get("/log?q=%E6%B0%B4%E8%B4%B9&count=1")
+    assert "符合条件的全部3条中" in counted.text
+    assert "village 2 · mobile 1" in counted.text
+    narrower = re.search(r'href="(/log\?[^"]*link=village[^"]*)"', counted.body)
+    assert narrower is not None
+    assert "符合条件的全部2条中" in zhao.get(unescape(narrower[1])).text
 
 
 def test_an_alarm_is_said_in_the_language_of_whoever_reads_it(fresh: World) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
@@ -11,7 +12,7 @@ import pytest
 from sqlalchemy import Connection, event
 
 from gateway.affairs import alarming
-from gateway.console import board, log_finding, log_query
+from gateway.console import board, log_counts, log_finding, log_query
 from gateway.console.log_rows import Filter, Rows
 from gateway.core import search
 from gateway.core.engines import engine
@@ -82,6 +83,32 @@ def test_each_facet_narrows(conn: Connection, ids: Ids, name: str, value: str) -
     wishes: dict[str, Any] = {name: value}
     assert texts(look(conn, **wishes)) == ["wanted"]
     assert len(look(conn).rows) == 2
+
+
+def test_what_fits_is_counted_by_facet_and_within_reach(conn: Connection, ids: Ids) -> None:
+    people(conn, ids)
+    for number in range(7):
+        logged(conn, ids, "水", link="village" if number < 2 else "mobile", command="11" if number else None)
+    logged(conn, ids, "水", direction="out", state="failed")
+    logged(conn, ids, "水", branch_path="/53/5302/", link="elsewhere")
+    counts = log_counts.count(conn, Filter(), ("/53/5301/",), cases=())
+    assert (counts.rows, counts.more) == (8, False)
+    assert counts.by == {
+        "direction": [("in", 7), ("out", 1)], "state": [("received", 7), ("failed", 1)],
+        "link": [("mobile", 6), ("village", 2)], "command": [("11", 6), ("0", 1)], "channel": [("sms", 8)],
+        "class": [("A", 8)],
+    }  # fmt: skip
+    narrowed = log_counts.count(conn, Filter(state="failed"), None, cases=())
+    assert (narrowed.rows, narrowed.by["link"]) == (1, [("mobile", 1)])
+    assert log_counts.count(conn, Filter(nothing=True), None, cases=()).by == {}
+
+
+def test_counting_ends_after_so_many_rows_or_so_long(conn: Connection) -> None:
+    fill(conn, log_counts.MOST + 60)
+    counts = log_counts.count(conn, Filter(), None, cases=())
+    assert (counts.rows, counts.more, counts.by["state"]) == (500, True, [("received", 500)])
+    clock = itertools.count(0.0, log_counts.PATIENCE * 0.6)
+    assert log_counts.count(conn, Filter(), None, cases=(), seconds=lambda: next(clock)).rows == 100
 
 
 def test_times_are_ranges_of_the_key(conn: Connection) -> None:
