@@ -92,19 +92,27 @@ def _within(conn: Connection, person: Staff, found: Export, today: date) -> bool
     return all(person.reaches("approve export", path) for path in scope or (None,))
 
 
-def written(conn: Connection, id_: int, file: str, rows: int, now: datetime) -> str:
-    """It lies there: ready when it is small, else somebody else must say so first."""
+def written(conn: Connection, id_: int, file: str, rows: int, now: datetime) -> bool:
+    """It lies there: ready when it is small, else somebody else must say so first. False when another process was
+    quicker."""
     limit: int = settings.value(conn, "exports.solo_limit", now)
     state = READY if rows <= limit else ASKED
     values = {"state": state, "file": file, "rows": rows, "ready": now if state == READY else None}
-    conn.execute(update(export_job).where(export_job.c.id == id_, export_job.c.state == WRITING).values(values))
+    waits = (export_job.c.id == id_) & (export_job.c.state == WRITING)
+    done = conn.execute(update(export_job).where(waits).values(values)).rowcount == 1
     wake(conn, TOPIC)
-    return state
+    return done
 
 
 def failed(conn: Connection, id_: int) -> None:
-    conn.execute(update(export_job).where(export_job.c.id == id_).values(state=FAILED))
+    waits = (export_job.c.id == id_) & (export_job.c.state == WRITING)
+    conn.execute(update(export_job).where(waits).values(state=FAILED))
     wake(conn, TOPIC)
+
+
+def files(conn: Connection) -> frozenset[str]:
+    """The names of those that may be fetched, or are waited for."""
+    return frozenset(name for name in conn.scalars(select(export_job.c.file)) if name)
 
 
 def decide(

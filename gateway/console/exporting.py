@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 MOST = 100_000  # rows of one export
 _EVERY = 10.0  # seconds: waking is a hint
+_SWEPT_EVERY = 3600.0  # seconds
+_ABANDONED = 3600.0  # seconds after which nobody writes a file any more: its process was killed meanwhile
 _TITLES = (
     (N_("Time"), Kind.TIME),
     (N_("Direction"), Kind.TEXT),
@@ -53,6 +55,7 @@ class Exporting:
         self._tasks = Tasks()
         self._running = False
         self._timer: IDelayedCall | None = None
+        self._swept: float | None = None
 
     def start(self) -> None:
         self._running = True
@@ -84,12 +87,21 @@ class Exporting:
                 pass
             for name in await self._console.database.run(export_query.over, self._console.now()):
                 (self.folder / name).unlink(missing_ok=True)
+            await self._sweep()
         except CancelledError:
             raise
         except Exception:
             self.log.failure("exports were not looked at")
         if self._running:
             self._timer = self._console.reactor.callLater(_EVERY, self._begin)
+
+    async def _sweep(self) -> None:
+        """Delete what a process has left that was killed in the middle of it."""
+        seconds = self._console.reactor.seconds()
+        if self._swept is None or seconds - self._swept >= _SWEPT_EVERY:
+            self._swept = seconds
+            known = await self._console.database.read(export_query.files)
+            await self._console.thread(sweep, self.folder, known, self._console.now().timestamp() - _ABANDONED)
 
     async def _one(self) -> bool:
         console = self._console
@@ -107,7 +119,8 @@ class Exporting:
             (self.folder / name).unlink(missing_ok=True)
             await console.database.run(export_query.failed, export.id)
         else:
-            await console.database.run(export_query.written, export.id, name, rows, console.now())
+            if not await console.database.run(export_query.written, export.id, name, rows, console.now()):
+                (self.folder / name).unlink(missing_ok=True)
         return True
 
     def _write(self, conn: Connection, export: Export, person: Staff, name: str) -> int:
@@ -130,6 +143,13 @@ class Exporting:
                 for piece in tables.csv_rows(columns, rows, mark):
                     file.write(piece)
         return count[0]
+
+
+def sweep(folder: Path, known: Collection[str], before: float) -> None:
+    """Delete the files that nobody knows of and nobody has written to since `before`."""
+    for file in folder.iterdir() if folder.is_dir() else ():
+        if file.name not in known and file.stat().st_mtime < before:
+            file.unlink(missing_ok=True)
 
 
 def _rows(

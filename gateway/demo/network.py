@@ -32,7 +32,7 @@ NO_USSD = "This network has no such code"
 
 def _credit(code: str) -> str:
     """What the modem's operator answers to a code."""
-    return f"{code}：余额23.40元"
+    return "余额23.40元" if code == "*100#" else f"{code}: ?"
 
 
 class Carrier(Enum):

@@ -67,10 +67,10 @@ class Split(Home):
     def pages(self) -> Iterator[None]:
         """A process with the pages alone; what the log says may be another's."""
         with self.gateway("console", says=""):
-            until(self._serves, 60)
+            until(self.serves, 60)
             yield
 
-    def _serves(self) -> bool:
+    def serves(self) -> bool:
         with suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", self.console), timeout=5):
             return True
         return False
