@@ -11,14 +11,14 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, exists, func, insert, literal, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from gateway.affairs import branches, members
 from gateway.core.tables.everything import METADATA
 from gateway.core.tables.organisation import branch, consent, invitation, member, number, obligation
-from gateway.core.tables.staff import import_row
+from gateway.core.tables.staff import import_job, import_row
 
-CHUNK = 100
+CHUNK = 50  # rows in a transaction
 _COLUMNS = ("branch_id", "name", "language", "dues_class", "monthly_amount")
 # What belongs together: an amount is that of its class.
 _TOGETHER = (("branch_id",), ("name",), ("language",), ("dues_class", "monthly_amount"))
@@ -77,7 +77,7 @@ def undo(conn: Connection, import_id: int, now: datetime, limit: int = CHUNK) ->
             select(import_row.c.ref, import_row.c.before).where(*mine).order_by(import_row.c.ref.desc()).limit(limit)
         ).all()
         if found:
-            stay = sum(not _take_back(conn, kind, row.ref, json.loads(row.before or "{}"), now) for row in found)
+            stay = len(found) - _take_back(conn, kind, {row.ref: json.loads(row.before or "{}") for row in found}, now)
             conn.execute(delete(import_row).where(*mine, import_row.c.ref.in_([row.ref for row in found])))
             return len(found), stay
     return 0, 0
@@ -97,18 +97,19 @@ def forget(conn: Connection, import_id: int, limit: int = 500) -> int:
     return len(rows)
 
 
-def _take_back(conn: Connection, kind: str, ref: str, before: dict[str, Any], now: datetime) -> bool:
+def _take_back(conn: Connection, kind: str, rows: Mapping[str, dict[str, Any]], now: datetime) -> int:
+    """How many of these became what they were."""
     match kind:
         case "number":
-            return _unbind(conn, ref, before, now)
+            return sum(_unbind(conn, ref, before, now) for ref, before in rows.items())
         case "changed":
-            return _change_back(conn, int(ref), before)
+            return sum(_change_back(conn, int(ref), before) for ref, before in rows.items())
         case "member":
-            return _delete_member(conn, int(ref))
+            return _delete_members(conn, [int(ref) for ref in rows])
         case "moved":
-            return _move_back(conn, ref, before)
+            return sum(_move_back(conn, ref, before) for ref, before in rows.items())
         case _:
-            return _delete_branch(conn, int(ref))
+            return _delete_branches(conn, [int(ref) for ref in rows])
 
 
 def _unbind(conn: Connection, text: str, bound: dict[str, Any], now: datetime) -> bool:
@@ -155,30 +156,39 @@ def _move_back(conn: Connection, code: str, kept: dict[str, Any]) -> bool:
     return done
 
 
-def _delete_member(conn: Connection, member_id: int) -> bool:
-    """Gone, unless anything but an unpaid month or an invitation has come to hang on them."""
-    paid = select(literal(1)).where(obligation.c.member_id == member_id, obligation.c.paid > 0)
-    if conn.execute(paid.limit(1)).first() is not None or _used(conn, member.c.id, member_id, obligation, invitation):
-        return False
+def _delete_members(conn: Connection, ids: Sequence[int]) -> int:
+    """Gone, unless anything but an unpaid month or an invitation has come to hang on them, or another import has
+    changed them since: that one is taken back first."""
+    later = select(import_row.c.ref).where(
+        import_row.c.import_id.in_(select(import_job.c.id)),  # few; by kind and ref alone there is no index
+        import_row.c.kind == "changed",
+        import_row.c.ref.in_([str(id_) for id_ in ids]),
+    )
+    paid = select(obligation.c.member_id).where(obligation.c.member_id.in_(ids), obligation.c.paid > 0)
+    changed = {int(ref) for ref in conn.scalars(later)}
+    gone = set(ids) - changed - set(conn.scalars(paid)) - _used(conn, member.c.id, ids, obligation, invitation)
     for table in (obligation, invitation):
-        conn.execute(delete(table).where(table.c.member_id == member_id))
-    return conn.execute(delete(member).where(member.c.id == member_id)).rowcount > 0
+        conn.execute(delete(table).where(table.c.member_id.in_(gone)))
+    return conn.execute(delete(member).where(member.c.id.in_(gone))).rowcount
 
 
-def _delete_branch(conn: Connection, branch_id: int) -> bool:
-    if _used(conn, branch.c.id, branch_id):
-        return False
-    return conn.execute(delete(branch).where(branch.c.id == branch_id)).rowcount > 0
+def _delete_branches(conn: Connection, ids: Sequence[int]) -> int:
+    """The newest first: a branch goes after those below it."""
+    gone = 0
+    for id_ in ids:
+        if not _used(conn, branch.c.id, [id_]):
+            gone += conn.execute(delete(branch).where(branch.c.id == id_)).rowcount
+    return gone
 
 
-def _used(conn: Connection, column: Any, id_: int, *but: Any) -> bool:
-    """Whether a row of any table points there."""
+def _used(conn: Connection, column: Any, ids: Sequence[int], *but: Any) -> set[int]:
+    """Those that a row of any table points to; asked for all at once, for not every such column has an index."""
+    found: set[int] = set()
     for table in METADATA.sorted_tables:
         for key in table.foreign_keys:
-            points = key.column is column and table not in but
-            if points and conn.scalar(select(exists().where(key.parent == id_))):
-                return True
-    return False
+            if key.column is column and table not in but:
+                found |= set(conn.scalars(select(key.parent).where(key.parent.in_(ids)).distinct()))
+    return found
 
 
 def _row(import_id: int, kind: str, ref: str, before: dict[str, Any] | None = None) -> dict[str, Any]:

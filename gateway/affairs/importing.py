@@ -107,7 +107,7 @@ def _branches(conn: Connection, job: Import, *, new_id: Callable[[], int], progr
             (importing_branches.write_changed, plan.updates),
         ):
             for chunk in chunks(waiting):
-                with _turn(conn):
+                with turn(conn):
                     if job.id is not None:
                         import_rows.keep_branches(conn, job.id, chunk)
                     write(conn, chunk)
@@ -148,7 +148,7 @@ def _members(
     for chunk in chunks(sheet, CHUNK):
         people, results = reading.people(chunk)
         if people:
-            with _turn(conn):
+            with turn(conn):
                 written = importing_members.write(
                     conn,
                     people,
@@ -174,7 +174,7 @@ def _members(
 
 
 @contextmanager
-def _turn(conn: Connection) -> Iterator[None]:
+def turn(conn: Connection) -> Iterator[None]:
     """A transaction, and a pause as long as it: who waits for SQLite's lock looks for it every 25 ms at best.
 
     Without it a gateway at work on the same file waited 250 ms in one of a hundred cases.

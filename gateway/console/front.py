@@ -356,7 +356,8 @@ def _uploaded(request: LimitedRequest) -> tuple[Fields, File | None]:
     if body is None or not boundary:
         return Fields(), None
     body.seek(0)
-    parser = MultiPartParser(max_form_memory_size=LARGEST_FORM, max_form_parts=_PARTS)
+    # What is read at once counts as held in memory, together with what is left of the reading before.
+    parser = MultiPartParser(max_form_memory_size=LARGEST_FORM, buffer_size=LARGEST_FORM // 4, max_form_parts=_PARTS)
     try:
         fields, files = parser.parse(body, boundary.encode("latin-1"), None)
     except (RequestEntityTooLarge, ValueError):

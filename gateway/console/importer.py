@@ -25,7 +25,7 @@ from twisted.python.threadpool import ThreadPool
 
 from config.model import Organisation
 from gateway.affairs import import_rows, importing_branches, importing_members
-from gateway.affairs.importing import Import, What, run_import
+from gateway.affairs.importing import Import, What, run_import, turn
 from gateway.affairs.refusal import packed
 from gateway.affairs.sheets import Column, SheetProblem, private_file
 from gateway.core import audit
@@ -240,7 +240,7 @@ class Importer:
                     put(conn, job.id, state="undoing", done=0, total=total)
                 done = stay = 0
                 while True:
-                    with conn.begin():
+                    with turn(conn):
                         found, kept = import_rows.undo(conn, job.id, self.now())
                         done, stay = done + found, stay + kept
                         put(conn, job.id, done=done)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, event, func, select, update
 
 from config.model import Organisation
 from gateway.affairs import branches, consent, import_rows, members
@@ -96,6 +96,35 @@ def test_what_was_changed_is_as_before(conn: Connection, ids: Ids, tmp_path: Pat
         assert tuple(stored) == ("一支部", "/53/5301/")
         found = members.by_number(conn, "+8613800000001", NOW.date()).member
     assert found is not None
+
+
+def test_who_was_changed_by_a_later_import_stays_until_that_is_taken_back(
+    conn: Connection, ids: Ids, tmp_path: Path, first: int
+) -> None:
+    rows = "M1,,5301,王玉兰,zh,a,3\nM2,,5301,李,zh,a,3\n"
+    made = bring(conn, ids, tmp_path, What.MEMBERS, TITLES + rows)
+    later = bring(conn, ids, tmp_path, What.MEMBERS, TITLES + "M1,,5301,王玉蓝,zh,a,3\n")
+    assert back(conn, made) == (2, 1)
+    with conn.begin():
+        assert list(conn.scalars(select(member.c.name))) == ["王玉蓝"]
+    assert back(conn, later) == (1, 0)
+
+
+def test_taking_back_asks_the_database_as_often_for_many_as_for_one(
+    conn: Connection, ids: Ids, tmp_path: Path, first: int
+) -> None:
+    """Else a gateway beside it waits for its turn to write until it is told that the database is locked."""
+    asked: list[str] = []
+    event.listen(conn, "before_cursor_execute", lambda *called: asked.append(called[2]))
+    counts = []
+    for many in (1, 40):
+        rows = "".join(f"N{n},,5301,成员{n},zh,a,3\n" for n in range(many))
+        made = bring(conn, ids, tmp_path, What.MEMBERS, TITLES + rows)
+        asked.clear()
+        with conn.begin():
+            assert import_rows.undo(conn, made, NOW) == (many, 0)
+        counts.append(len(asked))
+    assert counts[0] == counts[1]
 
 
 def test_what_was_changed_again_stays(conn: Connection, ids: Ids, tmp_path: Path, first: int) -> None:

@@ -141,6 +141,15 @@ def test_an_upload_needs_our_form_a_session_and_the_role(world: World) -> None:
     assert send(world.browser("town"), "members", b"x,y\n").status == 403
 
 
+@pytest.mark.parametrize("separator", ["\n", "\r\n", " "])
+def test_a_register_of_megabytes_arrives_whole(world: World, tmp_path: Path, separator: str) -> None:
+    root = world.browser("root")
+    rows = separator.join(f"M{n},,5302,成员{n},zh,a,3" for n in range(200_000))
+    path = uploaded(root, "members", TITLES + rows)
+    kept = tmp_path / "imports" / f"{path.rpartition('/')[2]}.csv"
+    assert kept.read_bytes() == (TITLES + rows).encode()
+
+
 def test_a_file_beyond_all_measure_is_turned_away(world: World) -> None:
     root = world.browser("root")
     root.get("/import")
