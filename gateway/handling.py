@@ -1,28 +1,25 @@
 """The database side of the desk: a batch of inbound messages, handled in one transaction.
 
-What is read by sender is read for all of them at once; what is written for the log and the queue is gathered and
-written by one statement a table. In between, commands are plain calls.
+What is read by sender is read for all of them at once; what is written for the log and the queue is gathered
+(`gateway.gathered`). In between, commands are plain calls.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, insert
 
 from commands.answer import KEEP, Answered, Prepared, answer, locked, prepare
-from commands.privacy import masked_reply
 from commands.privacy import unknown as withheld
-from gateway import receipting, telling
+from gateway import receipting
 from gateway.affairs import members, wallet_texts
 from gateway.affairs.members import Sender
 from gateway.affairs.wallet_rows import Arrival
 from gateway.core import dialogs, messages, parts
-from gateway.core.bulk import Row
-from gateway.core.database import wake
 from gateway.core.model import (
     AddressKind,
     Ask,
@@ -31,23 +28,15 @@ from gateway.core.model import (
     Inbound,
     Lane,
     LogClass,
-    Outbound,
     Part,
-    Reply,
     Request,
-    Resend,
     State,
-    Told,
 )
 from gateway.core.tables.messages import quarantine as quarantine_table
-from gateway.core.text import segments, signed
+from gateway.gathered import Gathered, screen_part, shown
 from gateway.limits import Verdict
 from gateway.workplace import Handled, Slots, Taken, Workplace
-from menus.step import Screen
 
-# How long a reply is worth sending (SERVICES 7.4).
-_LIFE = {Lane.CODE: timedelta(minutes=10), Lane.ANSWER: timedelta(hours=24)}
-_STATE, _ERROR = (messages.log_in.names.index(name) for name in ("state", "error"))
 HELP, STOP = "0", "92"  # go first, and STOP is always answered
 
 
@@ -74,14 +63,8 @@ class _Batch:
         self.office = place.office
         self.now = now
         self.seconds = seconds
-        self._free = {name: [slot.granted, slot.room] for name, slot in slots.items()}
-        self._slots = slots
-        self._in: list[list[Any]] = []
-        self._out: list[Row] = []
-        self._parts: list[Row] = []
-        self._index: list[int] = []
+        self._gathered = Gathered(conn, place, slots, now)
         self._dialogs: dict[str, Ask] = {}
-        self._changed: dict[str, Ask | None] = {}
         self._senders: dict[str, Sender] = {}
 
     def handle(self, batch: Sequence[Taken]) -> list[Handled]:
@@ -99,7 +82,7 @@ class _Batch:
                 results.append(Handled(queued=True))  # a rerun after a lost COMMIT: its reply is in the queue's hands
             else:
                 results.append(self._one(taken, one, read))
-        self._flush()
+        self._gathered.flush()
         return results
 
     # --- one message ------------------------------------------------------------------------------------------
@@ -122,7 +105,9 @@ class _Batch:
             if command is not None and command.reads is not None:
                 commands[command.code] = command
                 sender = self._senders[taken.message.sender.text]
-                requests.setdefault(command.code, []).append(self._request(sender, taken.message, prepared))
+                requests.setdefault(command.code, []).append(
+                    _request(self.place, self.now, sender, taken.message, prepared)
+                )
         found = {}
         for code, command in commands.items():
             assert command.reads is not None
@@ -149,7 +134,7 @@ class _Batch:
             return self._answered(taken, sender, self._no_text(sender, message))
         command = prepared.command
         found = read.get(command.code, {}).get(sender.number) if command is not None else None
-        request = self._request(sender, message, prepared, found)
+        request = _request(self.place, self.now, sender, message, prepared, found)
         if sender.locked and (refused := locked(self.office, prepared, request)) is not None:
             return self._answered(taken, sender, refused, request)
         unknown = self.place.limits.unknowns(sender.number, self.seconds)
@@ -157,52 +142,28 @@ class _Batch:
             taken, sender, answer(self.conn, self.office, prepared, request, unknown=unknown), request
         )
 
-    def _request(self, sender: Sender, message: Inbound, prepared: Prepared | None = None, read: Any = None) -> Request:
-        office = self.office
-        if prepared is None:
-            language = sender.language or office.organisation.language
-            arguments: Mapping[str, Any] = {}
-        else:
-            language, arguments = prepared.language, prepared.arguments
-        return Request(
-            number=sender.number,
-            member=sender.member,
-            language=language,
-            channel=message.channel,
-            arguments=arguments,
-            now=self.now,
-            organisation=office.organisation,
-            random=self.place.random,
-            link=message.link,
-            message=message.id,
-            trusted=message.trusted,
-            text=message.text or "",
-            read=read,
-            desk=office,
-        )
-
     def _no_text(self, sender: Sender, message: Inbound) -> Answered:
         """A binary message, an MMS notification."""
-        reply = self.office.error(self._request(sender, message), "E10")
+        reply = self.office.error(_request(self.place, self.now, sender, message), "E10")
         return Answered(
             reply=reply, command="E10", log_class=LogClass.A, log_text=None, reply_text=reply.text, dialog=KEEP
         )
 
     def _answered(self, taken: Taken, sender: Sender, answered: Answered, request: Request | None = None) -> Handled:
-        self._log(taken, sender, answered.command, answered.log_class, answered.log_text, answered.case)
+        self._gathered.came(taken, sender, answered.command, answered.log_class, answered.log_text, answered.case)
         self._turn_dialog(sender.number, answered.dialog)
         handled = Handled(command=answered.command or None)
         reply = answered.reply
         if reply is None:
             return handled
-        request = request or self._request(sender, taken.message)
+        request = request or _request(self.place, self.now, sender, taken.message)
         text, kept = reply.text, answered.reply_text
         error = reply.error is not None
         if not reply.secret and answered.command != STOP:
             verdict = self.place.limits.judge(sender.number, text, error=error, now=self.seconds)
             if verdict is Verdict.SILENT:
-                self._in[-1][_ERROR] = "not answered: limit"
-                self._tell(handled, taken, reply.told, answered.command, answered.log_class)
+                self._gathered.mark(error="not answered: limit")
+                self._gathered.tell(handled, taken, reply.told, answered.command, answered.log_class)
                 return handled
             if verdict is Verdict.LAST:
                 last = self.office.say("errors.limit", reply.language or request.language, sender.member)
@@ -211,38 +172,15 @@ class _Batch:
         lane = Lane.CODE if answered.command in (HELP, STOP) else reply.lane
         if text is not reply.text or lane is not reply.lane:
             reply = replace(reply, text=text, lane=lane)
-        self._reply(handled, taken, sender, reply, answered, kept, request.language)
-        self._tell(handled, taken, reply.told, answered.command, answered.log_class)
+        self._gathered.reply(handled, taken, sender, reply, answered, kept, request.language)
+        self._gathered.tell(handled, taken, reply.told, answered.command, answered.log_class)
         return handled
-
-    def _tell(
-        self, handled: Handled, taken: Taken, told: Sequence[Told], command: str | None, log_class: LogClass
-    ) -> None:
-        """What others hear of it; of two who speak in one batch, each keeps the dialogue they are in."""
-        route, prefer = self.place.route, taken.route or taken.message.link
-        for each in told:
-            self._out.append(
-                telling.row(
-                    self.office,
-                    route,
-                    each,
-                    self.now,
-                    command=command,
-                    log_class=log_class,
-                    answers=taken.message.id,
-                    prefer=prefer,
-                )
-            )
-        if told:
-            handled.queued = True
-            for number, ask in telling.opened(self.conn, told, self.now).items():
-                self._changed.setdefault(number, ask)
 
     def _turn_dialog(self, number: str, dialog: Ask | object | None) -> None:
         if isinstance(dialog, Ask):
-            self._changed[number] = dialog
+            self._gathered.turn(number, dialog)
         elif dialog is None and number in self._dialogs:
-            self._changed[number] = None
+            self._gathered.turn(number, None)
 
     def _nobody(self, taken: Taken) -> Handled:
         """Who has no phone number: perhaps a wallet's provider, whose texts may have several parts."""
@@ -279,211 +217,80 @@ class _Batch:
         outcome = wallet_texts.take(self.conn, self.office.books, place.rules, place.wallets, arrival, self.now)
         if outcome is None:
             return None
-        self._log(taken, self._senders.get(message.sender.text), None, LogClass.B, withheld(message.text), None)
-        self._in[-1][_ERROR] = f"wallet text: {outcome.state}" + (f" ({outcome.reason})" if outcome.reason else "")
+        self._gathered.came(
+            taken, self._senders.get(message.sender.text), None, LogClass.B, withheld(message.text), None
+        )
+        self._gathered.mark(error=f"wallet text: {outcome.state}" + (f" ({outcome.reason})" if outcome.reason else ""))
         handled = Handled(money=outcome.alarm)
         told = [
             each
             for paid in outcome.paid
             for each in receipting.of_payment(self.conn, self.office, paid.receipt, paid.payer, self.now)
         ]
-        self._tell(handled, taken, told, None, LogClass.B)
+        self._gathered.tell(handled, taken, told, None, LogClass.B)
         return handled
 
     def _unanswered(self, taken: Taken) -> Handled:
         """Short codes, names and unknown senders are logged and never answered."""
         message = taken.message
         text = withheld(message.text) if message.text is not None else None
-        self._log(taken, None, None, LogClass.A, text, None)
-        self._in[-1][_ERROR] = "not answered: no phone number"
+        self._gathered.came(taken, None, None, LogClass.A, text, None)
+        self._gathered.mark(error="not answered: no phone number")
         return Handled()
 
     def _ussd(self, taken: Taken, sender: Sender) -> Handled:
         message = taken.message
         # A locked phone dials as one that is no member's would.
-        request = self._request(sender._replace(member=None) if sender.locked else sender, message)
+        request = _request(self.place, self.now, sender._replace(member=None) if sender.locked else sender, message)
         screen = self.place.engine.answer(self.conn, message, request, self.place.sessions)
-        self._log(taken, sender, screen.command, screen.log_class, f"<{screen.node or screen.typed}>", None)
+        self._gathered.came(taken, sender, screen.command, screen.log_class, f"<{screen.node or screen.typed}>", None)
         handled = Handled(session=screen.session, command=screen.command)
         if message.event not in (Event.CLOSE, Event.ABORT):
-            handled.screen = self._screen(taken, sender, screen)
+            handled.screen = self._gathered.screen(taken, sender, screen)
         if screen.dialog is not None:
-            self._changed[sender.number] = screen.dialog
+            self._gathered.turn(sender.number, screen.dialog)
         if screen.follow_up is not None:
             reply = screen.follow_up
-            kept = None if reply.secret else _shown(reply.text, screen.log_class)
+            kept = None if reply.secret else shown(reply.text, screen.log_class)
             answered = Answered(
                 reply=reply, command=screen.command or "", log_class=screen.log_class, log_text=None, case=reply.case
             )
-            self._reply(handled, taken, sender, reply, answered, kept, request.language)
-        self._tell(handled, taken, screen.told, screen.command, screen.log_class)
+            self._gathered.reply(handled, taken, sender, reply, answered, kept, request.language)
+        self._gathered.tell(handled, taken, screen.told, screen.command, screen.log_class)
         return handled
 
-    def _screen(self, taken: Taken, sender: Sender, screen: Screen) -> Part:
-        message = taken.message
-        outbound = Outbound(
-            id=self.office.new_id(),
-            to=sender.number,
-            text=screen.text,
-            channel=Channel.USSD,
-            link=message.link,
-            session=message.session,
-            more=screen.more,
-            resend=Resend.NEVER,
-        )
-        log_text = None if screen.session.sealed else _shown(screen.text, screen.log_class)
-        self._out.append(
-            messages.row(
-                outbound,
-                self.now,
-                link=message.link,
-                state=State.SENT,
-                log_class=screen.log_class.value,
-                text=log_text,
-                command=screen.error or screen.command,
-                member_id=sender.member.id if sender.member else None,
-                branch_path=sender.member.branch_path if sender.member else None,
-                answers=message.id,
-                actor="command",
-            )
-        )
-        return _screen_part(outbound.id, message, screen.text, more=screen.more)
 
-    # --- the reply --------------------------------------------------------------------------------------------
-
-    def _reply(
-        self,
-        handled: Handled,
-        taken: Taken,
-        sender: Sender,
-        reply: Reply,
-        answered: Answered,
-        kept: str | None,
-        language: str,
-    ) -> None:
-        """Born inflight when the link has a slot, leased when it has room, queued otherwise."""
-        office, message, route = self.office, taken.message, taken.route
-        outbound = Outbound(
-            id=office.new_id(),
-            to=sender.number,
-            text=signed(reply.text, office.organisation.signature_for(reply.language or language)),
-            link=route,
-            lane=reply.lane,
-            expires=self.now + _LIFE.get(reply.lane, timedelta(hours=24)),
-            resend=Resend.NEVER if reply.secret or reply.lane is Lane.CODE else Resend.ONCE,
-            case=answered.case,
-        )
-        handled.link = route
-        state = State.QUEUED
-        cut: tuple[Part, ...] = ()
-        free = self._free.get(route) if route is not None else None
-        if free is not None and route is not None:
-            cut = self._slots[route].split(outbound)
-            if len(cut) <= free[0]:
-                free[0] -= len(cut)
-                state, handled.write = State.INFLIGHT, cut
-            elif len(cut) <= free[1]:
-                free[1] -= len(cut)
-                state, handled.hold = State.LEASED, cut
-        handled.queued = handled.queued or state is State.QUEUED
-        sealed = None
-        if kept != reply.text:
-            sealed = office.keys.seal("secret", outbound.text.encode())
-        member = sender.member
-        self._out.append(
-            messages.row(
-                outbound,
-                self.now,
-                link=route or message.link,
-                state=State.LEASED if state is State.INFLIGHT else state,
-                log_class=answered.log_class.value,
-                text=kept,
-                sealed=sealed,
-                command=reply.error or answered.command,
-                member_id=member.id if member else None,
-                branch_path=member.branch_path if member else None,
-                answers=message.id,
-                actor="command",
-            )
-        )
-        if state is not State.QUEUED:
-            self._parts += [messages.part_row(part, route or "", state, self.now) for part in cut]
-        if kept is not None and answered.log_class in (LogClass.A, LogClass.D):
-            self._index.append(outbound.id)
-
-    # --- the log ----------------------------------------------------------------------------------------------
-
-    def _log(
-        self,
-        taken: Taken,
-        sender: Sender | None,
-        command: str | None,
-        log_class: LogClass,
-        text: str | None,
-        case: int | None,
-    ) -> None:
-        message = taken.message
-        member = sender.member if sender is not None else None
-        self._in.append(
-            [
-                message.id,
-                State.RECEIVED.value,
-                message.channel.value,
-                message.link,
-                message.sender.text,
-                message.recipient.text,
-                message.received,
-                message.sent_at,
-                member.id if member else None,
-                member.branch_path if member else None,
-                command,
-                log_class.value,
-                text,
-                message.damaged,
-                taken.fingerprint,
-                case,
-                message.session,
-                None,
-            ]
-        )
-        if text and message.channel is Channel.SMS and log_class in (LogClass.A, LogClass.D):
-            self._index.append(message.id)
-
-    def _flush(self) -> None:
-        messages.log_in(self.conn, [tuple(row) for row in self._in])
-        messages.log_out(self.conn, self._out)
-        messages.insert_parts(self.conn, self._parts)
-        messages.index_later(self.conn, self._index)
-        dialogs.save(self.conn, self._changed)
-        wake(self.conn, "messages")
-
-
-def _screen_part(id_: int, message: Inbound, text: str, *, more: bool) -> Part:
-    """What answers a USSD step."""
-    cut = segments(text)
-    return Part(
-        outbound=id_,
-        number=1,
-        total=1,
-        reference=0,
-        octets=b"".join(cut.parts),
-        coding=cut.coding,
-        to=message.sender.text,
-        channel=Channel.USSD,
-        session=message.session,
-        more=more,
+def _request(
+    place: Workplace,
+    now: datetime,
+    sender: Sender,
+    message: Inbound,
+    prepared: Prepared | None = None,
+    read: Any = None,
+) -> Request:
+    """What a command is given for this message."""
+    office = place.office
+    if prepared is None:
+        language = sender.language or office.organisation.language
+        arguments: Mapping[str, Any] = {}
+    else:
+        language, arguments = prepared.language, prepared.arguments
+    return Request(
+        number=sender.number,
+        member=sender.member,
+        language=language,
+        channel=message.channel,
+        arguments=arguments,
+        now=now,
+        organisation=office.organisation,
+        random=place.random,
+        link=message.link,
+        message=message.id,
+        trusted=message.trusted,
+        text=message.text or "",
+        read=read,
+        desk=office,
     )
-
-
-def _shown(text: str, log_class: LogClass) -> str | None:
-    """What the log keeps of our words in a USSD session, by the rules for texts."""
-    match log_class:
-        case LogClass.A | LogClass.D:
-            return text
-        case LogClass.B:
-            return masked_reply(text)
-        case LogClass.C:
-            return None
 
 
 def quarantine(conn: Connection, place: Workplace, message: Inbound, exception: str, now: datetime) -> Part | None:
@@ -502,19 +309,19 @@ def quarantine(conn: Connection, place: Workplace, message: Inbound, exception: 
             "octets": place.office.keys.seal("quarantine", message.octets or (message.text or "").encode()),
         },
     )
-    batch = _Batch(conn, place, {}, now, 0.0)
+    gathered = Gathered(conn, place, {}, now)
     sender = Sender(message.sender.text)
-    batch._log(Taken(message, None, None), sender, "E09", LogClass.C, None, None)
-    batch._in[-1][_STATE] = State.QUARANTINED.value
+    gathered.came(Taken(message, None, None), sender, "E09", LogClass.C, None, None)
+    gathered.mark(state=State.QUARANTINED)
     if message.sender.kind is AddressKind.E164 and message.channel is Channel.SMS:
-        request = batch._request(sender, message)
+        request = _request(place, now, sender, message)
         reply = place.office.error(request, "E09")
         answered = Answered(reply=reply, command="E09", log_class=LogClass.A, log_text=None)
-        batch._reply(
+        gathered.reply(
             Handled(), Taken(message, None, message.link), sender, reply, answered, reply.text, request.language
         )
-    batch._flush()
+    gathered.flush()
     if message.channel is not Channel.USSD or message.event in (Event.CLOSE, Event.ABORT):
         return None
     busy = place.engine.tree.texts["busy"][place.engine.language]
-    return _screen_part(place.office.new_id(), message, busy, more=False)
+    return screen_part(place.office.new_id(), message, busy, more=False)
