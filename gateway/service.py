@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, func, select
-from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.task import deferLater
@@ -21,13 +21,10 @@ from commands import chosen, voice
 from commands.office import Office
 from config import receipt_rules
 from config.model import ApiKey, Gateway
-from gateway import wire
-from gateway.affairs import (
-    chain,
-)
+from gateway import deciding, linking, wire
+from gateway.affairs import chain
 from gateway.affairs import settings as decisions
 from gateway.affairs.settings import Snapshot
-from gateway.affairs.wallet_texts import OnSim
 from gateway.alarms import Alarms
 from gateway.api import intake
 from gateway.bookkeeping import Bookkeeping
@@ -36,11 +33,11 @@ from gateway.console.importer import Importer
 from gateway.console.importer import forget as forget_imports
 from gateway.console.importer import forget_jobs as forget_import_jobs
 from gateway.console.web import Extra
-from gateway.core import deliveries, messages, outcomes, phone, recovery, upgrade
+from gateway.core import deliveries, messages, outcomes, recovery, upgrade
 from gateway.core.database import Database
 from gateway.core.ids import Ids
 from gateway.core.keys import Keys
-from gateway.core.model import Address, Part
+from gateway.core.model import Part
 from gateway.core.tables.messages import message
 from gateway.deskwork import Deskwork
 from gateway.inbound import Desk
@@ -52,20 +49,14 @@ from gateway.notices import PROGRESS, Notices
 from gateway.outbox import Outbox
 from gateway.providers.fetching import Statements
 from gateway.providers.settling import Place
-from gateway.providers.worker import Wallets, clients, wallets
+from gateway.providers.worker import Wallets, clients
 from gateway.routing import choose
 from gateway.sharing import Sharing
 from gateway.timetable import Job, Timetable, background
 from gateway.upkeep import Upkeep
 from gateway.wire import Wire
 from gateway.workplace import Workplace
-from menus.engine import Engine
 from menus.sessions import Sessions
-from menus.tree import load as load_menus
-from menus.vendors import VENDORS
-from modems.link import ModemLink
-from modems.pins import PinFile
-from smpp.link import SmppLink
 
 PARTS = frozenset({"links", "console", "api"})  # what `--only` may name
 SHARED = (*TOPICS, PROGRESS)  # of pages: what a process must hear of that another one has done
@@ -103,16 +94,16 @@ class Muster:
         self.board = Board(reactor.seconds)
         self.decided = Snapshot()  # what the organisation decides while it runs
         self._chosen = chosen.Chosen()
-        office = _office(settings, self, self._chosen)
+        office = deciding.office(settings, self.keys, self.ids, self._chosen)
         self.place = Workplace(
             office=office,
-            engine=_engine(office, settings),
+            engine=deciding.engine(office, settings),
             sessions=Sessions(),
             limits=Limits(),
             random=self.random,
             route=self._route,
             rules=receipt_rules.load(settings.receipts.folder)[0],
-            wallets=_wallets(settings),
+            wallets=deciding.on_sims(settings),
         )
         self.desk = Desk(self.place, self.database, self.board, reactor, now)
         self.notices = Notices(
@@ -181,7 +172,14 @@ class Muster:
         if self._keeps:
             await self._recover()
         if "links" in self._only:
-            for link, kind, prefixes in self._links():
+            for link, kind, prefixes in linking.links(
+                self.settings,
+                self.desk,
+                reactor=self.reactor,
+                random=self.random,
+                new_id=self.ids,
+                now=self.now,
+            ):
                 await self._add(link, kind, prefixes)
         if "api" in self._only:
             from gateway.api.site import Api
@@ -237,31 +235,6 @@ class Muster:
         )
         await self._sharing.start()
 
-    def _links(self) -> list[tuple[Link, str, tuple[str, ...]]]:
-        country = self.settings.organisation.country
-
-        def address(text: str, ton: int | None = None, npi: int | None = None) -> Address:
-            return phone.address(text, country, ton, npi)
-
-        made: list[tuple[Link, str, tuple[str, ...]]] = []
-        for smpp in self.settings.smpp.values():
-            link = SmppLink(smpp, self.desk, reactor=self.reactor, random=self.random, new_id=self.ids, address=address)
-            made.append((link, "smpp", smpp.prefixes))
-        for modem in self.settings.modem.values():
-            pins = PinFile(self.settings.path.parent / "pins.json")
-            modem_link = ModemLink(
-                modem,
-                self.desk,
-                reactor=self.reactor,
-                random=self.random,
-                new_id=self.ids,
-                address=address,
-                pins=pins,
-                now=self.now,
-            )
-            made.append((modem_link, "modem", modem.prefixes))
-        return made
-
     async def _add(self, link: Link, kind: str, prefixes: tuple[str, ...]) -> None:
         stored = kind == "modem"
         since = self.now() - timedelta(days=7) if stored else None
@@ -309,7 +282,7 @@ class Muster:
             self.settings.organisation,
             database=self.database,
             board=self.board,
-            commands=_names(self.office),
+            commands=deciding.names(self.office),
             texts=self.office.texts,
             keys=self.keys,
             ids=self.ids,
@@ -341,7 +314,7 @@ class Muster:
 
     async def stop(self) -> None:
         """Take nothing new, let what is on its way arrive, park the rest, close."""
-        await DeferredList([Deferred.fromCoroutine(_close(port)) for port in self._ports])
+        await DeferredList([maybeDeferred(port.stopListening) for port in self._ports])
         await self._timetable.stop()
         await self.notices.stop()
         await self.wallets.stop()
@@ -357,7 +330,7 @@ class Muster:
         drained = DeferredList([outbox.stop() for outbox in outboxes])
         await _at_most(self.reactor, drained, GRACE * 0.65)
         # A link waits once more for answers; the last of GRACE is for the database.
-        await _at_most(self.reactor, DeferredList([_maybe(entry.link.stopService()) for entry in self.board]), 1)
+        await _at_most(self.reactor, DeferredList([maybeDeferred(entry.link.stopService) for entry in self.board]), 1)
         parked = sum(outbox.inflight for outbox in outboxes)
         await _at_most(self.reactor, self.desk.idle(), 0.5)
         await self.database.stop()
@@ -389,7 +362,9 @@ class Muster:
     async def _decide(self) -> int:
         """Let what was decided since, here or by another process, take effect; what is dated ahead as well."""
         now = self.now()
-        self.decided, choice, office = await self.database.read(_decided, self.settings, self._chosen, self, now)
+        self.decided, choice, office = await self.database.read(
+            deciding.decided, self.settings, self.keys, self.ids, self._chosen, now
+        )
         self.place.limits.most = (
             self.decided.value("limits.replies", now),
             self.decided.value("limits.same", now),
@@ -398,9 +373,11 @@ class Muster:
         if office is not None:
             self._chosen = choice
             self._alarms.office = office
-            self.place = self.desk.place = replace(self.place, office=office, engine=_engine(office, self.settings))
+            self.place = self.desk.place = replace(
+                self.place, office=office, engine=deciding.engine(office, self.settings)
+            )
             if self.console is not None:
-                self.console.commands, self.console.texts = _names(office), office.texts
+                self.console.commands, self.console.texts = deciding.names(office), office.texts
             self.log.info("commands, words and texts are as the organisation has them now")
         return 0
 
@@ -439,49 +416,6 @@ def _calm_collector() -> None:
     gc.set_threshold(50_000, 20, 50)
 
 
-def _wallets(settings: Gateway) -> dict[str, OnSim]:
-    """By link, the wallet on its SIM."""
-    modems = settings.modem.values()
-    return {modem.name: OnSim(modem.wallet, modem.opening_balance) for modem in modems if modem.wallet is not None}
-
-
-def _engine(office: Office, settings: Gateway) -> Engine:
-    """The USSD menus; a link that posts over HTTP has its vendor's manners."""
-    profiles = {name: VENDORS[name].profile for name in settings.ussd_http}
-    language = settings.organisation.language
-    return Engine(load_menus(), office.registry, office, language=language, profiles=profiles)
-
-
-def _decided(
-    conn: Connection, settings: Gateway, known: chosen.Chosen, muster: Muster, now: datetime
-) -> tuple[Snapshot, chosen.Chosen, Office | None]:
-    """The settings, and a new office when they make another; in a thread, for it takes longer than the reactor may."""
-    taken = decisions.snapshot(conn)
-    choice = chosen.chosen(taken, now)
-    if choice == known:
-        return taken, choice, None
-    return taken, choice, _office(settings, muster, choice)
-
-
-def _office(settings: Gateway, muster: Muster, choice: chosen.Chosen) -> Office:
-    return chosen.office(
-        settings.organisation,
-        muster.keys,
-        muster.ids,
-        choice,
-        wallets=wallets(settings),
-        bank=settings.remittance_bank,
-    )
-
-
-def _names(office: Office) -> dict[str, dict[str, str]]:
-    """Each command's code, and what it is called by language: for the log."""
-    return {
-        command.code: {language: command.word(language) for language in office.texts.languages}
-        for command in office.registry
-    }
-
-
 def _newest(conn: Connection) -> int:
     """No id is made below these: the clock may have been put back while the gateway was stopped."""
     return max(conn.scalar(select(func.max(message.c.id))) or 0, chain.newest_id(conn))
@@ -497,18 +431,6 @@ async def run(reactor: Any, settings: Gateway, *, only: Collection[str] | None =
         raise
     reactor.addSystemEventTrigger("before", "shutdown", lambda: Deferred.fromCoroutine(muster.stop()))
     raise await muster.database.lost  # else a signal ends it
-
-
-async def _close(port: IListeningPort) -> None:
-    await _maybe(port.stopListening())
-
-
-def _maybe(result: Any) -> Deferred[Any]:
-    if isinstance(result, Deferred):
-        return result
-    done: Deferred[Any] = Deferred()
-    done.callback(result)
-    return done
 
 
 async def _at_most(reactor: Any, work: Deferred[Any], seconds: float) -> None:
