@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -18,7 +19,9 @@ from commands.office import Office
 from commands.registry import Command, Registry
 from commands.texts import Texts
 from config.model import Organisation
-from gateway.affairs import phones
+from gateway.affairs import payments, phones
+from gateway.affairs.ledger import Account, AccountKind
+from gateway.affairs.payments import Method, Payment
 from gateway.core.database import Inline
 from gateway.core.ids import Ids
 from gateway.core.keys import Keys
@@ -468,6 +471,20 @@ def test_an_answer_that_is_not_kept_waits_sealed(conn: Connection) -> None:
     assert house.keys.open("secret", waiting[1]).decode() == "【安河组织】请回复支部给您的8位码"
     house.answer()
     assert house.rows(message.c.text, message.c.sealed, command="81", direction="out") == [(None, None)]
+
+
+def test_a_code_that_a_screen_announces_is_in_no_log(house: House) -> None:
+    """16 is of a class whose texts are kept whole."""
+    paid = Payment(
+        key="p1", member_id=1, amount=300, method=Method.CASH, source=Account(AccountKind.CASH, "1"), actor="member:2",
+        at=NOW,
+    )  # fmt: skip
+    with house.conn.begin():
+        receipt = payments.receive(house.conn, house.office.books, paid, NOW)
+    assert "短信" in dialled(house, "*123*1*6#", receipt.number)[-1]
+    assert re.search(r"Y \d{4}", _shown(house.line.unanswered[-1][0]))
+    (kept,) = house.rows(message.c.text, channel="sms", direction="out")
+    assert kept is None
 
 
 def test_what_is_for_the_moment_never_comes_twice(house: House) -> None:

@@ -48,8 +48,12 @@ def test_a_code_belongs_to_its_number(conn: Connection, keys: Keys, issue: Issue
     assert challenges.check(conn, keys, LI, code, NOW) == Nothing()
 
 
-def test_three_wrong_codes_lock_for_a_quarter_of_an_hour(conn: Connection, keys: Keys, issue: Issue) -> None:
-    code = issue()
+@pytest.mark.parametrize("life", [challenges.LIFE, timedelta(hours=24)])
+def test_three_wrong_codes_lock_for_a_quarter_of_an_hour(
+    conn: Connection, keys: Keys, issue: Issue, life: timedelta
+) -> None:
+    """And end the code, however long it would have lived: a guess every quarter of an hour for a day would find it."""
+    code = issue(life=life)
     until = NOW + challenges.LOCK
     assert challenges.check(conn, keys, ZHANG, other(code), NOW) == Wrong(2)
     assert challenges.check(conn, keys, ZHANG, "", NOW) == Wrong(1)
