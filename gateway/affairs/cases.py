@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, func, or_, select, update
 
-from gateway.affairs import branches
 from gateway.affairs.casenumbers import LIMIT, case_number, take_counts
 from gateway.core.database import wake
 from gateway.core.keys import Keys
@@ -85,6 +84,10 @@ class Waiting(NamedTuple):
 
 class Refused(Exception):
     """This cannot be done with the case as it is now; the sentence says why."""
+
+
+class Overtaken(Refused):
+    """Somebody else has answered since this person looked at the case."""
 
 
 _COLUMNS = tuple(hotline_case.c[name] for name in Case._fields)
@@ -196,49 +199,11 @@ def entries(
     return tuple(Entry(*row) for row in rows)[::-1]
 
 
-def queue(
-    conn: Connection,
-    *,
-    states: Sequence[str] = (OPEN,),
-    path: str = "",
-    after: tuple[datetime, int] | None = None,
-    limit: int = 50,
-) -> tuple[Waiting, ...]:
-    """The oldest first, of a subtree; `after` is the (opened, id) of the last one on the page before.
-
-    Cases of numbers without a member belong to nobody's branch and are seen by those who see the whole.
-    """
-    last_question = (
-        select(case_entry.c.text)
-        .where(case_entry.c.case_id == hotline_case.c.id, case_entry.c.kind == QUESTION)
-        .order_by(case_entry.c.id.desc())
-        .limit(1)
-        .scalar_subquery()
-    )
-    query = (
-        select(*_COLUMNS, last_question, staff.c.name)
-        .outerjoin_from(hotline_case, staff, staff.c.id == hotline_case.c.claimed_by)
-        .where(hotline_case.c.state.in_(states))
-        .order_by(hotline_case.c.opened, hotline_case.c.id)
-        .limit(limit)
-    )
-    if path:
-        query = query.where(branches.below(path, PATH))
-    if after is not None:
-        opened, case_id = after
-        query = query.where(
-            or_(hotline_case.c.opened > opened, (hotline_case.c.opened == opened) & (hotline_case.c.id > case_id))
-        )
-    width = len(_COLUMNS)
-    return tuple(Waiting(Case(*row[:width]), row[width] or "", row[width + 1]) for row in conn.execute(query))
-
-
-def counts(conn: Connection, path: str = "") -> dict[str, int]:
-    """How many cases are in each state."""
-    query = select(hotline_case.c.state, func.count()).group_by(hotline_case.c.state)
-    if path:
-        query = query.where(branches.below(path, PATH))
-    return {OPEN: 0, ANSWERED: 0, CLOSED: 0} | {row[0]: row[1] for row in conn.execute(query)}
+def answered_last(conn: Connection, case_id: int, besides: int | None = None) -> int:
+    """The last answer in the case, or the last of anybody but one of the staff; 0 without one."""
+    others = () if besides is None else (case_entry.c.staff_id.is_distinct_from(besides),)
+    query = select(func.max(case_entry.c.id)).where(case_entry.c.case_id == case_id, case_entry.c.kind == ANSWER)
+    return conn.execute(query.where(*others)).scalar() or 0
 
 
 def claim(conn: Connection, case_id: int, staff_id: int, now: datetime) -> bool:
@@ -273,12 +238,15 @@ def answer(
     message_id: int | None,
     now: datetime,
     author: str | None = None,
+    seen: int | None = None,
 ) -> Case:
     """Enter the answer that goes out as message `message_id`. Two people never answer the same question.
 
-    `author` is who answers without an account, by SMS.
+    `author` is who answers without an account, by SMS; `seen` the newest answer that the others know of.
     """
     case = held(conn, case_id, staff_id, now)
+    if seen is not None and answered_last(conn, case_id, besides=staff_id) > seen:
+        raise Overtaken(f"somebody has answered case {case.case_no} meanwhile")
     _enter(conn, new_id, case_id, ANSWER, text=text, message_id=message_id, staff_id=staff_id, author=author, now=now)
     _change(
         conn,
@@ -375,7 +343,8 @@ def merge(
 
 
 def held(conn: Connection, case_id: int, staff_id: int | None, now: datetime) -> Case:
-    """The case, if it is open to this person."""
+    """The case, if it is open to this person; another process that wants it at this moment comes after."""
+    conn.execute(select(hotline_case.c.id).where(hotline_case.c.id == case_id).with_for_update())
     case = _existing(conn, case_id)
     if case.state == CLOSED:
         raise Refused(f"case {case.case_no} is closed")

@@ -13,6 +13,7 @@ from gateway.core import audit, messages
 from gateway.core.database import wake
 from gateway.core.model import Lane, Outbound, State
 from gateway.core.tables.messages import message
+from gateway.core.tables.staff import case_entry
 
 
 def send(
@@ -27,12 +28,16 @@ def send(
     actor: str,
     staff_id: int | None,
     now: datetime,
+    seen: int | None = None,
 ) -> bool:
-    """False when this was sent before; `cases.Refused` when somebody else is at it or it is closed."""
+    """False when this was sent before; `cases.Refused` when somebody else is at it or it is closed.
+
+    `seen` is the newest answer that was before the writer's eyes, where there is a page to see.
+    """
     if conn.execute(select(message.c.id).where(message.c.id == id)).first() is not None:
         return False
     author = None if staff_id is not None else actor
-    cases.answer(conn, new_id, case.id, staff_id=staff_id, author=author, text=said, message_id=id, now=now)
+    cases.answer(conn, new_id, case.id, staff_id=staff_id, author=author, text=said, message_id=id, now=now, seen=seen)
     outbound = Outbound(id=id, to=case.number, text=signed, link=link, lane=Lane.NOTICE, case=case.id)
     row = messages.row(
         outbound,
@@ -62,6 +67,7 @@ def link_of(conn: Connection, case: Case) -> str | None:
     )
     found = conn.execute(asked).scalar()
     if found is None:
-        said = [entry.message_id for entry in cases.entries(conn, case.id) if entry.kind == cases.QUESTION]
-        found = conn.execute(select(message.c.link).where(message.c.id.in_([id_ for id_ in said if id_]))).scalar()
+        came = select(message.c.link).join(case_entry, case_entry.c.message_id == message.c.id)
+        said = (case_entry.c.case_id == case.id, case_entry.c.kind == cases.QUESTION)
+        found = conn.execute(came.where(*said).order_by(case_entry.c.id.desc()).limit(1)).scalar()
     return found

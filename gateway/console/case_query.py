@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, func, literal, select
 
 from config.model import LANGUAGES
-from gateway.affairs import cases, settings, writing
+from gateway.affairs import cases, replies, settings, writing
 from gateway.affairs.cases import Case, Entry, Waiting
 from gateway.console import reveal
 from gateway.console.log_query import branch_name
@@ -55,6 +55,7 @@ class Thread:
     earlier: int | None  # the oldest entry here, when there are older ones
     sent: dict[int, Sent]  # by message id
     link: str | None  # the question came by it
+    answered_last: int  # the newest answer that the page knows of; 0 without one
     claimed_by: str | None
     member_no: str | None
     branch: str | None
@@ -198,7 +199,8 @@ def thread(conn: Connection, person: Staff, case_no: str, now: datetime, before:
         earlier=earlier,
         entries=tuple(sorted(entries, key=lambda entry: _said_at(entry, sent))),
         sent=sent,
-        link=_link(conn, case.id),
+        link=replies.link_of(conn, case),
+        answered_last=cases.answered_last(conn, case.id),
         claimed_by=conn.execute(select(staff.c.name).where(staff.c.id == case.claimed_by)).scalar(),
         member_no=conn.execute(select(member.c.member_no).where(member.c.id == case.member_id)).scalar(),
         branch=branch_name(conn, case.branch_path),
@@ -211,13 +213,6 @@ def thread(conn: Connection, person: Staff, case_no: str, now: datetime, before:
         revealed=reveal.revealed(conn, person.actor, reveal.about(case.member_id, case.number), now),
         writing=writing.others(conn, case.id, person.id, now),
     )
-
-
-def _link(conn: Connection, case_id: int) -> str | None:
-    """The link that the last question came by."""
-    came = select(message.c.link).join(case_entry, case_entry.c.message_id == message.c.id)
-    asked = (case_entry.c.case_id == case_id, case_entry.c.kind == cases.QUESTION)
-    return conn.execute(came.where(*asked).order_by(case_entry.c.id.desc()).limit(1)).scalar()
 
 
 def _said_at(entry: Entry, sent: Mapping[int, Sent]) -> tuple[datetime, int]:

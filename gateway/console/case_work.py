@@ -29,6 +29,7 @@ class Answering:
     text: str  # as the member reads it, signed
     said: str  # as it was typed
     link: str
+    seen: int  # the newest answer that who wrote it had before them
 
 
 class NoUnit(cases.Refused):
@@ -38,7 +39,7 @@ class NoUnit(cases.Refused):
 def answer(conn: Connection, new_id: NewId, person: Staff, answering: Answering, now: datetime) -> bool:
     """Enter the answer and queue its SMS, in one transaction. False when this form was sent before.
 
-    Raises `cases.Refused` when somebody else is at it or it is closed.
+    Raises `cases.Refused` when somebody else is at it, has answered meanwhile, or it is closed.
     """
     case = _own(conn, person, answering.case_no)
     writing.done(conn, case.id, person.id)
@@ -55,6 +56,7 @@ def answer(conn: Connection, new_id: NewId, person: Staff, answering: Answering,
         actor=person.actor,
         staff_id=person.id,
         now=now,
+        seen=answering.seen,
     )
 
 

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from sqlalchemy import Connection
 
 from commands import hotline
-from gateway.affairs.cases import LEASE, REOPEN
+from gateway.affairs.cases import LEASE, REOPEN, Overtaken
 from gateway.affairs.cases import Refused as NotNow
 from gateway.console import case_query, case_work, reveal
 from gateway.console.case_query import NO_TOPIC, PAGE, TABS, Thread
@@ -22,7 +22,7 @@ from gateway.core.model import Coding
 from gateway.routing import choose
 
 LONGEST = 700  # characters of an answer: ten segments of Chinese
-_KNOWN_PROBLEMS = ("claimed", "gone", "empty", "long", "link", "old", "reason", "unit", "other")
+_KNOWN_PROBLEMS = ("claimed", "overtaken", "gone", "empty", "long", "link", "old", "reason", "unit", "other")
 
 
 async def queue(visit: Visit) -> Answer:
@@ -169,11 +169,18 @@ async def answer(visit: Visit) -> Answer:
     problem = "empty" if not words else "long" if len(words) > LONGEST else "link" if link is None else ""
     if not problem and link is not None:
         answering = Answering(
-            id=id_, case_no=number, text=_signed(visit, words, found.case.language), said=words, link=link
+            id=id_,
+            case_no=number,
+            text=_signed(visit, words, found.case.language),
+            said=words,
+            link=link,
+            seen=identifier(visit.form("seen")) or 0,
         )
         try:
             await console.database.run(case_work.answer, console.ids, visit.who, answering, visit.now)
             return Redirect(f"/case/{number}#end")
+        except Overtaken:
+            problem = "overtaken"
         except NotNow:
             problem = "claimed" if found.case.state != "closed" else "gone"
     return _page(visit, found, problem=problem, draft=words)

@@ -84,7 +84,7 @@ def test_an_answer_is_an_entry_and_a_queued_message_or_neither(conn: Connection,
     member, now = people(conn, ids), datetime.now(UTC)
     me, other = staff_id(conn, ids), staff_id(conn, ids)
     case = asked(conn, ids, member, "question")
-    answering = Answering(id=ids(), case_no=case.case_no, text="【Anhe】yes", said="yes", link="mobile")
+    answering = Answering(id=ids(), case_no=case.case_no, text="【Anhe】yes", said="yes", link="mobile", seen=0)
     cases.claim(conn, case.id, other, now)
     with pytest.raises(cases.Refused):
         case_work.answer(conn, ids, person(me), answering, now)

@@ -119,6 +119,26 @@ def test_who_was_not_looking_loses_the_case_and_not_the_text(fresh: World) -> No
     assert answered.status == 303
 
 
+def test_whom_a_colleague_has_overtaken_is_told_and_decides(fresh: World) -> None:
+    """Both had the page open and neither had claimed the case, as without scripts."""
+    case = fresh.asked("低保几时到账", fresh.member)
+    li, wuli = fresh.browser("li"), fresh.browser("wuli")
+    pages = {name: opened(browser, case) for name, browser in (("li", li), ("wuli", wuli))}
+    first = {"form": _form(pages["li"]), "seen": "0", "text": "每月十日"}
+    assert li.post(f"/case/{case.case_no}/answer", first).status == 303
+    late = wuli.post(f"/case/{case.case_no}/answer", {"form": _form(pages["wuli"]), "seen": "0", "text": "也是十日"})
+    assert late.status == 409
+    assert "另一位同事已经答复" in late.text
+    assert "每月十日" in late.text
+    assert ">也是十日</textarea>" in late.body
+    seen = re.search(r'name="seen" value="([^"]+)"', late.body)
+    assert seen is not None
+    again = {"form": _form(late), "seen": seen[1], "text": "带上身份证"}
+    assert wuli.post(f"/case/{case.case_no}/answer", again).status == 303
+    sent = fresh.run(lambda conn: conn.scalars(select(message.c.text).where(message.c.direction == "out")).all())
+    assert sent == ["【安河组织】每月十日", "【安河组织】带上身份证"]
+
+
 def test_an_answer_to_a_question_reaches_who_has_stopped_all_bulk(fresh: World) -> None:
     case = fresh.asked("低保几时到账", fresh.member)
     fresh.run(lambda conn: consent.stop(conn, fresh.ids, PHONE, how="STOP", now=datetime.now(UTC)))

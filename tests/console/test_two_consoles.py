@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 
 import pytest
 
@@ -39,6 +42,23 @@ def test_who_writes_is_seen_at_the_other_console_too(both: tuple[Served, Served]
         there.order("advance 13")
         _until(stream, b"event: cases")
         assert "li 正在写" not in zhao.get(page).text
+
+
+def test_two_who_answer_at_once_at_two_consoles_are_one_answer(both: tuple[Served, Served]) -> None:
+    here, there = both
+    member = here.run(lambda conn: people(conn, here.ids))
+    li, zhao = here.browser("li"), there.browser("zhao")
+    for number in range(5):
+        case = here.run(partial(asked, ids=here.ids, who=member, text=f"低保什么时候到账 {number}"))
+        page = f"/case/{case.case_no}"
+        forms = [re.search(r'name="form" value="([^"]+)"', browser.get(page).body) for browser in (li, zhao)]
+        said = [{"form": found[1] if found else "", "seen": "0", "text": "十日"} for found in forms]
+        with ThreadPoolExecutor(2) as at_once:
+            found = [
+                at_once.submit(each.post, f"{page}/answer", values)
+                for each, values in zip((li, zhao), said, strict=True)
+            ]
+        assert sorted(answer.result().status for answer in found) == [303, 409]
 
 
 def _until(stream: socket.socket, wanted: bytes) -> None:
