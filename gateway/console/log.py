@@ -48,6 +48,7 @@ async def page(visit: Visit) -> Answer:
             "found": rows,
             "shown_text": found.text,
             "saved": found.saved,
+            "most_saved": saved_searches.MOST if visit.query("kept") == "full" else 0,
             "counts": found.counts,
             "count_url": f"/log?{urlencode(wishes | {'count': '1'})}",
             "narrower": lambda name, value: f"/log?{urlencode(wishes | {name: value, 'count': '1'})}",

@@ -7,6 +7,7 @@ while, saying how far it has looked.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -20,7 +21,8 @@ from gateway.core.tables.messages import message
 from gateway.core.tables.staff import case_entry
 
 _LAST = (1 << 63) - 1
-_WINDOWS = (2_000, 18_000, 40_000, 40_000, 40_000)  # rows looked through by one statement each
+_WINDOWS = (2_000, 18_000, *(20_000,) * 6)  # rows looked through by one statement each
+_PATIENCE = 0.05  # seconds, after which no further window is begun: on a busy machine a search looks less far back
 _FEW = 20_000  # messages of branches that are rather sorted than looked for among all others
 _OF_FEW = (60, 500, 100_000)  # of these, looked at by one statement each; the last is all
 _STRETCHES = 3  # of a search for a text
@@ -110,7 +112,7 @@ def _by_windows(
     """Look through some thousand rows at a time, so that a rare wish costs no full scan; those of an index when it
     knows `walked`."""
     rows: list[Row] = []
-    edge = below
+    edge, until = below, time.monotonic() + _PATIENCE
     for width in widths or _WINDOWS:
         among = (*walked, message.c.id < edge, message.c.id >= floor)
         lowest = conn.execute(
@@ -123,6 +125,8 @@ def _by_windows(
         if lowest is None:
             return Rows(rows=tuple(rows))
         edge = lowest
+        if not widths and time.monotonic() > until:
+            break
     return Rows(rows=tuple(rows), older=edge, looked_back_to=moment(edge))
 
 

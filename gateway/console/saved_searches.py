@@ -33,8 +33,8 @@ def of(conn: Connection, person: Staff) -> tuple[Saved, ...]:
 async def save(visit: Visit) -> Answer:
     """Keep the search that is shown; the same name again is the new search."""
     name, query = visit.form("name")[:LONGEST], clean(visit.form("query"))
-    if name and query:
-        await visit.console.database.run(_save, visit, name, query)
+    if name and query and not await visit.console.database.run(_save, visit, name, query):
+        return Redirect(f"/log?{query}&kept=full")
     return Redirect(f"/log?{query}")
 
 
@@ -43,16 +43,18 @@ async def forget(visit: Visit) -> Answer:
     return Redirect("/log")
 
 
-def _save(conn: Connection, visit: Visit, name: str, query: str) -> None:
+def _save(conn: Connection, visit: Visit, name: str, query: str) -> bool:
+    """False when this person has too many already."""
     own = saved_search.c.staff_id == visit.who.id
     conn.execute(delete(saved_search).where(own, saved_search.c.name == name))
     if (conn.scalar(select(func.count()).select_from(saved_search).where(own)) or 0) >= MOST:
-        return
+        return False
     conn.execute(
         saved_search.insert().values(
             id=visit.console.ids(), staff_id=visit.who.id, name=name, query=query, created=visit.now
         )
     )
+    return True
 
 
 def _forget(conn: Connection, visit: Visit, id_: int) -> None:

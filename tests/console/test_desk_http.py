@@ -16,7 +16,8 @@ import pytest
 from openpyxl import load_workbook
 from sqlalchemy import Connection, func, select, update
 
-from gateway.affairs import alarming, cases, consent, figures, roles, settings, views
+from gateway.affairs import alarming, cases, consent, figures, roles, settings, staff, views
+from gateway.console import saved_searches
 from gateway.core.tables.desk import export_job, saved_search
 from gateway.core.tables.messages import message
 from gateway.core.tables.organisation import number
@@ -447,6 +448,20 @@ def test_the_overview_shows_today_in_figures_charts_and_tables(fresh: World) -> 
     assert fresh.browser("li").get("/overview/days?until=2025-01-31").status == 200
     assert fresh.browser("li").get("/overview/days?until=x").status == 200
     assert fresh.browser("he").get("/overview").status == 403
+
+
+def test_one_search_too_many_is_not_kept_and_says_so(fresh: World) -> None:
+    li = fresh.browser("li")
+    who = fresh.run(lambda conn: staff.find(conn, "li"))
+    assert who is not None
+    row = {"staff_id": who.id, "query": "q=a", "created": datetime.now(UTC)}
+    rows = [row | {"id": fresh.ids(), "name": f"n{count}"} for count in range(saved_searches.MOST)]
+    fresh.run(lambda conn: conn.execute(saved_search.insert(), rows))
+    li.get("/log?q=a")
+    refused = li.post("/log/save", {"name": "mine", "query": "q=b"})
+    assert "此搜索没有保存：您已有30个" in li.get(refused.headers["Location"]).text
+    again = li.post("/log/save", {"name": "n7", "query": "q=b"})
+    assert again.headers["Location"] == "/log?q=b", "the same name again takes no further place"
 
 
 def test_what_a_search_finds_is_counted_for_whoever_asks_and_narrowed_by_a_count(fresh: World) -> None:

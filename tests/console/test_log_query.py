@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, event, update
 
 from gateway.affairs import alarming
 from gateway.console import board, log_counts, log_finding, log_query
@@ -133,6 +133,7 @@ def test_a_subtree_is_a_facet_and_a_scope(conn: Connection, ids: Ids) -> None:
 
 def test_a_rare_wish_looks_back_in_windows_and_says_how_far(conn: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log_finding, "_WINDOWS", (10, 10, 10))
+    monkeypatch.setattr(log_finding, "_PATIENCE", 60)
     ids = fill(conn, 100)
     logged(conn, logged_at(NOW + timedelta(seconds=5)), "rare", link="village")
     page = look(conn, link="village")
@@ -145,6 +146,22 @@ def test_a_rare_wish_looks_back_in_windows_and_says_how_far(conn: Connection, mo
     assert texts(page) == ["rare"]
     assert pages == 4
     assert page.rows[0].id in range(ids[5], ids[6])
+
+
+def test_a_search_that_took_long_begins_no_further_window_and_goes_on_from_there(
+    conn: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_finding, "_WINDOWS", (10, 10, 10))
+    monkeypatch.setattr(log_finding, "_PATIENCE", -1)
+    ids = fill(conn, 25)
+    conn.execute(update(message).where(message.c.id == ids[2]).values(command="E01"))
+    first = look(conn, command="E01")
+    assert (first.rows, first.older) == ((), ids[15])
+    assert first.looked_back_to == NOW + timedelta(seconds=15)
+    second = look(conn, command="E01", before=first.older)
+    assert (second.rows, second.older) == ((), ids[5])
+    third = look(conn, command="E01", before=second.older)
+    assert ([row.id for row in third.rows], third.older) == ([ids[2]], None)
 
 
 def test_the_moment_of_an_id_is_the_inverse_of_the_id_of_a_moment() -> None:
@@ -176,6 +193,7 @@ def _small(monkeypatch: pytest.MonkeyPatch, *, few: int = 20) -> None:
     """Every bound so narrow that a log of a hundred rows meets it."""
     monkeypatch.setattr(log_finding, "PAGE", 4)
     monkeypatch.setattr(log_finding, "_WINDOWS", (3, 7))
+    monkeypatch.setattr(log_finding, "_PATIENCE", 60)
     monkeypatch.setattr(log_finding, "_FEW", few)
     monkeypatch.setattr(log_finding, "_STRETCHES", 2)
     monkeypatch.setattr(search, "CANDIDATES", 3)
