@@ -21,7 +21,7 @@ from gateway.core.tables.messages import message
 from gateway.core.tables.staff import case_entry
 
 _LAST = (1 << 63) - 1
-_WINDOWS = (2_000, 18_000, *(20_000,) * 6)  # rows looked through by one statement each
+_WINDOWS = (2_000, 8_000, *(10_000,) * 13)  # rows looked through by one statement each
 _PATIENCE = 0.05  # seconds, after which no further window is begun: on a busy machine a search looks less far back
 _FEW = 20_000  # messages of branches that are rather sorted than looked for among all others
 _OF_FEW = (60, 500, 100_000)  # of these, looked at by one statement each; the last is all
