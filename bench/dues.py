@@ -110,7 +110,7 @@ def run_payments(url: str, *, count: int, members: int, opened: int) -> dict[str
     with made.begin() as conn:
         _register(conn, members, _MONTHS)
     made.dispose()
-    books, database = _books(), Database(url, _Here())  # type: ignore[arg-type]
+    books, database = _books(), Database(url, _Here())  # type: ignore[arg-type]  # all it needs of a reactor
     free, done, failed = threading.Semaphore(opened), threading.Semaphore(0), []
 
     def settled(result: Any) -> None:

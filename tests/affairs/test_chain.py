@@ -216,7 +216,7 @@ def test_a_receipt_of_today_that_is_gone(conn: Connection, house: Books, clock: 
     zhang = busy(conn, house, clock)
     much = replace(payment(zhang, 2_000_000, "p3"), surplus=Surplus.VOLUNTARY)
     one, other = payments.receive_all(conn, house, much, clock.now)
-    unguarded(conn, f"DELETE FROM receipt WHERE id = {other.id}")  # noqa: S608
+    unguarded(conn, f"DELETE FROM receipt WHERE id = {other.id}")  # noqa: S608  # ours
     assert proved(conn, house.keys) == [f"txn {one.txn_id}: its receipts are of {one.amount} and 2000000 came in"]
 
 

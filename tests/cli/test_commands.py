@@ -11,7 +11,7 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
 from sqlalchemy import select
 
 from gateway.cli.opening import closing_engine, opened
@@ -21,33 +21,7 @@ from gateway.core.tables.messages import message
 from gateway.core.tables.staff import audit, fact
 from gateway.main import main
 from gateway.version import VERSION
-
-PASSWORD = "correct horse battery"
-
-
-def muster(*arguments: str | Path, input: str | None = None) -> Result:  # noqa: A002  # click calls it so
-    return CliRunner().invoke(main, [str(argument) for argument in arguments], input=input)
-
-
-def told(*arguments: str | Path, input: str | None = None) -> str:  # noqa: A002
-    """What a command says when all is well."""
-    ran = muster(*arguments, input=input)
-    assert ran.exit_code == 0, ran.output
-    return ran.output
-
-
-def refused(*arguments: str | Path, input: str | None = None) -> str:  # noqa: A002
-    """The one sentence of an error."""
-    ran = muster(*arguments, input=input)
-    assert ran.exit_code == 2, (ran.output, ran.exception)
-    assert "Traceback" not in ran.output
-    return ran.output
-
-
-@pytest.fixture
-def config(tmp_path: Path) -> Path:
-    told("init", tmp_path / "muster", "--yes", "--name", "安河", "--password-stdin", input=f"{PASSWORD}\n")
-    return tmp_path / "muster" / "muster.toml"
+from tests.cli.running import PASSWORD, refused, told
 
 
 def test_version() -> None:

@@ -17,11 +17,11 @@ from gateway.core import guards
 from gateway.core.tables.dues import assessment
 from gateway.core.tables.organisation import member
 from gateway.core.tables.staff import audit
-from tests.cli.test_commands import config, muster, refused, told  # noqa: F401  # a fixture
+from tests.cli.running import muster, refused, told
 
 
 @pytest.fixture
-def house(config: Path) -> Path:  # noqa: F811
+def house(config: Path) -> Path:
     """Three members of a branch."""
     (config.parent / "b.csv").write_text("code,name,parent_code\n53,安河县,\n5301,安河村,53\n")
     rows = ("1,,5301,a,zh,wage,5,", "2,,5301,b,zh,farmer,0.50,", "3,,5301,c,zh,农民,0.50,", "4,,5301,d,zh,full,3,")
@@ -32,7 +32,7 @@ def house(config: Path) -> Path:  # noqa: F811
     return config
 
 
-def year(config: Path) -> int:  # noqa: F811
+def year(config: Path) -> int:
     with opened(config) as at:
         return at.today.year + 1
 

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import create_engine, make_url, text
 
 from tests import peers
-from tests.cli.test_commands import refused, told
+from tests.cli.running import refused, told
 
 
 @pytest.fixture

@@ -9,9 +9,7 @@ import pytest
 
 from gateway.affairs import suspense
 from gateway.cli.opening import opened
-from tests.cli.test_commands import config, refused, told
-
-__all__ = ["config"]
+from tests.cli.running import refused, told
 
 ROWS = (
     "交易日期,交易流水号,交易金额,摘要,对方户名\n"

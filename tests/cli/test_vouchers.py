@@ -13,9 +13,7 @@ from pypdf import PdfReader
 from gateway.affairs import vouchers
 from gateway.affairs.voucher_codes import is_code
 from gateway.cli.opening import opened
-from tests.cli.test_commands import config, refused, told
-
-__all__ = ["config"]
+from tests.cli.running import refused, told
 
 
 @pytest.fixture

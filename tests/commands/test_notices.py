@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date, timedelta
+from functools import partial
 
 import pytest
 from sqlalchemy import Connection, insert, select, update
@@ -78,8 +79,9 @@ def sent(phone: Phone, text: str, title: str = "防汛值班") -> int:
 def hand_over(phone: Phone) -> list[str]:
     wanted = Wanted(slots=50, bulk=50, room=50, below=len(Lane))
     keys = Keys(bytes(range(32)))
-    cut = lambda outbound: split(outbound, "udh16")  # noqa: E731
-    found = release(phone.conn, keys, "mobile", cut, (), wanted, phone.now, Handover(place(phone)))
+    found = release(
+        phone.conn, keys, "mobile", partial(split, long="udh16"), (), wanted, phone.now, Handover(place(phone))
+    )
     return sorted({p.to for p in found.write})
 
 

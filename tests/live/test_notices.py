@@ -77,7 +77,7 @@ def test_killed_while_a_notice_is_frozen_and_sent(home: Home) -> None:
             kill(gateway)
         for turn in range(2, kills + 1):
             with home.gateway("links,api") as gateway:
-                until(lambda least=turn: gone(home) > least * 400, 60)  # type: ignore[misc]
+                until(lambda least=turn: gone(home) > least * 400, 60)  # type: ignore[misc]  # bound now
                 kill(gateway)
         with home.gateway("links,api"):
             state = select(notice.c.state)

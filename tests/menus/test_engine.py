@@ -536,7 +536,7 @@ def test_a_step_that_is_run_again_finds_what_the_first_run_found() -> None:
     keep, phone.sessions.keep = phone.sessions.keep, lambda session: None  # type: ignore[method-assign]  # no commit
     first = phone.type("8")
     assert phone.sessions.find("ussd", "s1", NUMBER) is before
-    phone.sessions.keep = keep  # type: ignore[method-assign]
+    phone.sessions.keep = keep  # type: ignore[method-assign]  # as it was
     assert phone.type("8") == first
 
 

@@ -291,7 +291,7 @@ def test_time_stamps(octets: str, at: datetime | None) -> None:
 @pytest.mark.parametrize(
     "at",
     [
-        datetime(2024, 1, 1),  # noqa: DTZ001
+        datetime(2024, 1, 1),  # noqa: DTZ001  # of no zone
         datetime(1989, 1, 1, tzinfo=UTC),
         datetime(2090, 1, 1, tzinfo=UTC),
         datetime(2024, 1, 1, tzinfo=timezone(timedelta(minutes=20))),
@@ -562,8 +562,8 @@ numbers = st.one_of(
 )
 zones = st.integers(-48, 56).map(lambda quarters: timezone(timedelta(minutes=15) * quarters))
 times = st.none() | st.datetimes(
-    datetime(1990, 1, 1),  # noqa: DTZ001
-    datetime(2089, 12, 31),  # noqa: DTZ001
+    datetime(1990, 1, 1),  # noqa: DTZ001  # the zone is added below
+    datetime(2089, 12, 31),  # noqa: DTZ001  # the zone is added below
     timezones=zones,
 ).map(lambda at: at.replace(microsecond=0))
 headers = st.one_of(

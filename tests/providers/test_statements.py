@@ -98,12 +98,12 @@ def test_what_the_provider_does_not_say_yet_is_asked_again_and_kept_once(noon: H
             house.gsma.options = type(house.gsma.options)(client_id="muster", client_secret="secret", queries=False)
         return list(await asked(first, last, offset))
 
-    client.statement = broken  # type: ignore[method-assign, assignment]
+    client.statement = broken  # type: ignore[method-assign, assignment]  # for a night
     night(house)
     assert kept(house) == 1
     with pytest.raises(Exception, match="not compared"):
         compared(house, day)
-    client.statement = asked  # type: ignore[method-assign]
+    client.statement = asked  # type: ignore[method-assign]  # for a night
     house.fault(queries=True)
     house.running.call(lambda: Deferred.fromCoroutine(house.muster._moneywork.reconcile()))
     assert kept(house) == 2
