@@ -234,6 +234,14 @@ def test_no_opens_a_dispute_for_the_auditor_and_not_for_the_treasurer(village: V
     assert village.says(CHEN, answer.replace("N", "Y")) == text  # too late to say yes
 
 
+def test_what_was_denied_may_be_asked_about_again(village: Village) -> None:
+    village.says(TREASURER, "收 4107 9")
+    village.says(CHEN, f"N {code(village.heard(CHEN))}")
+    village.waits(minutes=2)
+    assert village.says(TREASURER, "收 4107 9").startswith("已向成员尾4107发确认码")
+    assert village.says(CHEN, f"Y {code(village.heard(CHEN))}").startswith("收据")
+
+
 def test_a_dispute_is_not_the_desk_s_nor_the_branch_s(village: Village) -> None:
     """Whoever could be the treasurer's friend does not read it, and no free text of the member lands in it."""
     village.says(TREASURER, "收 4107 9")
@@ -368,6 +376,9 @@ def test_four_eyes_above_a_limit(village: Village) -> None:
     assert village.heard(CHEN) == []
     asked = village.heard(SECRETARY)
     assert "超出单人限额" in asked[0]
+    (waiting,) = claims.listing(village.conn)
+    early = claims.confirm(village.conn, village.office.books, waiting.id, actor=f"member:{CHEN}", now=village.now)
+    assert early is None
     assert village.says(SECRETARY, f"Y {code(asked)}") == "谢谢，已确认。接下来由本人确认"
     assert _entries(village) == 0
     assert village.says(CHEN, f"Y {code(village.heard(CHEN))}").startswith("收据")
@@ -473,6 +484,7 @@ def test_a_treasurer_s_day_has_a_limit(village: Village) -> None:
     assert (
         village.says(TREASURER, "收 4108 2") == "今天的收款已到限额，2.00元未登记。请先上交，明天再收或由另一位会计收"
     )
+    assert village.says(TREASURER, "收 4108 1").startswith("已向成员尾4108发确认码")
     village.waits(days=1)
     assert village.says(TREASURER, "收 4108 2").startswith("已向成员尾4108发确认码")
 
