@@ -34,6 +34,7 @@ from gateway.core.model import (
 )
 from gateway.core.outcomes import Answer
 from gateway.core.release import Released, Wanted
+from gateway.lanes import Lanes
 from gateway.links import Link
 from gateway.pace import Pace
 from gateway.wire import Wire
@@ -77,7 +78,7 @@ class Outbox:
         self._elsewhere = elsewhere  # the name of another link that would take a part
         self._bulk = bulk
         self.pace = Pace(link.rate, clock.seconds())
-        self._held: tuple[deque[Part], ...] = tuple(deque() for _ in Lane)
+        self._held = Lanes()
         self._ready: deque[Part] = deque()  # marked inflight and not written: only where `wire` remembers them
         self._ready_since = 0.0
         self._wrote_at = self._took = 0.0  # the last write, and how long the last answer was waited for
@@ -135,12 +136,12 @@ class Outbox:
 
     @property
     def held(self) -> int:
-        return sum(len(lane) for lane in self._held)
+        return len(self._held)
 
     @property
     def holds(self) -> frozenset[int]:
         """The messages whose parts it keeps in hand."""
-        return frozenset(part.outbound for lane in self._held for part in lane)
+        return self._held.messages
 
     @property
     def notices(self) -> frozenset[int]:
@@ -184,8 +185,7 @@ class Outbox:
 
     def hold(self, parts: Sequence[Part]) -> None:
         """Take parts that were committed leased."""
-        for part in parts:
-            self._held[part.lane].append(part)
+        self._held.add(parts)
         self._turn()
 
     def poke(self) -> None:
@@ -225,7 +225,7 @@ class Outbox:
         if self.ready:
             slots = self.link.window if ahead else self._slots(len(answers))
             bulk = self._bulk_share() if ahead else self._bulk_slots()
-            chosen = self._choose(slots, bulk)
+            chosen = self._held.take(slots, bulk)
             wanted = self._wanted(slots, bulk, chosen)
         if not (answers or chosen or wanted.room):
             self._finished_if_stopping()
@@ -273,8 +273,7 @@ class Outbox:
 
     def _below(self) -> int:
         """The lane of what is in hand, held or ready; only what goes before it is of interest."""
-        lanes = [lane for lane in Lane if self._held[lane]] + [part.lane for part in self._ready]
-        return min(lanes, default=len(Lane))
+        return min((self._held.first, *(part.lane for part in self._ready)))
 
     def _reach(self, bulk: int) -> int:
         """The lane before which one looks with so many slots for bulk: without any, bulk waits until one is free."""
@@ -290,17 +289,6 @@ class Outbox:
     def _bulk_slots(self) -> int:
         return self._bulk_share() - self._bulk_inflight
 
-    def _choose(self, slots: int, most_bulk: int) -> list[Part]:
-        chosen: list[Part] = []
-        for lane, held in zip(Lane, self._held, strict=True):
-            while held and len(chosen) < slots:
-                if lane is Lane.BULK:
-                    if most_bulk <= 0:
-                        break
-                    most_bulk -= 1
-                chosen.append(held.popleft())
-        return chosen
-
     def _turned(self, released: Released, answers: list[Answer], reserved: int, wanted: Wanted, ahead: bool) -> None:
         self._turning = False
         self._recording = self._claiming = self._marking = 0
@@ -311,9 +299,8 @@ class Outbox:
             self._seen = wanted.below
         self._settle(answers)
         if released.parked:
-            self._forget(released.parked)
-        for part in released.hold:
-            self._held[part.lane].append(part)
+            self._held.forget(released.parked)
+        self._held.add(released.hold)
         if self.ready and ahead and self._wire is not None:
             self._wire.ready(released.write)
             self._ready.extend(released.write)
@@ -347,7 +334,7 @@ class Outbox:
         """The operator has answered: what stands ready goes, unless something more urgent is in hand or just came.
         Whether anything went."""
         free, bulk = self._slots(self._recording + len(self._answers)), self._bulk_slots()
-        urgent = min((lane for lane in Lane if self._held[lane]), default=len(Lane))
+        urgent = self._held.first
         going: list[Part] = []
         while self._ready and len(going) < free and self.ready and not self._woken:
             part = self._ready[0]
@@ -371,7 +358,7 @@ class Outbox:
         while self._ready:
             part = self._taken()
             self._answers.append(Answer(part, State.LEASED, self._now()))
-            self._put_back(part)
+            self._held.put_back(part)
 
     def _failed(self, failure: Failure, answers: list[Answer], chosen: list[Part], reserved: int) -> None:
         """The database did not take it: nothing was written, the answers wait for the next turn."""
@@ -381,8 +368,7 @@ class Outbox:
         self._used -= reserved
         self.pace.spend(-reserved)
         self._answers = answers + self._answers
-        for part in reversed(chosen):
-            self._held[part.lane].appendleft(part)
+        self._held.give_back(chosen)
         if self._running:
             self._clock.callLater(_IDLE_POLL, self._turn)
         else:
@@ -419,7 +405,7 @@ class Outbox:
                 self._stand_down()  # it comes before them
                 self.pace.throttled(self._clock.seconds(), error.retry_after or 1.0)
                 self._collect(Answer(part, State.LEASED, now))
-                self._put_back(part)
+                self._held.put_back(part)
             case LinkDown():
                 self._collect(Answer(part, State.QUEUED, now))
             case Unknown():
@@ -458,31 +444,13 @@ class Outbox:
         else:
             self._turn()
 
-    def _put_back(self, part: Part) -> None:
-        """First of its lane again, in the order of the messages."""
-        lane = self._held[part.lane]
-        if not lane or (part.outbound, part.number) < (lane[0].outbound, lane[0].number):
-            lane.appendleft(part)
-            return
-        kept = sorted((*lane, part), key=lambda p: (p.outbound, p.number))
-        lane.clear()
-        lane.extend(kept)
-
     # --- odds and ends ----------------------------------------------------------------------------------------
-
-    def _forget(self, messages: frozenset[int]) -> None:
-        """Hold no part of these any more: they are in the queue."""
-        lane = self._held[Lane.BULK]
-        kept = [part for part in lane if part.outbound not in messages]
-        lane.clear()
-        lane.extend(kept)
 
     def _give_back(self) -> None:
         """Return what is held to the queue, after the answers in hand: some of it may just have come back."""
         self._stand_down()
-        ids = list({part.outbound for lane in self._held for part in lane})
-        for lane in self._held:
-            lane.clear()
+        ids = list(self._held.messages)
+        self._held.clear()
         self._asked = True
         if not ids:
             return
