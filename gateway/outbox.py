@@ -9,24 +9,21 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from sqlalchemy import Connection
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from gateway.core import outcomes, recovery, release
+from gateway.core import recovery, release
 from gateway.core.database import Queue, Runs
 from gateway.core.keys import Keys
 from gateway.core.model import (
-    Expired,
     Lane,
     LinkDown,
     LinkStatus,
     Part,
-    Rejected,
     SendError,
     State,
     Throttled,
@@ -37,6 +34,7 @@ from gateway.core.release import Released, Wanted
 from gateway.lanes import Lanes
 from gateway.links import Link
 from gateway.pace import Pace
+from gateway.verdicts import Verdicts
 from gateway.wire import Wire
 
 _HELD_WINDOWS = 10  # windows of leased parts in memory
@@ -45,7 +43,6 @@ _IDLE_POLL = 1.0  # seconds: waking is a hint, the queue is the truth
 _AHEAD = 0.003  # seconds without an answer, after which the next window is marked
 _AFTER_WRITING = 0.0005  # seconds for the octets of what stood ready to leave, before the database's thread works
 _READY_LIFE = 1.0  # seconds: what stands ready longer passes the gate again, for a STOP may have come since
-_RETRY_BASE = 5.0  # seconds, doubled with each attempt that counts
 
 
 class Outbox:
@@ -75,7 +72,7 @@ class Outbox:
         self._settled = settled
         self._throttled = throttled
         self._wrote = wrote
-        self._elsewhere = elsewhere  # the name of another link that would take a part
+        self._verdicts = Verdicts(elsewhere)
         self._bulk = bulk
         self.pace = Pace(link.rate, clock.seconds())
         self._held = Lanes()
@@ -89,7 +86,6 @@ class Outbox:
         self._used = 0  # inflight in the database, or reserved
         self._claiming = 0  # of these, kept by the turn in progress for what it may find
         self._answers: list[Answer] = []
-        self._attempts: dict[tuple[int, int], int] = {}
         self._turning = False
         self._asked = True  # whether the queue may hold something for us
         self._woken = False  # since the last turn began
@@ -241,7 +237,7 @@ class Outbox:
         self.pace.spend(reserved)
         link, now = self.link, self._now()
         done = self._database.run(
-            _work,
+            release.turn,
             self._keys,
             link.name,
             link.split,
@@ -397,26 +393,13 @@ class Outbox:
         self._answer(part, error)
 
     def _answer(self, part: Part, error: SendError) -> None:
-        now = self._now()
-        code = str(error.code) if error.code is not None else error.reason
-        match error:
-            case Throttled():
-                self._throttled()
-                self._stand_down()  # it comes before them
-                self.pace.throttled(self._clock.seconds(), error.retry_after or 1.0)
-                self._collect(Answer(part, State.LEASED, now))
-                self._held.put_back(part)
-            case LinkDown():
-                self._collect(Answer(part, State.QUEUED, now))
-            case Unknown():
-                self._collect(Answer(part, State.UNKNOWN, now, error=code))
-            case Rejected(retry_after=float(wait)) if self._may_retry(part):
-                again = now + timedelta(seconds=max(wait, _RETRY_BASE * 2 ** (self._attempts[_key(part)] - 1)))
-                link = self._elsewhere(part) if error.other_link else None
-                self._collect(Answer(part, State.QUEUED, now, error=code, again=again, link=link))
-            case _:
-                state = State.EXPIRED if isinstance(error, Expired) else State.FAILED
-                self._collect(Answer(part, state, now, error=code))
+        if isinstance(error, Throttled):
+            self._throttled()
+            self._stand_down()  # it comes before them
+            self.pace.throttled(self._clock.seconds(), error.retry_after or 1.0)
+        self._collect(self._verdicts.judge(part, error, self._now()))
+        if isinstance(error, Throttled):
+            self._held.put_back(part)
 
     def _settle(self, answers: Sequence[Answer]) -> None:
         """They are recorded."""
@@ -424,12 +407,6 @@ class Outbox:
             for answer in answers:
                 self._wire.forget(answer.part)
         self._settled(answers)
-
-    def _may_retry(self, part: Part) -> bool:
-        tries = self._attempts[_key(part)] = self._attempts.get(_key(part), 0) + 1
-        if len(self._attempts) > 100_000:
-            self._attempts.clear()
-        return tries < outcomes.ATTEMPTS
 
     def _collect(self, answer: Answer) -> None:
         self.answered += 1
@@ -461,7 +438,7 @@ class Outbox:
             self._settle(answers)
             self._finished_if_stopping()
 
-        done = self._database.run(_returned, self.link.name, tuple(answers), ids, queue=Queue.FIRST)
+        done = self._database.run(recovery.give_back, self.link.name, tuple(answers), ids, queue=Queue.FIRST)
         done.addCallback(returned)
         done.addErrback(lambda failure: self.log.failure("{link}: parts not returned", failure, link=self.link.name))
 
@@ -486,29 +463,3 @@ class Outbox:
 
 def _active(call: IDelayedCall | None) -> bool:
     return call is not None and bool(call.active())
-
-
-def _key(part: Part) -> tuple[int, int]:
-    return part.outbound, part.number
-
-
-def _work(
-    conn: Connection,
-    keys: Keys,
-    link: str,
-    split: release.Split,
-    answers: tuple[Answer, ...],
-    chosen: tuple[Part, ...],
-    wanted: Wanted,
-    now: datetime,
-    bulk: release.Bulk | None,
-) -> Released:
-    outcomes.record(conn, link, answers)
-    if not chosen and not wanted.room:
-        return Released((), ())
-    return release.release(conn, keys, link, split, chosen, wanted, now, bulk)
-
-
-def _returned(conn: Connection, link: str, answers: tuple[Answer, ...], ids: list[int]) -> None:
-    outcomes.record(conn, link, answers)
-    recovery.unlease(conn, ids)

@@ -81,6 +81,12 @@ def mark_unknown(conn: Connection, keys: Sequence[Key]) -> None:
 _set_state = Updates(part, ("message_id", "number"), ("state",))
 
 
+def give_back(conn: Connection, link: str, answers: Sequence[Answer], ids: Sequence[int]) -> None:
+    """What a link had in hand of these messages, after its answers: some of it may just have come back."""
+    record(conn, link, answers)
+    unlease(conn, ids)
+
+
 def unlease(conn: Connection, ids: Sequence[int]) -> None:
     """Give leased messages back to the queue. Of a message not begun the parts are forgotten and cut anew, perhaps
     for another link; a begun one keeps its link and sends only what is missing."""

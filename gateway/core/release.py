@@ -9,12 +9,13 @@ from typing import Any, Protocol
 
 from sqlalchemy import Connection, bindparam, delete, literal_column, select, update
 
-from gateway.core import deliveries, recovery
+from gateway.core import deliveries, outcomes, recovery
 from gateway.core.bulk import Row, Updates
 from gateway.core.keys import Keys
 from gateway.core.lookup import Lookup
 from gateway.core.messages import QUEUED, Key, close_messages, insert_parts, part_row, parts_of
 from gateway.core.model import Channel, Lane, Outbound, Part, Resend, State
+from gateway.core.outcomes import Answer
 from gateway.core.tables.messages import message, part
 from gateway.core.tables.metadata import Time
 from gateway.core.tables.organisation import number as phone
@@ -146,6 +147,24 @@ def release(
                 place(part_, 1)
     insert_parts(conn, rows)
     return Released(tuple(write), tuple(hold), more, parked)
+
+
+def turn(
+    conn: Connection,
+    keys: Keys,
+    link: str,
+    split: Split,
+    answers: Sequence[Answer],
+    chosen: Sequence[Part],
+    wanted: Wanted,
+    now: datetime,
+    bulk: Bulk | None = None,
+) -> Released:
+    """One turn of an outbox: record what was answered, and release what goes next."""
+    outcomes.record(conn, link, answers)
+    if not chosen and not wanted.room:
+        return Released((), ())
+    return release(conn, keys, link, split, chosen, wanted, now, bulk)
 
 
 @dataclass(frozen=True, slots=True)
