@@ -159,7 +159,7 @@ async def invite(visit: Visit) -> Answer:
     try:
         made = await console.database.run(member_work.invite, console.keys, console.ids, _by(visit), member_id)
     except _REFUSED as refused:
-        return await _member(visit, problem=str(refused))
+        return await _member(visit, problem=refusal(visit, refused))
     letter = Letter(
         name=made.name,
         member_no=made.member_no,
