@@ -92,13 +92,14 @@ def of_branch(conn: Connection, branch_id: int, after: str) -> tuple[Line, ...]:
 
 
 def search(conn: Connection, person: Staff, words: str, country: str) -> tuple[Line, ...]:
-    """By phone in any form, by member number or its last four or more characters, or by name."""
+    """By phone in any form, by member number or its last four or more characters, or by name. What is typed whole is
+    looked for alone: the others go through all members."""
     reach = _reach(person)
+    whose = select(number.c.member_id).where(number.c.number == phone.e164(words, country))
+    for whole in (member.c.id.in_(whose), member.c.member_no == words):
+        if known := _lines(conn, conn.execute(_members().where(whole, *reach))):
+            return known
     found: list[Line] = []
-    e164 = phone.e164(words, country)
-    if e164 is not None:
-        whose = select(number.c.member_id).where(number.c.number == e164)
-        found += _lines(conn, conn.execute(_members().where(member.c.id.in_(whose), *reach)))
     if len(words) >= 4:
         tail = func.substr(member.c.member_no, func.length(member.c.member_no) - len(words) + 1) == words
         found += _lines(conn, conn.execute(_members().where(tail, *reach).limit(PAGE)))
@@ -111,8 +112,8 @@ def search(conn: Connection, person: Staff, words: str, country: str) -> tuple[L
 def stopped(conn: Connection, person: Staff, after: str) -> tuple[Line, ...]:
     """Members whom a full STOP also cuts off from what they must be told: every phone of theirs is opted out."""
     reached = select(number.c.number).where(number.c.member_id == member.c.id, ~number.c.opted_out).exists()
-    out = select(number.c.number).where(number.c.member_id == member.c.id, number.c.opted_out).exists()
-    query = _members().where(out, ~reached, member.c.member_no > after, *_reach(person))
+    out = select(number.c.member_id).where(number.c.opted_out, number.c.member_id.is_not(None))  # they are few
+    query = _members().where(member.c.id.in_(out), ~reached, member.c.member_no > after, *_reach(person))
     return _lines(conn, conn.execute(query.order_by(member.c.member_no).limit(PAGE + 1)))
 
 

@@ -46,6 +46,7 @@ number = Table(
     Column("unbound", Time),  # when it was last taken from a member
     Column("quiet_from", Integer),  # hours of the owner's own without bulk messages; NULL is the organisation's
     Column("quiet_until", Integer),
+    Index("ix_number_opted_out", "member_id", sqlite_where=text("opted_out = 1"), postgresql_where=text("opted_out")),
     sqlite_with_rowid=False,
 )
 
