@@ -172,14 +172,7 @@ class Muster:
         if self._keeps:
             await self._recover()
         if "links" in self._only:
-            for link, kind, prefixes in linking.links(
-                self.settings,
-                self.desk,
-                reactor=self.reactor,
-                random=self.random,
-                new_id=self.ids,
-                now=self.now,
-            ):
+            for link, kind, prefixes in self._links():
                 await self._add(link, kind, prefixes)
         if "api" in self._only:
             from gateway.api.site import Api
@@ -234,6 +227,16 @@ class Muster:
             watched=lambda: self.console is not None and len(self.console.events) > 0,
         )
         await self._sharing.start()
+
+    def _links(self) -> list[tuple[Link, str, tuple[str, ...]]]:
+        return linking.links(
+            self.settings,
+            self.desk,
+            reactor=self.reactor,
+            random=self.random,
+            new_id=self.ids,
+            now=self.now,
+        )
 
     async def _add(self, link: Link, kind: str, prefixes: tuple[str, ...]) -> None:
         stored = kind == "modem"
