@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import orjson
@@ -71,6 +71,14 @@ def seen_now(entries: Iterable[Entry]) -> tuple[Seen, ...]:
         )
         for position, each in enumerate(entries)
     )  # fmt: skip
+
+
+def stopped(links: Sequence[Seen], now: datetime) -> list[Seen]:
+    """As they are when the process that holds them ends."""
+    return [
+        replace(each, state=replace(each.state, status=LinkStatus.DOWN, since=now, detail="stopped"), inflight=0)
+        for each in links
+    ]
 
 
 def tell(conn: Connection, links: Sequence[Seen], now: datetime) -> None:

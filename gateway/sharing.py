@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 from functools import partial
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
@@ -66,11 +66,15 @@ class Sharing:
         await self._exchange()
         self._tasks.start(self._run())
 
-    def stop(self) -> Deferred[object]:
+    async def stop(self) -> None:
+        """The links go with this process, and nobody has to wait until its silence tells."""
         for unsubscribe in self._unsubscribe:
             unsubscribe()
         self._unsubscribe.clear()
-        return self._tasks.stop()
+        await self._tasks.stop()
+        if self._holds:
+            now = self._now()
+            await self._database.run(elsewhere.tell, elsewhere.stopped(elsewhere.seen_now(self._board), now), now)
 
     def _wake(self, topic: str) -> None:
         self._woken.add(topic)
@@ -87,8 +91,7 @@ class Sharing:
 
     async def _exchange(self) -> None:
         if self._woken:
-            woken, self._woken = self._woken, set()
-            await self._database.run(changes.mark, self._process, woken, self._now(), queue=Queue.BACKGROUND)
+            await self._mark()
         if self._holds:
             await self._tell()
         elif self._watched() or self._rounds % UNWATCHED == 0:
@@ -97,6 +100,14 @@ class Sharing:
         if self._watched():
             await self._hear()
         self._rounds += 1
+
+    async def _mark(self) -> None:
+        woken, self._woken = self._woken, set()
+        try:
+            await self._database.run(changes.mark, self._process, woken, self._now(), queue=Queue.BACKGROUND)
+        except Exception:
+            self._woken |= woken  # for the next round
+            raise
 
     async def _tell(self) -> None:
         now, states = self._now(), [entry.state for entry in self._board]

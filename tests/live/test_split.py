@@ -17,6 +17,7 @@ import pytest
 from sqlalchemy import Connection, insert, select
 
 from bench.harness import free_port
+from gateway import elsewhere
 from gateway.affairs import alarming, cases, roles, staff
 from gateway.console.passwords import hashed
 from gateway.core.engines import engine
@@ -159,6 +160,20 @@ def test_what_other_systems_hand_to_a_process_without_links_goes_out_by_the_one_
         assert home.ask("/readyz")[1]["links"] == {"mobile": "ready"}
         home.post((f"+{_MEMBER}", "by the other"))
         until(lambda: [one.text for one in smsc.to(_MEMBER)] == ["by the other"])
+
+
+def test_a_process_that_ends_says_that_its_links_end_with_it(home: Split) -> None:
+    with operator(home.port), home.gateway("links") as links:
+        until(lambda: [each.state.status.value for each in home.read(_links)] == ["ready"])
+        links.terminate()
+        assert links.wait(30) == 0
+    [seen] = home.read(_links)
+    assert (seen.state.status.value, seen.state.detail) == ("down", "stopped")
+
+
+def _links(conn: Connection) -> list[elsewhere.Seen]:
+    """As they were told of last, however long ago."""
+    return elsewhere.links(conn, datetime.now(UTC) - timedelta(hours=1))
 
 
 @pytest.mark.parametrize("parts", [("links", "console", "api"), ("links,console",), ("links,api", "console")])
