@@ -53,9 +53,9 @@ def row(
     prefer: str | None = None,
 ) -> Row:
     """The log's row of one text, queued."""
-    kept = _kept(told, log_class)
-    link = route(told.number, prefer)
     text = signed(told.text, office.organisation.signature_for(told.language))
+    kept = _kept(told, text, log_class)
+    link = route(told.number, prefer)
     member = told.member
     outbound = Outbound(
         id=office.new_id(),
@@ -74,7 +74,7 @@ def row(
         state=State.QUEUED,
         log_class=log_class.value,
         text=kept,
-        sealed=None if kept == told.text else office.keys.seal("secret", text.encode()),
+        sealed=None if kept == text else office.keys.seal("secret", text.encode()),
         command=command,
         member_id=member.id if member else None,
         branch_path=member.branch_path if member else None,
@@ -90,7 +90,8 @@ def opened(conn: Connection, told: Iterable[Told], now: datetime) -> dict[str, A
     return {number: ask for number, ask in asked.items() if number not in busy}
 
 
-def _kept(told: Told, log_class: LogClass) -> str | None:
+def _kept(told: Told, text: str, log_class: LogClass) -> str | None:
+    """What the log keeps of it, which is also what is sent where nothing of it is masked."""
     if told.secret or log_class is LogClass.C:
         return None
-    return masked_reply(told.text) if log_class is LogClass.B else told.text
+    return masked_reply(text) if log_class is LogClass.B else text

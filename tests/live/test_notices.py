@@ -4,41 +4,51 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.request import ProxyHandler, Request, build_opener
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, insert, select, text
 
-from bench.harness import figures
-from gateway.affairs import settings
+from bench.harness import FIRST_NUMBER, figures
+from gateway.affairs.notices.audience import FEW
 from gateway.core.engines import engine
-from gateway.core.ids import Ids
 from gateway.core.tables.messages import message
 from gateway.core.tables.notices import notice, notice_recipient
+from gateway.core.tables.organisation import role_grant
+from tests.conftest import EmptyDatabase
 from tests.live.house import Home
-from tests.live.operator import until
+from tests.live.operator import Submitted, operator, until
 
 COUNT = 6_000
+LARGE = 60_000  # frozen in fifteen pieces
+PUBLISHER, APPROVER = str(FIRST_NUMBER), str(FIRST_NUMBER + 1)
 _OPENER = build_opener(ProxyHandler({}))
 KEYS = '[api.keys.noticing]\nkey = "a-key-for-notices"\nmay = ["notices", "approve"]'
 
 
-@pytest.fixture
-def home(tmp_path: Path) -> Home:
-    """A register, and no quiet hours at whatever hour the tests run."""
-    made = Home(tmp_path, window=10, more="")
+@pytest.fixture(params=["sqlite", "postgresql"])
+def home(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Home]:
+    """No quiet hours at whatever hour the tests run, and nobody in it yet."""
+    if request.param == "sqlite":
+        yield prepared(tmp_path)
+    else:
+        with EmptyDatabase(request.getfixturevalue("postgresql_server")) as url:
+            yield prepared(tmp_path, url)
+
+
+def prepared(folder: Path, url: str | None = None) -> Home:
+    made = Home(folder, window=10, url=url)
     written = made.config.read_text("utf-8")
     made.config.write_text(written.replace("[smpp.mobile]", f"{KEYS}\n\n[smpp.mobile]", 1), "utf-8")
-    made.members(COUNT)
-    opened = engine(made.url)
-    with opened.begin() as conn:
-        settings.change(conn, Ids(), "quiet.hours", "", actor="system:test", now=datetime.now(UTC))
-    opened.dispose()
+    made.decide("quiet.hours", "")
     return made
 
 
@@ -62,6 +72,31 @@ def gone(home: Home) -> int:
     return home.read(lambda conn: conn.scalar(count) or 0)
 
 
+def frozen(home: Home) -> int:
+    return home.read(lambda conn: conn.scalar(select(func.count()).select_from(notice_recipient)) or 0)
+
+
+@contextmanager
+def nothing_is_written(home: Home) -> Iterator[None]:
+    """The next piece waits meanwhile, and is torn when its writer is killed."""
+    opened = engine(home.url)
+    with opened.begin() as conn:
+        if conn.dialect.name == "postgresql":
+            conn.execute(text("LOCK TABLE notice_recipient IN EXCLUSIVE MODE"))
+        yield
+    opened.dispose()
+
+
+def appoint(home: Home, held: Mapping[int, str]) -> None:
+    """Give members a role in the whole organisation."""
+    now = datetime.now(UTC)
+    rows = [{"id": id_, "role": role, "member_id": id_, "granted_by": "test", "at": now} for id_, role in held.items()]
+    opened = engine(home.url)
+    with opened.begin() as conn:
+        conn.execute(insert(role_grant), rows)
+    opened.dispose()
+
+
 def kill(gateway: subprocess.Popen[bytes]) -> None:
     os.kill(gateway.pid, signal.SIGKILL)
     gateway.wait()
@@ -70,7 +105,8 @@ def kill(gateway: subprocess.Popen[bytes]) -> None:
 def test_killed_while_a_notice_is_frozen_and_sent(home: Home) -> None:
     """Nobody gets it twice and nobody is left out; what was on the wire at a kill is unknown, a window at most."""
     kills = 3
-    with home.operator("--dlr", "--latency-ms", "2", seconds=400) as operator:
+    home.members(COUNT)
+    with home.operator("--dlr", "--latency-ms", "2", seconds=400) as peer:
         with home.gateway("links,api") as gateway:
             begin(home)
             until(lambda: gone(home) > 20, 60)
@@ -82,11 +118,10 @@ def test_killed_while_a_notice_is_frozen_and_sent(home: Home) -> None:
         with home.gateway("links,api"):
             state = select(notice.c.state)
             until(lambda: home.read(lambda conn: conn.scalar(state)) == "done", 120)
-            operator.send_signal(signal.SIGTERM)
-            counted = figures(operator, 60)
+            peer.send_signal(signal.SIGTERM)
+            counted = figures(peer, 60)
     assert counted["duplicates"] == 0
-    frozen = home.read(lambda conn: conn.scalar(select(func.count()).select_from(notice_recipient)))
-    assert frozen == COUNT
+    assert frozen(home) == COUNT
     states = home.states()
     unknown = states.get("unknown", 0)
     assert unknown <= kills * 10
@@ -94,9 +129,73 @@ def test_killed_while_a_notice_is_frozen_and_sent(home: Home) -> None:
     assert COUNT - unknown <= counted["distinct"] <= COUNT
 
 
+def test_killed_while_its_recipients_are_frozen(home: Home) -> None:
+    """Each gateway goes on behind the last piece that was committed; nobody is left out or in it twice."""
+    home.members(LARGE)
+    at = ""
+    with operator(home.port):
+        for least in (1, LARGE // 3):
+            with home.gateway("links,api") as gateway:
+                at = at or begin(home)
+                until(lambda least=least: frozen(home) >= least, 60)  # type: ignore[misc]
+                with nothing_is_written(home):
+                    kill(gateway)
+            assert least <= frozen(home) < LARGE
+        with home.gateway("links,api"):
+            until(lambda: ask(home, at)["frozen"], 60)
+            assert ask(home, f"{at}/cancel", {})["recipients"] == LARGE
+    assert frozen(home) == LARGE
+    texts = select(func.count(), func.count(message.c.number.distinct())).where(message.c.notice_id.is_not(None))
+    made, people = home.read(lambda conn: tuple(conn.execute(texts).one()))
+    assert made == people
+
+
+def test_by_sms_to_many(home: Home) -> None:
+    """Written, counted, approved, paused and let go on by two phones; who has stopped meanwhile gets nothing."""
+    home.members(FEW + 500)
+    appoint(home, {1: "publisher", 2: "approver"})
+    last = [str(FIRST_NUMBER + FEW + 400 + i) for i in range(50)]
+    with operator(home.port) as mobile, home.gateway("links"):
+        line = mobile.line
+
+        def says(phone: str, text: str, answers: int) -> str:
+            """The last of so many texts that a phone gets then."""
+            had = len(mobile.to(phone))
+            line.deliver(phone, text)
+            until(lambda: len(mobile.to(phone)) >= had + answers)
+            return mobile.to(phone)[had + answers - 1].text
+
+        waits = "【安河组织】草稿D101：1500人，0人不发，实发1500人×1条。待审批，撤回：撤D101"
+        assert says(PUBLISHER, "群发 全体 明晚八点开会", 2) == waits
+        until(lambda: bool(mobile.to(APPROVER)))
+        assert mobile.to(APPROVER)[0].text == "【安河组织】D101待审批：1500人，“明晚八点开会”。批准回：批准D101"
+        code = re.search(r"Y (\d{4})", says(APPROVER, "批准D101", 1))
+        assert code is not None
+        held: list[Submitted] = []
+        mobile.on_submit = lambda one: held.append(one) if "八点" in one.text else one.line.answer(one)
+        line.deliver(APPROVER, f"Y {code[1]}")
+        until(lambda: len(held) >= 8)  # the share of a window that bulk may have
+        for phone in last:
+            line.deliver(phone, "TD")
+        until(lambda: all(mobile.to(phone) for phone in last))
+        assert re.search(r"已暂停：已发\d+，未发\d+", says(PUBLISHER, "暂停D101", 2))
+        mobile.on_submit = lambda one: one.line.answer(one)
+        for one in held:
+            one.line.answer(one)
+        out = len(held)
+        assert re.search(r"继续发送：已发\d+，未发\d+", says(APPROVER, "继续D101", 2))
+        state = select(notice.c.state)
+        until(lambda: home.read(lambda conn: conn.scalar(state)) == "done", 60)
+    bulk = [one.to for one in mobile.submitted if one.text == "【安河组织】明晚八点开会"]
+    assert out <= 10
+    assert len(bulk) == len(set(bulk)) == FEW + 450
+    assert not set(bulk) & set(last)
+
+
 def test_a_pause_and_a_cancellation_hold_at_the_link(home: Home) -> None:
     """After the answer to the pause at most what was on the wire goes, and after the cancellation nothing."""
-    with home.operator("--dlr", "--latency-ms", "20", seconds=400) as operator, home.gateway("links,api"):
+    home.members(COUNT)
+    with home.operator("--dlr", "--latency-ms", "20", seconds=400) as peer, home.gateway("links,api"):
         at = begin(home)
         until(lambda: gone(home) > 50, 60)
         at_pause = sum(ask(home, f"{at}/pause", {})["messages"].values())
@@ -110,7 +209,7 @@ def test_a_pause_and_a_cancellation_hold_at_the_link(home: Home) -> None:
         until(lambda: gone(home) > at_pause + 50, 60)
         at_end = sum(ask(home, f"{at}/cancel", {})["messages"].values())
         until(lambda: set(ask(home, at)["messages"]) <= {*settled, "cancelled"}, 30)
-        operator.send_signal(signal.SIGTERM)
-        counted = figures(operator, 30)
+        peer.send_signal(signal.SIGTERM)
+        counted = figures(peer, 30)
     assert counted["duplicates"] == 0
     assert counted["distinct"] <= at_end < COUNT
