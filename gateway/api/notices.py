@@ -12,7 +12,7 @@ import orjson
 from sqlalchemy import Connection, insert, select
 
 from gateway.affairs import branches
-from gateway.affairs.notices import approval, drafts, groups, lists, progress, running, topics
+from gateway.affairs.notices import approval, drafts, groups, lists, progress, running, topics, weekdays
 from gateway.affairs.notices.approval import Estimate, Place
 from gateway.affairs.notices.audience import Audience
 from gateway.affairs.notices.drafts import Notice, Person, Refused, Wording
@@ -230,8 +230,6 @@ def measured(conn: Connection, place: Place, account: str, asked: Asked, now: da
 
 
 def _wording(conn: Connection, asked: Asked) -> Wording:
-    if asked.every is not None:
-        topics.check_recurrence(asked.every)
     audience = _audience(conn, asked)
     return Wording(
         title=asked.title,
@@ -241,7 +239,7 @@ def _wording(conn: Connection, asked: Asked) -> Wording:
         topic=audience.topic,
         starts=asked.starts,
         lasts=asked.hours,
-        recurrence=asked.every,
+        recurrence=weekdays.recurrence(asked.every) if asked.every is not None else None,
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from http import HTTPStatus
 
-from gateway.affairs.notices import drafts, list_files, lists, topics, wording
+from gateway.affairs.notices import drafts, list_files, lists, weekdays, wording
 from gateway.affairs.notices.audience import Audience
 from gateway.affairs.notices.drafts import Notice, Refused, Wording
 from gateway.affairs.notices.lists import Line
@@ -121,7 +121,7 @@ def _filled(visit: Visit, source: Notice | None) -> dict[str, str]:
         "joined_until": str(audience.joined_until or ""),
         "start": f"{local:%Y-%m-%dT%H:%M}" if local is not None and local > visit.now else "",
         "hours": str(source.lasts or ""),
-        "every": source.recurrence or "",
+        "every": weekdays.said(source.recurrence or "", visit.language),
         "emergency": "1" if source.emergency else "",
         "listed": str(source.number) if audience.listed else "",
     }
@@ -143,8 +143,6 @@ async def said(visit: Visit, values: dict[str, str]) -> Wording:
             texts[language] = said
     paths = await visit.console.database.read(notice_query.within, visit.who, values["branch"])
     topic = int(values["topic"]) if values["topic"].isdecimal() else None
-    if values["every"]:
-        topics.check_recurrence(values["every"])
     audience = Audience(
         paths=paths,
         roles=(values["role"],) if values["role"] in ROLES else (),
@@ -166,7 +164,7 @@ async def said(visit: Visit, values: dict[str, str]) -> Wording:
         topic=topic,
         starts=_moment(visit, values["start"]),
         lasts=int(values["hours"]) if values["hours"].isdecimal() and 0 < int(values["hours"]) <= 72 else None,
-        recurrence=values["every"] or None,
+        recurrence=weekdays.recurrence(values["every"]) if values["every"] else None,
     )
 
 

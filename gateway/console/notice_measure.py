@@ -8,7 +8,7 @@ from typing import Any
 from gateway.affairs.notices.approval import Estimate
 from gateway.affairs.notices.drafts import Refused
 from gateway.console import notice_query
-from gateway.console.language import LANGUAGES
+from gateway.console.language import LANGUAGES, N_
 from gateway.console.notice_form import said, typed
 from gateway.console.notice_words import page_words, problem_words
 from gateway.console.web import Answer, Page, Route, Visit
@@ -34,6 +34,8 @@ async def measure(visit: Visit) -> Answer:
         words = text.clean(visit.form.text(f"text_{language}"))[0].strip()
         if words:
             cuts[language] = _cut(visit, words, language)
+    if not cuts:  # nothing was wrong yet
+        problem = visit.gettext(N_("How many people and SMS it is, you see here while you write."))
     values = {"estimate": estimate, "problem": problem, "cuts": cuts, "listed": listed, **page_words(visit)}
     return Page("bulk_measure.html", values | cost(visit, estimate, price))
 

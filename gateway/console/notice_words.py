@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Any
 
-from gateway.affairs.notices import lists
+from gateway.affairs.notices import lists, weekdays
 from gateway.affairs.notices.drafts import Refused
 from gateway.console.language import N_
 from gateway.console.web import Refused as NotHere
@@ -36,21 +36,21 @@ PROBLEMS = {
     "state": N_("It has changed meanwhile; this is how it is now."),
     "author": N_("Whoever wrote a notice cannot approve it."),
     "same": N_("The same text was sent only hours ago. To send it all the same, tick the box."),
-    "nobody": N_("Nobody would get it."),
+    "nobody": N_("Nobody would get it. Change whom it is for."),
     "past": N_("Its time is over."),
     "quiet": N_("It would never be sent: the quiet hours begin before it starts."),
-    "long": N_("The text is too long."),
+    "long": N_("The text is too long: a notice has at most 10 SMS, one of a topic what it promises. Shorten it."),
     "title": N_("A notice has a title of at most 40 characters and a text."),
     "text": N_("A text is empty or too long, or has other values than {branch}, {month} and {due}."),
     "scope": N_("There is no such branch among yours."),
-    "recurrence": N_("It is written daily 09:00, weekly 2,5 09:00 or monthly 15 09:00."),
+    "recurrence": N_("It is written daily 09:00, weekly Tue,Fri 09:00 or monthly 15 09:00."),
     "day": N_("That is no day."),
     "start": N_("That is no time."),
     "topic": N_("There is no such topic, or it is closed."),
     "workbook": N_("This is an Excel workbook. Save it as CSV and choose that file."),
     "empty": N_("The file is empty."),
     "many": N_("A list has at most a million lines."),
-    "windows": N_("Days and hours are written 2,5 8-11."),
+    "windows": N_("Days and hours are written Tue,Fri 8-11."),
     "group": N_("A group has a code of letters and digits, a name, and members of your branches."),
     "rich": N_("It came from another system and is for more kinds of people than the form here can show."),
     "phone": N_("Your account has no phone number to send a test to."),
@@ -77,6 +77,7 @@ def page_words(visit: Visit) -> dict[str, Any]:
     return {
         "states": {name: visit.gettext(words) for name, words in STATES.items()},
         "tones": TONES,
+        "spoken_days": lambda kept: weekdays.said(kept or "", visit.language),
         "reasons": {name: visit.gettext(words) for name, words in REASONS.items()},
         "may_write": visit.who.may("write notices"),
         "may_stop": visit.who.may("stop notices"),

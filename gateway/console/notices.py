@@ -62,6 +62,7 @@ async def page(visit: Visit, number: int, *, problem: str = "") -> Answer:
             "same": problem == "same",
             "strange": found.strange[:_SHOWN],
             "why": {name: visit.gettext(words) for name, words in STRANGE.items()},
+            "agreed": len(found.approvals),
             "tested": bool(visit.query("tested")),
             "may_approve": found.may_approve and visit.who.may("approve notices"),
             "in_flight": sum(link.window for link in console.board if link.window > 0),

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from sqlalchemy import Connection
 
-from gateway.affairs.notices import groups, lists, topics
+from gateway.affairs.notices import groups, lists, topics, weekdays
 from gateway.affairs.notices.drafts import Refused
 from gateway.affairs.notices.groups import Group
 from gateway.affairs.notices.topics import Topic
@@ -36,6 +36,7 @@ async def _topics(visit: Visit, problem: str = "") -> Page:
         "counts": counts,
         "problem": problem,
         "spoken": list(LANGUAGES),
+        "spoken_days": lambda kept: weekdays.said(kept, visit.language),
         "may_save": _of_the_whole(visit),
     }
     return Page("topics.html", values, status=HTTPStatus.BAD_REQUEST if problem else HTTPStatus.OK)

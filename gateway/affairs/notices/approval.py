@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, func, insert, or_, select, update
 
 from gateway.affairs.dues import month_of
-from gateway.affairs.notices import audience, drafts, hours, lists, topics, wording
+from gateway.affairs.notices import audience, drafts, hours, lists, topics, weekdays, wording
 from gateway.affairs.notices.audience import Funnel, Moment
 from gateway.affairs.notices.drafts import DRAFT, SCHEDULED, WAITING, Notice, Person, Refused
 from gateway.affairs.notices.rules import Rules, rules
@@ -216,7 +216,7 @@ def schedule(conn: Connection, place: Place, found: Notice, now: datetime) -> No
             approved=now,
             starts=span.starts,
             expires=span.expires,
-            next_at=topics.following(found.recurrence, span.starts, place.zone) if found.recurrence else None,
+            next_at=weekdays.following(found.recurrence, span.starts, place.zone) if found.recurrence else None,
         )
     )
     if not changed.rowcount:

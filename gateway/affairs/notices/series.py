@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, insert, select, update
 
-from gateway.affairs.notices import approval, drafts, lists, questions, topics
+from gateway.affairs.notices import approval, drafts, lists, questions, weekdays
 from gateway.affairs.notices.approval import Estimate, Place
 from gateway.affairs.notices.audience import Audience
 from gateway.affairs.notices.drafts import Notice, Person, Refused, Wording
@@ -29,7 +29,7 @@ def due(conn: Connection, place: Place, now: datetime) -> int:
     assert first.next_at is not None
     assert first.recurrence is not None
     at = first.next_at
-    while (following := topics.following(first.recurrence, at, place.zone)) <= now:
+    while (following := weekdays.following(first.recurrence, at, place.zone)) <= now:
         at = following  # of several that were missed the last
     conn.execute(update(notice).where(notice.c.id == first.id).values(next_at=following))
     if now - at <= _STALE:

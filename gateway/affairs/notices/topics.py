@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -12,13 +11,12 @@ import orjson
 from sqlalchemy import Connection, func, insert, or_, select, update
 
 from gateway.affairs import branches
+from gateway.affairs.notices import weekdays
 from gateway.affairs.notices.drafts import Refused
+from gateway.affairs.notices.weekdays import WINDOWS
 from gateway.core.engines import upsert
 from gateway.core.tables.notices import subscription, topic
 from gateway.core.tables.organisation import branch, consent
-
-_WINDOWS = re.compile(r"([1-7](?:,[1-7])*) ([01]?\d|2[0-3])-([01]?\d|2[0-4])")
-_RECURS = re.compile(r"(daily|weekly ([1-7](?:,[1-7])*)|monthly ([12]?\d|3[01])) ([01]?\d|2[0-3]):([0-5]\d)")
 
 
 class Topic(NamedTuple):
@@ -70,14 +68,11 @@ def save(
         raise Refused("topic", "a topic has a number of two digits")
     if not names or not all(name.strip() and len(name) <= 12 for name in names.values()):
         raise Refused("topic", "a topic has a name of at most 12 characters in every language")
-    read = _WINDOWS.fullmatch(windows)
-    if windows and (read is None or int(read[2]) >= int(read[3])):
-        raise Refused("windows", "send windows are written 2,5 8-11: days, Monday being 1, and hours")
     if not 1 <= most <= 10:
         raise Refused("topic", "a message of a topic has 1 to 10 SMS")
     values = {
         "names": orjson.dumps(dict(names)).decode(),
-        "windows": windows,
+        "windows": weekdays.windows(windows),
         "most": most,
         "everyone": everyone,
         "closed": closed,
@@ -142,7 +137,7 @@ def subscribers(conn: Connection) -> dict[int, tuple[int, int]]:
 
 def next_window(found: Topic, after: datetime, zone: ZoneInfo) -> datetime:
     """The first moment from `after` on at which the topic may be sent."""
-    read = _WINDOWS.fullmatch(found.windows)
+    read = WINDOWS.fullmatch(found.windows)
     if read is None:
         return after
     days = {int(day) for day in read[1].split(",")}
@@ -161,36 +156,10 @@ def next_window(found: Topic, after: datetime, zone: ZoneInfo) -> datetime:
 
 def window_words(found: Topic) -> tuple[tuple[int, ...], tuple[int, int]] | None:
     """Days and hours of a topic's window, None when it has none."""
-    read = _WINDOWS.fullmatch(found.windows)
+    read = WINDOWS.fullmatch(found.windows)
     if read is None:
         return None
     return tuple(int(day) for day in read[1].split(",")), (int(read[2]), int(read[3]))
-
-
-def check_recurrence(written: str) -> None:
-    if _RECURS.fullmatch(written) is None:
-        raise Refused("recurrence", "it is written daily 09:00, weekly 2,5 09:00 or monthly 15 09:00")
-
-
-def following(written: str, after: datetime, zone: ZoneInfo) -> datetime:
-    """The next time behind `after` that a recurring notice is due; a month without the day has it on its last."""
-    read = _RECURS.fullmatch(written)
-    if read is None:
-        raise Refused("recurrence", "it is written daily 09:00, weekly 2,5 09:00 or monthly 15 09:00")
-    local = after.astimezone(zone)
-    weekly = {int(day) for day in read[2].split(",")} if read[2] else set()
-    for ahead in range(63):
-        day = local.date() + timedelta(days=ahead)
-        if weekly and day.isoweekday() not in weekly:
-            continue
-        if read[3]:
-            tomorrow = day + timedelta(days=1)
-            if day.day != int(read[3]) and not (tomorrow.day == 1 and day.day < int(read[3])):
-                continue
-        at = datetime(day.year, day.month, day.day, int(read[4]), int(read[5]), tzinfo=zone)
-        if at > local:
-            return at.astimezone(after.tzinfo)
-    raise AssertionError("every month has a last day")
 
 
 def widest_branch(conn: Connection, paths: Sequence[str]) -> tuple[str, str]:
