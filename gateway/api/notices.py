@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
@@ -23,6 +23,7 @@ from gateway.core.tables.staff import idempotency
 
 NOTICES, APPROVE = "notices", "approve"  # what a key may
 MOST_LINES = 100_000  # of a list in one request
+PIECE = 500  # of them in one work
 _CONFLICTS = {"state", "same", "nobody", "quiet", "past", "long", "topic"}
 
 
@@ -195,9 +196,78 @@ def create(
         found = _create(conn, place, country, account, asked, approves=approves, now=now, counted=counted)
     except Refused as refused:
         return _refused(refused)
+    return _kept(conn, account, found, key=key, body=body, now=now)
+
+
+# A list of many takes more than a moment to look up: it is drafted, filled and submitted in works of their own.
+
+
+def is_long(asked: Asked) -> bool:
+    return len(asked.lines) > PIECE
+
+
+def begin(
+    conn: Connection, place: Place, account: str, asked: Asked, *, key: str | None, body: bytes, now: datetime
+) -> Answer | Notice:
+    """The draft that the lines are added to, or the answer there is already."""
+    if key is not None and (before := _before(conn, account, key, hashlib.sha256(body).digest())) is not None:
+        return before
+    named = f"api:{account}:{key}" if key is not None else None
+    left = drafts.by_key(conn, named) if named is not None else None
+    if left is not None and left.submitted is None:  # of a gateway that was killed in between
+        drafts.forget(conn, left)
+    elif left is not None:
+        named = None  # the key is long forgotten, its notice is not
+    try:
+        said = _wording(conn, asked)
+        return drafts.create(conn, place.new_id, said, Person(actor=f"api:{account}"), now, request_key=named)
+    except Refused as refused:
+        return _refused(refused)
+
+
+def fill(conn: Connection, draft: Notice, lines: Sequence[str], country: str) -> None:
+    lists.append(conn, draft.id, lines, country)
+
+
+def filled(conn: Connection, place: Place, draft: Notice, now: datetime) -> Estimate | None:
+    """Its figures, counted by a reader; None leaves it to `finish` to say what is wrong."""
+    try:
+        return approval.estimate(conn, place, draft, now)
+    except Refused:
+        return None
+
+
+def finish(
+    conn: Connection,
+    place: Place,
+    account: str,
+    asked: Asked,
+    draft: Notice,
+    *,
+    key: str | None,
+    body: bytes,
+    approves: bool,
+    now: datetime,
+    counted: Estimate | None,
+) -> Answer:
+    try:
+        found = _submit(conn, place, drafts.get(conn, draft.id), asked, approves=approves, now=now, counted=counted)
+    except Refused as refused:
+        drop(conn, draft)
+        return _refused(refused)
+    return _kept(conn, account, found, key=key, body=body, now=now)
+
+
+def drop(conn: Connection, draft: Notice) -> None:
+    """Throw away what was not filled to its end."""
+    drafts.forget(conn, draft)
+
+
+def _kept(conn: Connection, account: str, found: Notice, *, key: str | None, body: bytes, now: datetime) -> Answer:
+    """What a notice that was made is answered by, now and to a repeat."""
     answer = (202, orjson.dumps(standing(conn, found)))
     if key is not None:
-        row = {"account": account, "key": f"notice {key}", "request_hash": digest, "at": now}
+        row = {"account": account, "key": f"notice {key}", "request_hash": hashlib.sha256(body).digest(), "at": now}
         conn.execute(insert(idempotency), row | {"answer": f"{answer[0]} {answer[1].decode()}"})
     return answer
 
@@ -259,13 +329,27 @@ def _create(
     try:
         if asked.lines:
             lists.append(conn, found.id, asked.lines, country)
-        found = approval.submit(conn, place, found, by, now, repeat=asked.repeat, counted=counted)
-        if found.state == drafts.WAITING and approves and not found.emergency:
-            drafts.note(conn, place.new_id, found, by, "approved", now, "the key may approve")
-            found = approval.schedule(conn, place, found, now)
+        return _submit(conn, place, found, asked, approves=approves, now=now, counted=counted)
     except Refused:
-        drafts.forget(conn, found)
+        drop(conn, found)
         raise
+
+
+def _submit(
+    conn: Connection,
+    place: Place,
+    found: Notice,
+    asked: Asked,
+    *,
+    approves: bool,
+    now: datetime,
+    counted: Estimate | None,
+) -> Notice:
+    by = Person(actor=found.author)
+    found = approval.submit(conn, place, found, by, now, repeat=asked.repeat, counted=counted)
+    if found.state == drafts.WAITING and approves and not found.emergency:
+        drafts.note(conn, place.new_id, found, by, "approved", now, "the key may approve")
+        found = approval.schedule(conn, place, found, now)
     return found
 
 

@@ -26,6 +26,7 @@ from gateway.api import intake, messages, metrics, notices, openapi
 from gateway.api.accounts import Accounts, Daily, sent_since
 from gateway.api.intake import Intake, error
 from gateway.api.messages import Messages
+from gateway.api.noticing import Noticing
 from gateway.api.server import ApiSite
 from gateway.api.submission import Invalid
 from gateway.api.ussd import Ussd
@@ -93,6 +94,7 @@ class Api:
         )
         self.doors = Doors(settings, gateway.database, gateway.wallets, gateway.keys)
         self._place = voice.place(settings.organisation, gateway.ids)
+        self._noticed = Noticing(gateway.database, self._place, settings.organisation.country, gateway.now)
         self._probed: tuple[float, str, bool] | None = None
         self._housekeeping = LoopingCall(self._tidy)
         self._housekeeping.clock = gateway.reactor
@@ -166,13 +168,8 @@ class Api:
             request.setResponseCode(400)
             request.setHeader("content-type", _JSON)
             return error("invalid", "nothing was made", fields=fields)
-        now = self._gateway.now()
-        counted = await self._database.read(notices.measured, self._place, account.name, asked, now)
         approves = notices.APPROVE in account.may
-        made = partial(notices.create, key=named, body=body, approves=approves, counted=counted)
-        found = await self._database.run(
-            lambda conn: made(conn, self._place, organisation.country, account.name, asked, now=now)
-        )
+        found = await self._noticed.make(account.name, asked, key=named, body=body, approves=approves)
         return self._found(request, "/v1/notices", found)
 
     @app.route("/v1/notices/<id_>", methods=["GET"])

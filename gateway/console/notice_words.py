@@ -27,10 +27,14 @@ REASONS = {
     "locked": N_("locked"),
     "quiet hours": N_("quiet hours until it expired"),
     "left the topic": N_("left the topic"),
+    "notice cancelled": N_("the notice was cancelled"),
+    "expired": N_("its time was over"),
     "no link": N_("no link takes the number"),
     "budget": N_("what may go to this prefix in a day is used up"),
     "adjacent": N_("one of too many numbers in a row that are no member's"),
 }
+# Of somebody who has no message.
+UNSENT = {"left": N_("Left out"), "waiting": N_("Waiting")}
 # What may be wrong, by the name a refusal has; a sentence in the reader's language.
 PROBLEMS = {
     "state": N_("It has changed meanwhile; this is how it is now."),

@@ -8,10 +8,11 @@ from gateway.console import notice_query
 from gateway.console.language import N_
 from gateway.console.notice_measure import cost
 from gateway.console.notice_query import PAGE
-from gateway.console.notice_words import PROBLEMS, STRANGE, number_of, page_words
+from gateway.console.notice_words import PROBLEMS, REASONS, STRANGE, UNSENT, number_of, page_words
 from gateway.console.show import masked
 from gateway.console.web import Answer, Content, Page, Route, Visit
 from gateway.console.web import Refused as NotHere
+from gateway.console.words import WORDS
 from gateway.exports import tables
 from gateway.exports.cells import Cell, Column
 from gateway.exports.tables import Watermark
@@ -89,7 +90,18 @@ async def unreached(visit: Visit) -> Answer:
     if found is None:
         raise NotHere(HTTPStatus.NOT_FOUND)
     head = [visit.gettext(word) for word in (N_("Branch"), N_("Member"), N_("Phone"), N_("State"), N_("Reason"))]
-    rows = [[each.branch_code, each.member_no, masked(each.number), each.state, each.reason] for each in found]
+    states = {name: visit.gettext(words) for name, words in ({**WORDS["state"], **UNSENT}).items()}
+    reasons = {name: visit.gettext(words) for name, words in REASONS.items()}
+    rows = [
+        [
+            each.branch_code,
+            each.member_no,
+            masked(each.number),
+            states.get(each.state, each.state),
+            reasons.get(each.reason, each.reason),
+        ]
+        for each in found
+    ]
     mark = Watermark(what=f"D{number}", who=visit.who.name, at=visit.now.astimezone(visit.console.zone))
     body = b"".join(tables.csv_rows([Column(title=word) for word in head], rows, mark))
     name = f'attachment; filename="D{number}-unreached.csv"'

@@ -45,7 +45,7 @@ def sent(house: House) -> Notice:
     consent.stop(house.conn, house.ids, numbers[0], how="STOP", now=NOW)
     parts = house.turn().write
     house.answer(parts[:3], State.DELIVERED)
-    house.answer(parts[3:4], State.FAILED, "11")
+    house.answer(parts[3:4], State.FAILED, "32")
     house.answer(parts[4:], State.EXPIRED, "34")
     running.finish(house.conn, house.now)
     return drafts.get(house.conn, found.id)

@@ -602,6 +602,25 @@ def test_only_what_passes_is_sent_again(house: House) -> None:
     assert [p.to for p in house.turn().write] == [one.to]
 
 
+@pytest.mark.parametrize(
+    ("state", "error", "passes"),
+    [
+        ("failed", "mobile:006", True),
+        ("failed", "88", True),
+        ("failed", "11", False),  # SMPP: no such address
+        ("failed", "mobile:1", False),
+        ("failed", "000", False),
+        ("failed", None, False),
+        ("expired", "mobile:0", True),  # by the operator, who tried all the time
+        ("expired", "expired", False),  # by us: its time was over
+        ("cancelled", "opted out", False),
+        ("unknown", None, False),
+    ],
+)
+def test_what_passes(state: str, error: str | None, passes: bool) -> None:
+    assert report.is_passing(state, error) is passes
+
+
 def test_nobody_is_sent_it_again_twice(house: House) -> None:
     house.join(4)
     found = house.approved()

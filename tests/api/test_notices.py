@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, func, insert, select
 
 from gateway.affairs import branches
 from gateway.affairs.notices import approval, drafts
 from gateway.affairs.notices.drafts import Person
-from gateway.core.tables.notices import notice, notice_recipient
+from gateway.api import notices
+from gateway.core.tables.notices import notice, notice_list, notice_recipient
 from gateway.core.tables.organisation import member, number
 from tests.api.house import APPROVING, KEY, NOTICING, Client
 
@@ -163,6 +166,66 @@ def test_a_list_of_numbers(client: Client, branch: str) -> None:
     _, made = post(client, {"text": f"名单 {branch}", "to": lines, "emergency": True})
     assert made["funnel"]["selected"] == 4
     assert (made["funnel"]["duplicates"], made["funnel"]["no_number"], made["funnel"]["recipients"]) == (1, 1, 2)
+
+
+def at_once(client: Client, bodies: list[Any], **headers: str) -> list[tuple[int, dict[str, Any]]]:
+    """Each over a connection of its own, begun at the same moment."""
+    start = threading.Barrier(len(bodies))
+
+    def one(body: Any) -> tuple[int, dict[str, Any]]:
+        start.wait()
+        return post(client, body, **headers)
+
+    with ThreadPoolExecutor(len(bodies)) as pool:
+        return list(pool.map(one, bodies))
+
+
+def strangers(count: int) -> list[str]:
+    return [f"+86139{next(_codes)}{i:04}" for i in range(count)]
+
+
+def lines_of(client: Client, id_: str) -> int:
+    count = select(func.count()).where(notice_list.c.notice_id == int(id_))
+    found: int = client.work(lambda conn: conn.scalar(count))
+    return found
+
+
+@pytest.mark.parametrize("lines", [1, 1200])
+def test_retried_over_several_connections_at_once_it_is_one_notice(client: Client, lines: int) -> None:
+    body = {"text": f"重试 {lines}", "to": strangers(1) * lines, "emergency": True}
+    before = len(client.rows(notice))
+    answers = at_once(client, [body] * 6, Idempotency_Key=f"retried {lines}")
+    assert {status for status, _ in answers} == {202}
+    assert len({made["id"] for _, made in answers}) == 1
+    assert len(client.rows(notice)) == before + 1
+    assert answers[0][1]["funnel"]["selected"] == lines
+    assert lines_of(client, answers[0][1]["id"]) == lines
+    assert post(client, body | {"title": "x"}, Idempotency_Key=f"retried {lines}")[0] == 422
+
+
+def test_of_a_long_list_that_cannot_be_sent_nothing_is_left(client: Client) -> None:
+    before = len(client.rows(notice)), len(client.rows(notice_list))
+    assert post(client, {"text": "{name}", "to": strangers(1) * 600})[0] == 400
+    status, refused = post(client, {"text": "没有人", "to": ["nobody"] * 600})
+    assert (status, refused["error"]["code"]) == (409, "nobody")
+    assert (len(client.rows(notice)), len(client.rows(notice_list))) == before
+
+
+def test_what_a_killed_gateway_left_half_done_makes_way_for_the_retry(client: Client) -> None:
+    body = {"text": "半途", "to": strangers(1) * 600, "emergency": True}
+    octets = json.dumps(body).encode()
+    asked = notices.read(octets, "zh")
+
+    def begun(conn: Connection) -> None:
+        at, now = client.muster.notices.place, datetime.now(UTC)
+        draft = notices.begin(conn, at, "noticing", asked, key="half", body=octets, now=now)
+        assert isinstance(draft, drafts.Notice)
+        notices.fill(conn, draft, asked.lines[:300], "CN")
+
+    client.work(begun)
+    status, made = post(client, body, Idempotency_Key="half")
+    assert (status, made["funnel"]["selected"]) == (202, 600)
+    assert sum(row["request_key"] == "api:noticing:half" for row in client.rows(notice)) == 1
 
 
 def test_two_approvals_later_it_reaches_the_link(client: Client, branch: str) -> None:

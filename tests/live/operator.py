@@ -90,8 +90,8 @@ class Line:
         self.pdu(_DELIVER, sequence, body)
         return sequence
 
-    def report(self, to: str, id_: str, state: str = "DELIVRD") -> int:
-        text = f"id:{id_} sub:001 dlvrd:001 submit date:2601010000 done date:2601010000 stat:{state} err:000 text:"
+    def report(self, to: str, id_: str, state: str = "DELIVRD", error: str = "000") -> int:
+        text = f"id:{id_} sub:001 dlvrd:001 submit date:2601010000 done date:2601010000 stat:{state} err:{error} text:"
         return self.deliver(to.lstrip("+"), text, esm_class=0x04)
 
     def status(self, sequence: int, seconds: float = 30) -> int:

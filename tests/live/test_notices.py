@@ -17,13 +17,15 @@ from urllib.request import ProxyHandler, Request, build_opener
 import pytest
 from sqlalchemy import func, insert, select, text
 
-from bench.harness import FIRST_NUMBER, figures
+from bench.harness import FIRST_NUMBER, figures, free_port
 from gateway.affairs.notices.audience import FEW
 from gateway.core.engines import engine
+from gateway.core.ids import Ids
 from gateway.core.tables.messages import message
 from gateway.core.tables.notices import notice, notice_recipient
 from gateway.core.tables.organisation import role_grant
 from tests.conftest import EmptyDatabase
+from tests.console.served import Browser, staff_member
 from tests.live.house import Home
 from tests.live.operator import Submitted, operator, until
 
@@ -213,3 +215,65 @@ def test_a_pause_and_a_cancellation_hold_at_the_link(home: Home) -> None:
         counted = figures(peer, 30)
     assert counted["duplicates"] == 0
     assert counted["distinct"] <= at_end < COUNT
+
+
+def test_only_what_passes_is_written_to_again(home: Home) -> None:
+    """A phone that was away gets it a second time, one that is not or that has it does not; the branches see who."""
+    home.members(60)
+    appoint(home, {2: "approver"})
+    home.decide("staff.second_factor", [])
+    port = free_port()
+    listens = f'[console]\nlisten = "tcp:{port}:interface=127.0.0.1"\npublic_url = "http://127.0.0.1:{port}"\n'
+    home.config.write_text(f"{home.config.read_text('utf-8')}\n{listens}", "utf-8")
+    opened = engine(home.url)
+    with opened.begin() as conn:
+        staff_member(conn, Ids(slot=8), "wen", "publisher")
+    opened.dispose()
+    away, gone_for_good, refused = (str(FIRST_NUMBER + 10 + i) for i in range(3))
+    fates = {away: ("UNDELIV", "006"), gone_for_good: ("UNDELIV", "005")}
+    with operator(home.port) as mobile, home.gateway("links,console"):
+
+        def fate(one: Submitted) -> None:
+            if one.to == refused:
+                one.line.answer(one, 0x0B)
+                return
+            state, error = fates.get(one.to, ("DELIVRD", "000"))
+            one.line.report(one.to, one.line.answer(one), state, error)
+
+        mobile.on_submit = fate
+        browser = Browser(port)
+        browser.sign_in("wen")
+
+        def sends(address: str) -> None:
+            """Submitted by its author, approved by a phone."""
+            browser.get(address)
+            browser.post(f"{address}/submit", {})
+            if "待审批" in browser.get(address).text:
+                number = address.rpartition("/")[2]
+                mobile.line.deliver(APPROVER, f"批准D{number}")
+                until(lambda: any(f"批准D{number}？" in one.text for one in mobile.to(APPROVER)))
+                code = re.search(r"Y (\d{4})", mobile.to(APPROVER)[-1].text)
+                assert code is not None
+                mobile.line.deliver(APPROVER, f"Y {code[1]}")
+            until(lambda: "已完成" in browser.get(address).text, 60)
+
+        browser.get("/bulk/new")
+        first = browser.post("/bulk/new", {"text_zh": "周五修渠", "form": form_of(browser)}).headers["Location"]
+        sends(first)
+        report = browser.get(f"{first}/report").text
+        assert "有 1 人是暂时收不到" in report
+        sheet = browser.get(f"{first}/unreached.csv").body
+        assert sheet.count("失败") == 3
+        again = browser.post(f"{first}/again", {}).headers["Location"]
+        assert again != first
+        fates.clear()
+        sends(again)
+        assert "暂时收不到" not in browser.get(f"{first}/report").text
+    texts = [one.to for one in mobile.submitted if one.text == "【安河组织】周五修渠"]
+    assert sorted(texts) == sorted([*(str(FIRST_NUMBER + i) for i in range(60)), away])
+
+
+def form_of(browser: Browser) -> str:
+    found = re.search(r'name="form" value="([^"]+)"', browser.last.body if browser.last else "")
+    assert found is not None
+    return found[1]

@@ -40,15 +40,16 @@ class Report:
     parts: Mapping[str, int]  # by state
     failed: Mapping[tuple[str, str], int]  # by state and the operator's code, or our reason
     unknown: int  # for longer than a day
-    temporary: int  # of those that did not get it, how many might if it were sent again
+    temporary: int  # of those that did not get it, how many might if it were sent again, and it was not yet
     opted_out: int  # within three days after it
     branches: tuple[Unreached, ...]
 
 
-# Whoever is unreached may be reached later: no coverage, switched off, memory full (SMPP 3.4 5.2.29, GSM 09.02), or
-# the operator's own trouble. All else is a number that is not, a bar, a refusal.
+# What passes, by the number that operators, reports and modems give it: absent, out of reach, busy, memory full,
+# trouble of the network (GSM 09.02: 6 27 31 32 34; GSM 07.05: 38 41 42 47 98 111) or of the operator (SMPP 3.4: 8
+# 20 69 88 100 254 255). All else is a number that is not, a bar, a refusal: 1 and 11 are so in each of these tables.
 PASSING = frozenset(
-    {"", "expired", "1", "6", "8", "11", "13", "20", "21", "27", "31", "32", "34", "69", "88", "103", "254", "255"}
+    {"6", "8", "20", "27", "31", "32", "34", "38", "41", "42", "47", "69", "88", "98", "100", "111", "254", "255"}
 )
 _BAD = ("failed", "expired", "unknown", "cancelled")
 
@@ -80,7 +81,7 @@ def report(conn: Connection, found: Notice, now: datetime) -> Report:
         parts={row[0]: row[1] for row in parts},
         failed=reasons,
         unknown=unknown or 0,
-        temporary=sum(count for (state, error), count in reasons.items() if is_passing(state, error)),
+        temporary=len(to_send_again(conn, found)),
         opted_out=_opted_out_after(conn, found, now),
         branches=unreached_branches(conn, found),
     )
@@ -107,7 +108,7 @@ def is_passing(state: str, error: str | None) -> bool:
     """Whether a message that did not arrive met with something that passes. Nothing we stopped ourselves is."""
     if state == "expired":
         return error != "expired"  # by the operator: the phone was away all the time
-    return state == "failed" and (error or "").rpartition(":")[2].lstrip("0") in PASSING - {"", "expired"}
+    return state == "failed" and (error or "").rpartition(":")[2].lstrip("0") in PASSING
 
 
 def _opted_out_after(conn: Connection, found: Notice, now: datetime) -> int:
