@@ -232,6 +232,23 @@ def test_who_decides_about_a_draft_follows_its_audience(house: House) -> None:
     assert drafts.change(house.conn, found.id, said).paths == ("",)
 
 
+def test_a_small_branch_finds_its_notices_behind_many_of_others(house: House) -> None:
+    """Also from behind one of them, and no more of them than were asked for."""
+    theirs = Audience(paths=("/530103/",))
+    first, second = (house.write(text, audience=theirs) for text in ("一", "二"))
+    made = house.write("别人的")
+    rows = [made.id + at for at in range(1, 1200)]
+    copied = house.conn.execute(select(notice).where(notice.c.id == made.id)).mappings().one()
+    house.conn.execute(
+        insert(notice), [dict(copied) | {"id": id_, "number": made.number + at} for at, id_ in enumerate(rows, 1)]
+    )
+    within = theirs.paths
+    assert [each.id for each in drafts.listing(house.conn, within=within)] == [second.id, first.id]
+    assert [each.id for each in drafts.listing(house.conn, within=within, before=second.number)] == [first.id]
+    assert [each.id for each in drafts.listing(house.conn, within=within, limit=1)] == [second.id]
+    assert len(drafts.listing(house.conn, limit=31)) == 31
+
+
 def test_the_same_form_twice_is_one_notice(house: House) -> None:
     said = Wording(title="x", texts={"zh": "x"}, audience=Audience())
     one = drafts.create(house.conn, house.ids, said, AUTHOR, house.now, request_key="form:1")

@@ -19,6 +19,7 @@ from gateway.core.tables.notices import notice
 TOPIC = "notices"  # what is woken when something about notices is new
 FIRST_NUMBER = 101
 LONGEST_TITLE = 40
+_PIECE = 200  # looked through at once
 DRAFT, WAITING, SCHEDULED, RUNNING, PAUSED = "draft", "waiting", "scheduled", "running", "paused"
 DONE, KILLED, EXPIRED = "done", "killed", "expired"
 STATES = (DRAFT, WAITING, SCHEDULED, RUNNING, PAUSED, DONE, KILLED, EXPIRED)
@@ -264,16 +265,15 @@ def listing(
         query = query.where(notice.c.state.in_(states))
     if author is not None:
         query = query.where(notice.c.author == author)
-    if before is not None:
-        query = query.where(notice.c.number < before)
     found: list[Notice] = []
-    for row in conn.execute(query.limit(limit if within is None else 1000)):
-        made = _read(row)
-        if within is None or reaches(within, made.paths):
-            found.append(made)
-        if len(found) == limit:
+    while len(found) < limit:
+        rows = conn.execute((query if before is None else query.where(notice.c.number < before)).limit(_PIECE)).all()
+        read = (_read(row) for row in rows)
+        found += [each for each in read if within is None or reaches(within, each.paths)]
+        if len(rows) < _PIECE:
             break
-    return tuple(found)
+        before = rows[-1].number  # of a small branch the next one may be far behind
+    return tuple(found[:limit])
 
 
 def reaches(scope: Sequence[str], paths: Sequence[str]) -> bool:
