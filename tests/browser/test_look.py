@@ -226,6 +226,16 @@ def test_every_page_is_small(opened: Opened, filled: dict[str, str]) -> None:
         page.context.close()
 
 
+def test_a_row_is_opened_wherever_it_is_touched(opened: Opened, filled: dict[str, str]) -> None:
+    for width in (NARROW, 1280):
+        page = opened("pi", width=width)
+        page.goto("/bulk?tab=waiting")
+        box = page.locator("tr[data-row] td").last.bounding_box()
+        assert box is not None
+        page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        page.wait_for_url(f"**/bulk/{filled['notice']}")
+
+
 def test_the_keyboard_skips_to_the_content_and_sees_where_it_is(opened: Opened, filled: dict[str, str]) -> None:
     page = opened("zhao")
     page.goto("/queue")
