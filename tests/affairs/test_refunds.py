@@ -11,7 +11,19 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from sqlalchemy import Connection, func, select
 
-from gateway.affairs import dues, intents, ledger, paybill, payments, receipts, refund_rows, refunds, suspense
+from gateway.affairs import (
+    dues,
+    intents,
+    ledger,
+    members,
+    paybill,
+    payments,
+    receipts,
+    refund_rows,
+    refunds,
+    staff,
+    suspense,
+)
 from gateway.affairs.books import Books
 from gateway.affairs.intents import Kind, Step
 from gateway.affairs.ledger import Account, AccountKind, Balance, Refused
@@ -140,6 +152,18 @@ def test_never_the_collector(conn: Connection, books: Books, akinyi: int) -> Non
         refunds.approve(conn, books, id_, actor=ONE, now=NOW)
 
 
+def test_never_who_would_get_it(conn: Connection, books: Books, ids: Ids, akinyi: int) -> None:
+    """Nor by an account that has their phone."""
+    staff.add(conn, ids, "akinyi", phone=AKINYI, now=NOW)
+    receipt = pays(conn, books)
+    for actor in (f"member:{akinyi}", "staff:akinyi"):
+        with pytest.raises(Refused, match="would get the money"):
+            refunds.request(conn, books, receipt.id, actor=actor, reason="x", now=NOW)
+    id_ = asked(conn, books, receipt)
+    with pytest.raises(Refused, match="would get the money"):
+        refunds.approve(conn, books, id_, actor="staff:akinyi", now=NOW)
+
+
 def test_cash_is_confirmed_by_who_got_it(conn: Connection, books: Books, akinyi: int) -> None:
     box = Account(AccountKind.CASH, "77")
     payment = Payment(
@@ -191,6 +215,44 @@ def test_money_matched_from_suspense_leaves_both(conn: Connection, books: Books,
     refunds.confirm(conn, books, id_, actor=ONE, reference="R1", now=NOW)
     accounts = (WALLET, suspense.account(WALLET), INCOME)
     assert [ledger.balance(conn, each, "KES") for each in accounts] == [Balance(0, 0)] * 3
+
+
+def test_money_that_could_not_be_returned_waits_again(conn: Connection, books: Books, akinyi: int) -> None:
+    money = Movement(source=WALLET, amount=30000, reference="T5", payer=STRANGER, at=NOW)
+    held = suspense.hold(conn, books, money, actor="system", now=NOW)
+    id_ = refunds.return_money(conn, books, held.id, actor=ONE, reason="nobody's", now=NOW).id
+    refunds.approve(conn, books, id_, actor=TWO, now=NOW)
+    refunds.failed(conn, books, id_, actor=ONE, reason="no such wallet", now=NOW)
+    assert [till.holds(conn, each) for each in (WALLET, suspense.account(WALLET))] == [30000, -30000]
+    receipt = suspense.match(conn, books, held.id, akinyi, actor=ONE, now=NOW)
+    assert receipt.months == (202609,)
+    with pytest.raises(Refused, match="is matched already"):
+        refunds.return_money(conn, books, held.id, actor=ONE, reason="nobody's", now=NOW)
+
+
+def test_a_payment_that_was_reversed_is_not_refunded(conn: Connection, books: Books, akinyi: int) -> None:
+    receipt = pays(conn, books)
+    payments.reverse(conn, books, receipt.id, key="r1", actor="system", now=NOW)
+    with pytest.raises(Refused, match="was reversed already"):
+        asked(conn, books, receipt)
+
+
+def test_what_the_member_asked_waits_again_when_it_could_not_be_given(
+    conn: Connection, books: Books, akinyi: int
+) -> None:
+    receipt, member = pays(conn, books), members.by_id(conn, akinyi, NOW.date())
+    assert member is not None
+    case = refunds.ask(
+        conn, books, member=member, receipt=receipt, number=AKINYI, language="en", text="paid twice", message_id=None,
+        now=NOW,
+    )  # fmt: skip
+    id_ = asked(conn, books, receipt)
+    refunds.approve(conn, books, id_, actor=TWO, now=NOW)
+    refunds.failed(conn, books, id_, actor=ONE, reason="no such wallet", now=NOW)
+    again = refund_rows.of_receipt(conn, receipt.id)
+    assert again is not None
+    assert (again.state, again.case_id) == (State.ASKED, case.id)
+    assert again.id != id_
 
 
 # --- any order ------------------------------------------------------------------------------------------------

@@ -211,6 +211,15 @@ def test_any_word_is_a_sign_of_life() -> None:
     assert [type(item.body) for item in operator.hears()] == []
 
 
+def test_a_word_after_the_question_begins_the_silence_anew() -> None:
+    operator = bound()
+    operator.passes(31)
+    assert len(operator.hears()) == 1
+    operator.says(DUES, 1)  # it has not answered the enquire_link, and never will
+    assert operator.passes(50) == []
+    assert any(isinstance(event, Ended) for event in operator.passes(25))
+
+
 def test_one_lost_answer_is_unknown_and_the_session_goes_on() -> None:
     operator = bound()
     lost = ask(operator, "lost")
