@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, func, select
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
@@ -57,6 +57,10 @@ from gateway.upkeep import Upkeep
 from gateway.wire import Wire
 from gateway.workplace import Workplace
 from menus.sessions import Sessions
+
+if TYPE_CHECKING:
+    from gateway.api.callbacks import Callbacks
+    from gateway.api.site import Api
 
 PARTS = frozenset({"links", "console", "api"})  # what `--only` may name
 SHARED = (*TOPICS, PROGRESS)  # of pages: what a process must hear of that another one has done
@@ -119,7 +123,7 @@ class Muster:
             now=now,
         )
         self.console: Console | None = None
-        self.api: Any = None
+        self.api: Api | None = None
         self.wallets = Wallets(
             self.database,
             reactor,
@@ -153,7 +157,7 @@ class Muster:
         self._sharing: Sharing | None = None
         # Imported where it is needed: a gateway that tells nobody by HTTP is smaller without.
         self._tells = bool(settings.alarms.webhook or settings.api.keys)
-        self._callbacks: Any = None
+        self._callbacks: Callbacks | None = None
 
     @property
     def office(self) -> Office:
@@ -300,7 +304,7 @@ class Muster:
             importer=self.importer,
         )
 
-    def _make_callbacks(self) -> Any:
+    def _make_callbacks(self) -> Callbacks:
         from gateway.api.callbacks import Callbacks
 
         settings = self.settings

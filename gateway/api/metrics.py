@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import (
@@ -20,6 +19,7 @@ from sqlalchemy import Connection, func, select
 
 from gateway.affairs import alarming, intents
 from gateway.affairs.intents import OPEN
+from gateway.api.joined import Joined
 from gateway.core import messages
 from gateway.core.ids import first_of
 from gateway.core.model import LinkStatus
@@ -66,18 +66,23 @@ def stored(conn: Connection, now: datetime) -> Stored:
     )
 
 
-def exposition(gateway: Any, figures: Figures, found: Stored | None) -> bytes:
+def exposition(
+    gateway: Joined, figures: Figures, found: Stored | None, *, called_back: Mapping[tuple[str, int], int]
+) -> bytes:
     """All figures in Prometheus' text format, from a registry of our own: nothing of the process is told."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Collector(gateway, figures, found))
+    registry.register(_Collector(gateway, figures, found, called_back))
     return generate_latest(registry)
 
 
 class _Collector(Collector):
-    def __init__(self, gateway: Any, figures: Figures, found: Stored | None) -> None:
+    def __init__(
+        self, gateway: Joined, figures: Figures, found: Stored | None, called_back: Mapping[tuple[str, int], int]
+    ) -> None:
         self._gateway = gateway
         self._figures = figures
         self._found = found
+        self._called_back = called_back
 
     def collect(self) -> Iterator[Metric]:
         yield from self._links()
@@ -187,7 +192,7 @@ class _Collector(Collector):
             troubles.add_metric((name,), wallets.troubles.get(name, 0))
         for (name, event), count in sorted(wallets.events.items()):
             answers.add_metric((name, event), count)
-        for (name, status), count in sorted(self._gateway.api.doors.heard.items()):
+        for (name, status), count in sorted(self._called_back.items()):
             callbacks.add_metric((name, str(status)), count)
         yield from (waiting, answers, troubles, callbacks)
         if self._found is not None:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import parse_qs
 from zoneinfo import ZoneInfo
 
@@ -21,10 +20,11 @@ from twisted.web.server import Request, Site
 from werkzeug.exceptions import HTTPException
 
 from commands import voice
-from config.model import ApiKey, Gateway
+from config.model import ApiKey
 from gateway.api import intake, messages, metrics, notices, openapi
 from gateway.api.accounts import Accounts, Daily, sent_since
 from gateway.api.intake import Intake, error
+from gateway.api.joined import Joined
 from gateway.api.messages import Messages
 from gateway.api.noticing import Noticing
 from gateway.api.server import ApiSite
@@ -45,21 +45,6 @@ KEYS_KEPT = timedelta(hours=24)  # idempotency keys
 
 _JSON = "application/json"
 _OUTSIDE = (b"/payments/", b"/ussd/")  # what is for providers and vendors
-
-
-class Joined(Protocol):
-    """What the API needs of the gateway."""
-
-    settings: Gateway
-    reactor: Any
-    now: Callable[[], datetime]
-    ids: Any
-    database: Any
-    board: Any
-    desk: Any
-    place: Any
-    keys: Any
-    wallets: Any
 
 
 class Api:
@@ -294,7 +279,7 @@ class Api:
             self.log.failure("the figures of the database are missing")
             found = None  # the others are needed now more than ever
         request.setHeader("content-type", metrics.CONTENT_TYPE)
-        return metrics.exposition(self._gateway, self._figures, found)
+        return metrics.exposition(self._gateway, self._figures, found, called_back=self.doors.heard)
 
     @app.route("/openapi.json", methods=["GET"])
     def openapi(self, request: Request) -> bytes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Mapping
-from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
@@ -12,6 +11,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from config.model import UssdHttp
+from gateway.api.joined import Joined
 from gateway.api.metrics import Figures
 from gateway.core import phone
 from gateway.core.model import (
@@ -37,7 +37,7 @@ class Ussd:
 
     log = Logger()
 
-    def __init__(self, gateway: Any, vendors: Mapping[str, UssdHttp], figures: Figures) -> None:
+    def __init__(self, gateway: Joined, vendors: Mapping[str, UssdHttp], figures: Figures) -> None:
         self._gateway = gateway
         self._vendors = vendors
         self._figures = figures
