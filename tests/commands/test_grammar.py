@@ -330,6 +330,8 @@ def test_codes_confirm_with_and_without_a_dialogue() -> None:
     assert parse("n 5830", ALL, dialog=PAY) == Confirmed(yes=False, code="5830")
     waiting = Ask(expires=LATER, command="81", parameter=CODE)
     assert parse("属实 5830", OURS, dialog=waiting) == Confirmed(yes=True, code="5830")
+    for no_code in ("Y 583", "Y 5830123", "YES NO 5830"):
+        assert not isinstance(parse(no_code, ALL), Confirmed)
     for text in ("Y", "5830"):
         half = problem(text, OURS, dialog=waiting)
         assert (half.error, half.word, half.keep, half.withhold) == ("E03", CODE, True, True)
