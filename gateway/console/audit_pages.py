@@ -14,6 +14,7 @@ from gateway.console import audit_query, downloads
 from gateway.console.audit_query import Wanted
 from gateway.console.downloads import Table
 from gateway.console.refusals import refusal
+from gateway.console.show import audited
 from gateway.console.web import Answer, Page, Redirect, Refused, Route, Visit, identifier
 from gateway.core.tables.staff import audit as rows
 from gateway.exports.cells import Cell, Column, Kind
@@ -64,7 +65,8 @@ async def export(visit: Visit) -> Answer:
     def written(conn: Connection) -> Iterable[Sequence[Cell]]:
         query = select(rows.c.at, rows.c.actor, rows.c.action, rows.c.object, rows.c.reason).order_by(rows.c.id)
         for row in conn.execute(audit_query.narrowed(query, wanted)):
-            yield (row.at.astimezone(visit.console.zone), row.actor, row.action, row.object, row.reason or "")
+            at = row.at.astimezone(visit.console.zone)
+            yield (at, audited(row.actor), row.action, audited(row.object), row.reason or "")
 
     columns = (
         Column(title="at", kind=Kind.TIME, width=20),

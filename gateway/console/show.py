@@ -77,6 +77,12 @@ def masked(number: str | None) -> str:
     return f"{number[:head]}****{number[-4:]}" if len(number) - 4 > head else f"{number[:3]}****{number[-2:]}"
 
 
+def audited(name: str) -> str:
+    """An actor or an object as the audit names it, the phone of somebody who is no member masked."""
+    kind, colon, number = name.partition(":")
+    return f"{kind}:{masked(number)}" if colon and kind == "number" else name
+
+
 def who(gettext: Callable[[str], str], actor: str | None) -> str:
     """Who did something, as colleagues call them; the audit alone shows the name that it is kept under."""
     kind, _, name = (actor or "").partition(":")
@@ -89,6 +95,8 @@ def who(gettext: Callable[[str], str], actor: str | None) -> str:
             return f"API {name}".strip()
         case "system":
             return "Muster"
+        case "number":
+            return masked(name)
     return actor or ""
 
 

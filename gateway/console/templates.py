@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PrefixLoader, StrictUndefined
 
 from gateway.console.language import LANGUAGES, Languages, tag
-from gateway.console.show import Clockface, masked, said, who
+from gateway.console.show import Clockface, audited, masked, said, who
 from gateway.console.words import translated
 
 FOLDER = Path(__file__).parent
@@ -52,6 +52,7 @@ def _environment(
     environment.filters.update(
         said=said,
         masked=masked,
+        audited=audited,
         time=clockface.time,
         hour=clockface.hour,
         clock=clockface.clock,

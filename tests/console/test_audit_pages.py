@@ -69,6 +69,21 @@ def test_it_is_searched_and_exported_inertly(world: World) -> None:
     assert sun.get("/audit/export/exe").status == 404
 
 
+def test_no_phone_is_whole_in_it(world: World) -> None:
+    phone, now = "+8613800000077", datetime.now(UTC)
+    world.run(
+        lambda conn: audit.record(
+            conn, id=world.ids(), at=now, actor=f"number:{phone}", action="reveal", object=f"number:{phone}"
+        )
+    )
+    sun = world.browser("sun")
+    for path in ("/audit", "/audit/export/csv"):
+        body = sun.get(path).body
+        assert body.count("number:+86138****0077") == 2, path
+        assert phone not in body, path
+    assert "number:+86138****0077" in sun.get(f"/audit?object=number:%2B{phone[1:]}").body  # asked for by who knows it
+
+
 def test_a_month_is_signed_off_once_when_it_is_over(world: World) -> None:
     record(world, "staff:li", "reveal", "why")
     sun = world.browser("sun")
