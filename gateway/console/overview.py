@@ -36,6 +36,7 @@ async def history(visit: Visit) -> Answer:
     found = await console.database.read(overview_query.days, console.zone, last, _DAYS)
     values = {
         "days": found[::-1],
+        "charts": overview_charts.of_days(visit, found),
         "total": _total([each for _, each in found]),
         "older": f"/overview/days?until={last - timedelta(days=_DAYS)}",
         "newest": "/overview/days" if visit.query("until") else "",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 
 from gateway.console import charts
 from gateway.console.board import Queued
@@ -14,6 +15,18 @@ from gateway.links import Entry
 
 _SERIES = 4  # that can be told apart
 _NO_SIGNAL, _BEST_SIGNAL = -113, -51  # dBm, the ends of what a modem tells (GSM 07.07 8.5)
+
+
+def of_days(visit: Visit, found: Sequence[tuple[date, Sum]]) -> list[Chart]:
+    """The oldest first."""
+    days, daily = [f"{day:%m-%d}" for day, _ in found], [each for _, each in found]
+    mean = [_series(visit.gettext("Mean"), daily, lambda each: round(each.mean))]
+    return [
+        charts.bars(visit.gettext("Messages by day"), days, _traffic(visit, daily)),
+        charts.bars(visit.gettext("What became of it, by day"), days, _outcomes(visit, daily)),
+        charts.bars(visit.gettext("Working minutes until an answer, by day"), days, mean),
+        charts.bars(visit.gettext("Opt-outs by day"), days, [_series(visit.gettext("Opt-outs"), daily, _stops)]),
+    ]
 
 
 def drawn(visit: Visit, found: Overview, links: Sequence[Entry]) -> list[Chart]:

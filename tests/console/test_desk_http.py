@@ -445,6 +445,8 @@ def test_the_overview_shows_today_in_figures_charts_and_tables(fresh: World) -> 
     assert "style=" not in page.body
     days = fresh.browser("li").get("/overview/days")
     assert f"{now.astimezone(zone):%Y-%m-%d}" in days.text
+    assert days.body.count('<figure class="chart">') == 4
+    assert f"<title>{now.astimezone(zone):%m-%d} 收到: 1</title>" in days.body
     assert fresh.browser("li").get("/overview/days?until=2025-01-31").status == 200
     assert fresh.browser("li").get("/overview/days?until=x").status == 200
     assert fresh.browser("he").get("/overview").status == 403
