@@ -16,6 +16,8 @@ from gateway.console.forms import form_id, sent
 from gateway.console.refusals import refusal
 from gateway.console.web import Answer, Redirect, Refused, Route, Visit, identifier
 
+_SHOWN = 40  # each has two forms
+
 
 async def listing(visit: Visit) -> Answer:
     return await _page(visit)
@@ -33,7 +35,7 @@ async def _page(visit: Visit, problem: str = "") -> Answer:
             "items": items,
             "ages": ages,
             "everything": everything,
-            "older": f"/dues/suspense?show=all&before={items[-1].id}" if everything and len(items) == 50 else None,
+            "older": f"/dues/suspense?show=all&before={items[-1].id}" if everything and len(items) == _SHOWN else None,
             "may_match": whole(visit, "dues finance"),
             "form_id": form_id(visit, "suspense"),
             "refund_form": form_id(visit, "refunds"),
@@ -47,7 +49,7 @@ def _read(
     conn: Connection, visit: Visit, everything: bool
 ) -> tuple[tuple[suspense.Item, ...], tuple[suspense.Ageing, ...]]:
     before = identifier(visit.query("before"))
-    items = suspense.listing(conn, open_only=not everything, before=before)
+    items = suspense.listing(conn, open_only=not everything, before=before, limit=_SHOWN)
     return items, suspense.ageing(conn, visit.now)
 
 
