@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -45,6 +47,42 @@ def test_in_any_order_and_twice(conn: Connection, keys: Keys, ids: Ids, order: t
     assert [take(conn, keys, ids, piece(ids, number)) for number in first] == [None] * len(first)
     assert take(conn, keys, ids, piece(ids, last)) == "".join(TEXTS)
     assert [take(conn, keys, ids, piece(ids, number)) for number in (1, 2, 3)] == [None] * 3, "it was joined once"
+
+
+def _fragment(message: Inbound, **changes: int) -> Inbound:
+    assert message.part is not None
+    return replace(message, part=replace(message.part, **changes))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda message: _fragment(message, bits=8),
+        lambda message: _fragment(message, total=2),
+        lambda message: replace(message, link="village"),
+        lambda message: replace(message, sender=replace(message.sender, text="+8613800000008")),
+        lambda message: replace(message, recipient=replace(message.recipient, text="10691")),
+    ],
+)
+def test_what_came_otherwise_belongs_to_another_message(
+    conn: Connection, keys: Keys, ids: Ids, change: Callable[[Inbound], Inbound]
+) -> None:
+    assert take(conn, keys, ids, piece(ids, 1)) is None
+    assert take(conn, keys, ids, change(piece(ids, 2))) is None
+    assert take(conn, keys, ids, piece(ids, 3)) is None
+    assert take(conn, keys, ids, piece(ids, 2)) == "".join(TEXTS)
+
+
+def test_one_of_one_is_whole(conn: Connection, keys: Keys, ids: Ids) -> None:
+    for _ in range(2):
+        assert take(conn, keys, ids, piece(ids, 1, "whole", total=1)) == "whole"
+    assert waiting(conn) == 0
+
+
+def test_nothing_is_left_of_what_was_joined(conn: Connection, keys: Keys, ids: Ids) -> None:
+    for number in (1, 2, 3):
+        take(conn, keys, ids, piece(ids, number))
+    assert set(conn.scalars(select(waiting_part.c.content))) == {b""}
 
 
 def test_a_reference_that_is_used_anew_begins_a_message(conn: Connection, keys: Keys, ids: Ids) -> None:

@@ -34,6 +34,7 @@ def test_the_standard_text() -> None:
         (b"id:A1 stat:ENROUTE", Receipt("A1", State.SENT, None)),
         (b"id:A1 stat:BUFFRED", Receipt("A1", State.SENT, None)),
         (b"id:A1 stat:DELIVERED done date:20240101010203", Receipt("A1", State.DELIVERED, None)),
+        (b"id:A1 stat:delivrd", Receipt("A1", State.DELIVERED, None)),
         (b"id:A1 stat:WHATEVER", Receipt("A1", None, None)),
         (b"mid:B2 id:A1 stat:DELIVRD", Receipt("A1", State.DELIVERED, None)),
         (b"id:A1 stat:DELIVRD err:000 text:id:B2 stat:UNDELIV err:999", Receipt("A1", State.DELIVERED, None)),
@@ -55,6 +56,11 @@ def test_parameters_are_believed_before_the_text() -> None:
         (Tag.NETWORK_ERROR_CODE, b"\3\0\x0b"),
     )
     assert found == Receipt("77", State.FAILED, "gsm:11")
+
+
+def test_a_network_s_error_has_three_octets() -> None:
+    found = told(TEXT, (Tag.NETWORK_ERROR_CODE, b"\3\x0b"))
+    assert found == Receipt("0123456789", State.DELIVERED, None)
 
 
 def test_parameters_alone_are_enough() -> None:
@@ -94,7 +100,8 @@ def test_an_id_that_is_no_number_stays_as_it_is(ids: MessageIds) -> None:
 
 
 @pytest.mark.parametrize(
-    ("esm_class", "expected"), [(0, False), (0x40, False), (3, False), (4, True), (0x44, True), (0x20, True), (8, True)]
+    ("esm_class", "expected"),
+    [(0, False), (0x40, False), (3, False), (4, True), (0x44, True), (0x20, True), (8, True), (0x0C, False)],
 )
 def test_esm_class_decides(esm_class: int, expected: bool) -> None:
     assert receipt.is_receipt(esm_class) is expected
