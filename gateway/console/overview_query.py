@@ -83,12 +83,12 @@ def overview(conn: Connection, links: Sequence[str], zone: ZoneInfo, now: dateti
 
 def days(conn: Connection, zone: ZoneInfo, last: date, count: int) -> list[tuple[date, Sum]]:
     """The `count` days up to `last`, by the organisation's own midnight, the oldest first."""
-    first = last - timedelta(days=count - 1)
-    kept = figures.by_hour(conn, _midnight(first, zone), _midnight(last + timedelta(days=1), zone))
-    by_day: dict[date, list[Kept]] = {first + timedelta(days=number): [] for number in range(count)}
-    for hour, figure in kept.items():
-        by_day[hour.astimezone(zone).date()].append(figure)
-    return [(day, summed(found)) for day, found in by_day.items()]
+    found = [last - timedelta(days=ago) for ago in reversed(range(count))]
+    return [(day, summed([figures.sums(conn, *_span(day, zone))])) for day in found]
+
+
+def _span(day: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
+    return _midnight(day, zone), _midnight(day + timedelta(days=1), zone)
 
 
 def summed(kept: Sequence[Kept]) -> Sum:
