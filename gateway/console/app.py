@@ -69,7 +69,6 @@ from gateway.console.dues.counted import Counts
 from gateway.console.events import Events, Stream
 from gateway.console.exporting import Exporting
 from gateway.console.importer import Importer
-from gateway.console.importer import recover as recover_imports
 from gateway.console.language import N_, Languages
 from gateway.console.passwords import Passwords
 from gateway.console.static import Static
@@ -251,7 +250,7 @@ class Console(Service):
         self.drawing.start()
         if self.importer is not None:
             self.importer.start()
-            self.database.run(recover_imports)
+            self.database.run(self.importer.recover)
         self.events.start()
         self.writing.start()
         for topic in TOPICS:

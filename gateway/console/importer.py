@@ -6,10 +6,12 @@ and what is there already is unchanged. What it made can be taken back for a day
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import shutil
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -42,6 +44,7 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
 }
 _OUR_FAULT = "something went wrong in the gateway; its log says what"
 AT_WORK = ("waiting", "running", "undoing")
+_STOPPED = {"state": "failed", "problem": "the gateway was stopped; begin again, nothing happens twice"}
 _PROGRESS = 2_000  # rows between two notes of how far it is
 
 
@@ -95,13 +98,6 @@ def put(conn: Connection, job_id: int, **values: Any) -> None:
     conn.execute(update(import_job).where(import_job.c.id == job_id).values(values))
 
 
-def recover(conn: Connection) -> None:
-    """After a stop in the middle: an import is begun again by its owner, and so is taking one back."""
-    stopped = update(import_job).where(import_job.c.state.in_(("waiting", "running")))
-    conn.execute(stopped.values(state="failed", problem="the gateway was stopped; begin again, nothing happens twice"))
-    conn.execute(update(import_job).where(import_job.c.state == "undoing").values(state="done"))
-
-
 @dataclass(kw_only=True)
 class Importer:
     """`folder` holds the files, for their owner alone."""
@@ -152,7 +148,7 @@ class Importer:
 
     def _sweep(self) -> None:
         before = self.now().timestamp()
-        for path in self.folder.glob("*.csv") if self.folder.is_dir() else ():
+        for path in self.folder.iterdir() if self.folder.is_dir() else ():
             lasts = timedelta(hours=72) if path.name.endswith(".codes.csv") else KEPT
             if path.stat().st_mtime < before - lasts.total_seconds():
                 path.unlink(missing_ok=True)
@@ -164,10 +160,38 @@ class Importer:
 
     async def run(self, job: Job, *, dry_run: bool) -> None:
         """Import, or say what an import would do; how far it is stands with the job."""
-        await deferToThreadPool(self.reactor, self._pool, self._run, job, dry_run)
+        with self._held(job.id) as ours:
+            if ours:
+                await deferToThreadPool(self.reactor, self._pool, self._run, job, dry_run)
 
     async def undo(self, job: Job, actor: str) -> None:
-        await deferToThreadPool(self.reactor, self._pool, self._undo, job, actor)
+        with self._held(job.id) as ours:
+            if ours:
+                await deferToThreadPool(self.reactor, self._pool, self._undo, job, actor)
+
+    def recover(self, conn: Connection) -> None:
+        """After a stop in the middle: an import is begun again by its owner, and so is taking one back. What another
+        process works at goes on."""
+        begun = conn.execute(select(import_job.c.id, import_job.c.state).where(import_job.c.state.in_(AT_WORK)))
+        for job_id, state in begun.all():
+            with self._held(job_id) as ours:
+                if ours:
+                    put(conn, job_id, **({"state": "done"} if state == "undoing" else _STOPPED))
+
+    @contextmanager
+    def _held(self, job_id: int) -> Iterator[bool]:
+        """Whether this job is ours, until it is done or the process ends, however that ends. False: another process
+        works at it."""
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle = os.open(self.folder / f"{job_id}.lock", os.O_WRONLY | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+        finally:
+            os.close(handle)
 
     def _run(self, job: Job, dry_run: bool) -> None:
         made = engine(self.url)
