@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert, select, text
 
 from bench.harness import free_port
 from gateway import elsewhere
@@ -169,6 +169,19 @@ def test_a_process_that_ends_says_that_its_links_end_with_it(home: Split) -> Non
         assert links.wait(30) == 0
     [seen] = home.read(_links)
     assert (seen.state.status.value, seen.state.detail) == ("down", "stopped")
+
+
+def test_a_signal_while_it_starts_ends_it(home: Split) -> None:
+    """The link is bound, and what comes after it in the start waits for a table."""
+    opened = engine(home.url)
+    with operator(home.port), ExitStack() as held:
+        conn = held.enter_context(opened.begin())
+        conn.execute(text("LOCK TABLE link_seen IN EXCLUSIVE MODE"))
+        with home.gateway("links") as links:
+            links.terminate()
+            held.close()
+            assert links.wait(30) == 0
+    opened.dispose()
 
 
 def _links(conn: Connection) -> list[elsewhere.Seen]:
