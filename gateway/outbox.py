@@ -81,6 +81,7 @@ class Outbox:
         self._wrote_at = self._took = 0.0  # the last write, and how long the last answer was waited for
         self._marking = 0  # slots of `_used` that the turn in progress keeps for what shall stand ready
         self._wire = wire
+        self._noted: Sequence[Part] = ()  # in `wire`, by the turn in progress, for what shall stand ready
         self._bulk_inflight = 0
         self._recording = 0  # answers that the turn in progress records
         self._used = 0  # inflight in the database, or reserved
@@ -246,6 +247,7 @@ class Outbox:
             wanted,
             now,
             self._bulk,
+            self._note if ahead else None,
             queue=Queue.FIRST,
         )
         done.addCallbacks(
@@ -293,12 +295,12 @@ class Outbox:
         if wanted.room:
             self._asked = released.more or self._woken  # else the queue is empty until somebody wakes us
             self._seen = wanted.below
+        self._noted = ()
         self._settle(answers)
         if released.parked:
             self._held.forget(released.parked)
         self._held.add(released.hold)
-        if self.ready and ahead and self._wire is not None:
-            self._wire.ready(released.write)
+        if self.ready and ahead:
             self._ready.extend(released.write)
             self._ready_since = self._clock.seconds()
             self._write_ready()
@@ -337,22 +339,30 @@ class Outbox:
             if urgent < part.lane or (part.lane is Lane.BULK and bulk <= 0):
                 break
             bulk -= part.lane is Lane.BULK
-            going.append(self._taken())
+            going.append(self._ready.popleft())
         if going:
             self.write(going)
         return bool(going)
 
-    def _taken(self) -> Part:
-        """The first that stands ready, which the file then forgets."""
-        part = self._ready.popleft()
+    def _note(self, parts: Sequence[Part]) -> None:
+        """In the database's thread, before the commit: killed right after it, nothing else would say that they were
+        not written."""
+        self._unnote()
+        self._noted = parts
         if self._wire is not None:
-            self._wire.forget(part)
-        return part
+            self._wire.ready(parts)
+
+    def _unnote(self) -> None:
+        """That commit did not take place."""
+        noted, self._noted = self._noted, ()
+        if self._wire is not None:
+            for part in noted:
+                self._wire.forget(part)
 
     def _stand_down(self) -> None:
         """What stands ready is only leased again: it is in hand as if it had never been marked."""
         while self._ready:
-            part = self._taken()
+            part = self._ready.popleft()
             self._answers.append(Answer(part, State.LEASED, self._now()))
             self._held.put_back(part)
 
@@ -363,6 +373,7 @@ class Outbox:
         self._recording = self._claiming = self._marking = 0
         self._used -= reserved
         self.pace.spend(-reserved)
+        self._unnote()
         self._answers = answers + self._answers
         self._held.give_back(chosen)
         if self._running:
@@ -373,6 +384,8 @@ class Outbox:
     # --- one part ---------------------------------------------------------------------------------------------
 
     def _send(self, part: Part) -> None:
+        if self._wire is not None:
+            self._wire.forget(part)
         if part.lane is Lane.BULK:
             self._bulk_inflight += 1
         try:
@@ -438,9 +451,13 @@ class Outbox:
             self._settle(answers)
             self._finished_if_stopping()
 
+        def failed(failure: Failure) -> None:
+            self.log.failure("{link}: parts not returned", failure, link=self.link.name)
+            self._answers = answers + self._answers
+            self._finished_if_stopping(given_up=True)
+
         done = self._database.run(recovery.give_back, self.link.name, tuple(answers), ids, queue=Queue.FIRST)
-        done.addCallback(returned)
-        done.addErrback(lambda failure: self.log.failure("{link}: parts not returned", failure, link=self.link.name))
+        done.addCallbacks(returned, failed)
 
     def _wait_for_pace(self) -> None:
         now = self._clock.seconds()

@@ -12,6 +12,7 @@ from __future__ import annotations
 import mmap
 import os
 import struct
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import quote
@@ -44,9 +45,10 @@ class Wire:
         self._map[:_HEAD] = _head(boot)
         self._free = [_HEAD + index * _ENTRY.size for index in range(room)]
         self._places: dict[Key, int] = {}
+        self._lock = threading.Lock()  # what stands ready is noted in the database's thread
 
     def ready(self, parts: Sequence[Part]) -> None:
-        """These are committed inflight, and none of them is written."""
+        """These are inflight with the commit that follows, and none of them is written."""
         for part in parts:
             self._note(part, _UNWRITTEN)
 
@@ -58,16 +60,20 @@ class Wire:
 
     def forget(self, part: Part) -> None:
         """It is about to be written, or what became of it is recorded."""
-        place = self._places.pop((part.outbound, part.number), None)
-        if place is not None:
-            _ENTRY.pack_into(self._map, place, 0, 0, 0, b"")
-            self._free.append(place)
+        with self._lock:
+            place = self._places.pop((part.outbound, part.number), None)
+            if place is not None:
+                _ENTRY.pack_into(self._map, place, 0, 0, 0, b"")
+                self._free.append(place)
 
     def _note(self, part: Part, known: int, octets: bytes = b"") -> None:
-        if self._free:
-            key = part.outbound, part.number
-            place = self._places[key] = self._free.pop()
-            _ENTRY.pack_into(self._map, place, *key, known, octets)
+        key = part.outbound, part.number
+        with self._lock:
+            if key not in self._places and self._free:
+                self._places[key] = self._free.pop()
+            place = self._places.get(key)
+            if place is not None:
+                _ENTRY.pack_into(self._map, place, *key, known, octets)
 
 
 def left(folder: Path, boot: str) -> Left:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection, select
@@ -348,6 +349,105 @@ def test_after_a_crash_what_stood_ready_is_queued_and_only_the_rest_unknown(
     with patient.conn.begin():
         [remote_id] = patient.conn.scalars(select(part.c.remote_id).where(part.c.state == "sent"))
     assert remote_id.startswith("id-")
+
+
+class Accident:
+    """What happens to a work in the database instead."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._patch = monkeypatch
+        self._run: Any = Inline.run
+
+    def killed(self, *, committed: bool) -> None:
+        """At its end, when nobody has been told yet."""
+        self._becomes(lambda conn, work: work() if committed else None, told=False)
+
+    def refused(self) -> None:
+        """It cannot be committed."""
+
+        def work_and_fail(conn: Connection, work: Callable[[], Any]) -> None:
+            work()
+            raise OSError(28, "No space left on device")
+
+        self._becomes(work_and_fail, told=True)
+
+    def over(self) -> None:
+        self._patch.setattr(Inline, "run", self._run)
+
+    def _becomes(self, instead: Callable[[Connection, Callable[[], Any]], Any], *, told: bool) -> None:
+        def run(database: Inline, work: Callable[..., Any], *args: Any, **options: Any) -> Deferred[Any]:
+            done: Deferred[Any] = self._run(database, lambda conn: instead(conn, lambda: work(conn, *args)), **options)
+            return done if told else Deferred()
+
+        self._patch.setattr(Inline, "run", run)
+
+
+@pytest.fixture
+def accident(monkeypatch: pytest.MonkeyPatch) -> Accident:
+    return Accident(monkeypatch)
+
+
+def recovered(house: House, folder: Path) -> tuple[int, int]:
+    """After kill -9 and another start: how many are queued again, how many unknown."""
+    with house.conn.begin():
+        return recovery.recover(house.conn, house.now(), left(folder, "this boot"))
+
+
+def test_killed_when_the_next_window_is_marked_and_nobody_was_told(
+    patient: House, tmp_path: Path, accident: Accident
+) -> None:
+    patient.queue(*"abcdefghij")
+    accident.killed(committed=True)
+    patient.turn(0.01)
+    accident.over()
+    assert patient.inflight() == 6
+    assert recovered(patient, tmp_path) == (3, 3)
+
+
+def test_killed_when_what_stood_ready_is_stood_down_and_not_recorded(
+    patient: House, tmp_path: Path, accident: Accident
+) -> None:
+    patient.queue(*"abcdef")
+    patient.turn(0.01)
+    accident.killed(committed=False)
+    patient.outbox.recall()
+    patient.turn()
+    accident.over()
+    assert patient.inflight() == 6
+    assert recovered(patient, tmp_path) == (3, 3)
+
+
+def test_what_could_not_be_marked_is_not_taken_for_unwritten_later(
+    patient: House, tmp_path: Path, accident: Accident
+) -> None:
+    patient.queue(*"abcdef")
+    accident.refused()
+    patient.turn(0.01)
+    accident.over()
+    assert left(tmp_path, "this boot") == Left(set(), {})
+    patient.line.answer(3)
+    patient.turn(1)
+    patient.turn(1)
+    assert patient.line.written == list("abcdef")
+    assert recovered(patient, tmp_path) == (0, 3)
+
+
+def test_answers_that_could_not_be_recorded_when_the_link_went_keep_the_window_whole(
+    patient: House, accident: Accident
+) -> None:
+    patient.queue(*"abcdef")
+    patient.turn(0.01)
+    accident.refused()
+    patient.outbox.lost()
+    accident.over()
+    patient.line.answer(3)
+    patient.turn(1)
+    assert patient.states() == ["leased"] * 3 + ["sent"] * 3
+    assert patient.outbox.inflight == 0
+    with patient.conn.begin():
+        recovery.reclaim(patient.conn, "a", patient.now() + timedelta(hours=1), patient.outbox.holds)
+    patient.turn(1)
+    assert patient.line.written == list("abcdef")
 
 
 def test_octets_leave_before_the_answers_that_made_room_are_recorded(patient: House) -> None:

@@ -159,12 +159,20 @@ def turn(
     wanted: Wanted,
     now: datetime,
     bulk: Bulk | None = None,
+    marking: Callable[[Sequence[Part]], None] | None = None,
 ) -> Released:
-    """One turn of an outbox: record what was answered, and release what goes next."""
+    """One turn of an outbox: record what was answered, and release what goes next.
+
+    `marking` hears of the parts to write before the commit that makes them inflight, and again when that did not take
+    place and the work is repeated.
+    """
     outcomes.record(conn, link, answers)
     if not chosen and not wanted.room:
         return Released((), ())
-    return release(conn, keys, link, split, chosen, wanted, now, bulk)
+    released = release(conn, keys, link, split, chosen, wanted, now, bulk)
+    if marking is not None:
+        marking(released.write)
+    return released
 
 
 @dataclass(frozen=True, slots=True)
