@@ -432,16 +432,22 @@ async def run(reactor: Any, settings: Gateway, *, only: Collection[str] | None =
     """The daemon: start, then wait for the signal that ends it, or for the end of its database."""
     muster = Muster(reactor, settings, only=PARTS if only is None else only)
     begun: Deferred[None] = Deferred()
+    stopped = False
 
     async def end() -> None:
         """The signal may come while it starts, when its threads would already keep the process from ending."""
         await _at_most(reactor, begun, GRACE)
-        await muster.stop()
+        if not stopped:
+            await muster.stop()
 
     reactor.addSystemEventTrigger("before", "shutdown", lambda: Deferred.fromCoroutine(end()))
     try:
         await muster.start()
-    finally:  # what failed ends the reactor too, and so is stopped
+    except BaseException:
+        stopped = True
+        await muster.stop()
+        raise
+    finally:
         begun.callback(None)
     raise await muster.database.lost  # else a signal ends it
 
