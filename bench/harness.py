@@ -66,6 +66,7 @@ class House:
 
     def __init__(self, folder: Path, *, window: int = 100, url: str | None = None) -> None:
         self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
         self.url = url or f"sqlite:///{folder}/muster.db"
         self.port, self.api = free_port(), free_port()
         self.config = folder / "muster.toml"
