@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, or_, select, update
 
@@ -34,8 +36,12 @@ def ask_for_code(conn: Connection, request: Request) -> Question | Reply:
         return at.reply(request, "approve.over", draft=found.reference)
     code = request.arguments.get("code")
     if code:
-        match challenges.check(conn, at.keys, request.number, code, request.now):
-            case challenges.Confirmed(action="OK", arguments=arguments) if arguments.get("draft") == found.reference:
+
+        def meant(action: str, arguments: Mapping[str, Any]) -> bool:
+            return action == APPROVE.code and arguments.get("draft") == found.reference
+
+        match challenges.check(conn, at.keys, request.number, code, request.now, meant=meant):
+            case challenges.Confirmed(arguments=arguments):
                 return approve(conn, replace(request, arguments=arguments))
             case challenges.Wrong(left=left):
                 return at.error(request, "E07", left=left)

@@ -101,20 +101,32 @@ def issue(
 
 
 def check(
-    conn: Connection, keys: Keys, text: str, code: str, now: datetime
+    conn: Connection,
+    keys: Keys,
+    text: str,
+    code: str,
+    now: datetime,
+    *,
+    meant: Callable[[str, Mapping[str, Any]], bool] = lambda action, arguments: True,
 ) -> Confirmed | Again | Wrong | Locked | Nothing:
-    """What an answer with `code` means for this number; right or wrong, it counts."""
+    """What an answer with `code` means for this number; right or wrong, it counts.
+
+    `meant` says whether an action with its arguments is what the answer was to. The code of another one is as wrong
+    here as any, and stays good for what it was sent for.
+    """
     until = locked(conn, text, now)
     if until is not None:
         return Locked(until)
     waiting = _open(conn, text, now)
     for row in waiting:
-        if _is(keys, text, row, code):
+        arguments = orjson.loads(row.arguments)
+        if _is(keys, text, row, code) and meant(row.action, arguments):
             conn.execute(update(challenge).where(challenge.c.id == row.id).values(done=True, answered=True))
-            return Confirmed(row.action, orjson.loads(row.arguments))
+            return Confirmed(row.action, arguments)
     for row in _answered(conn, text, now):
-        if _is(keys, text, row, code):
-            return Again(row.action, orjson.loads(row.arguments))
+        arguments = orjson.loads(row.arguments)
+        if _is(keys, text, row, code) and meant(row.action, arguments):
+            return Again(row.action, arguments)
     if not waiting:
         return Nothing()
     tries = max(row.tries for row in waiting) + 1

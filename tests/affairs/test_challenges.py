@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -135,6 +135,21 @@ def test_a_new_code_about_the_same_voids_the_old_one(conn: Connection, keys: Key
         assert challenges.check(conn, keys, ZHANG, first, NOW) == Wrong(2)
     assert isinstance(challenges.check(conn, keys, ZHANG, second, NOW), Confirmed)
     assert isinstance(challenges.check(conn, keys, ZHANG, other_claim, NOW), Confirmed)
+
+
+def test_a_code_for_something_else_is_wrong_and_stays_good(conn: Connection, keys: Keys, issue: Issue) -> None:
+    def approval(action: str, arguments: Mapping[str, Any]) -> bool:
+        return action == "OK" and arguments["draft"] == "D101"
+
+    code = issue(action="OK", arguments={"draft": "D102"})
+    claim = issue(action="COLLECT/", arguments={"draft": "D101"}, object="claim:7")
+    assert challenges.check(conn, keys, ZHANG, code, NOW, meant=approval) == Wrong(2)
+    assert challenges.check(conn, keys, ZHANG, claim, NOW, meant=approval) == Wrong(1)
+    assert challenges.check(conn, keys, ZHANG, claim, NOW) == Confirmed("COLLECT/", {"draft": "D101"})
+    assert challenges.check(conn, keys, ZHANG, code, NOW) == Confirmed("OK", {"draft": "D102"})
+    assert challenges.check(conn, keys, ZHANG, claim, NOW, meant=approval) == Nothing()
+    own = issue(action="OK", arguments={"draft": "D101"})
+    assert challenges.check(conn, keys, ZHANG, own, NOW, meant=approval) == Confirmed("OK", {"draft": "D101"})
 
 
 def test_what_was_answered_is_known_again(conn: Connection, keys: Keys, issue: Issue) -> None:

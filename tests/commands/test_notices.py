@@ -188,6 +188,17 @@ def test_the_code_may_come_with_the_draft_s_number(phone: Phone) -> None:
     assert (approver.says(f"批准D101 {code[1]}") or "").startswith("D101已批准")
 
 
+def test_a_code_for_something_else_is_not_spent_by_an_approval(phone: Phone) -> None:
+    secretary, approver = of(phone, SECRETARY), of(phone, APPROVER)
+    secretary.says("群发 全体 明晚八点在村部开会")
+    secretary.says("群发 全体 后天上午打疫苗")
+    code = re.search(r"Y (\d{4})", approver.says("OK D101") or "")
+    assert code is not None
+    assert approver.says(f"批准D102 {code[1]}") == "码不对或已过期，还可试2次。请核对后重发"
+    assert set(phone.conn.scalars(select(notice.c.state))) == {drafts.WAITING}
+    assert (approver.says(f"批准D101 {code[1]}") or "").startswith("D101已批准")
+
+
 def test_a_code_is_for_the_text_that_was_shown(phone: Phone) -> None:
     secretary, approver = of(phone, SECRETARY), of(phone, APPROVER)
     secretary.says("群发 全体 明晚八点在村部开会")
