@@ -131,6 +131,29 @@ def test_what_the_links_cover_is_compared_after_each_new_one(house: House, conn:
     assert state().broken == ()  # what is no longer kept is not compared
 
 
+def test_what_retention_takes_while_links_are_compared_was_not_changed(
+    house: House, conn: Connection, ids: Ids
+) -> None:
+    for _ in range(2):
+        house.now += timedelta(days=1)
+        with conn.begin():
+            audit.record(
+                conn, id=first_of(house.now), at=house.now, actor="staff:li", action="reveal", object="member:1"
+            )
+        house.now += timedelta(days=1)
+        house.run(house.books.close)
+    assert house.run(house.books.compare) == 1  # the newest link; the older one is still to come
+    with conn.begin():
+        guards.remove(conn)  # which let rows go that are years old
+        audit.erase(conn, ids, house.now - timedelta(days=2), actor="x", now=house.now)
+        guards.install(conn)
+    while house.run(house.books.compare):
+        pass
+    with conn.begin():
+        assert chain_state.compared(conn) == (house.now, {})
+        assert len(audit.listing(conn)) == 1
+
+
 def test_a_secretary_is_told_once_for_each_threshold(house: House, conn: Connection, ids: Ids) -> None:
     def texts() -> list[str]:
         found = select(message.c.sealed, message.c.lane, message.c.number, message.c.link).order_by(message.c.id)

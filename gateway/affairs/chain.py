@@ -113,18 +113,25 @@ def differs(conn: Connection, link: Link, first: int) -> bool:
     """Whether what the link covers, from id `first` on, is another than when it was closed. Of the audit each row is
     read; of the ledger only the digests, its rows are for `verifying`."""
     rows, content = read(conn, Plan(Name(link.name), link.number, link.day, first, link.upto, ""), anew=True)
-    return (rows, content) != (link.rows, link.content)
+    if (rows, content) == (link.rows, link.content):
+        return False
+    return link.upto > _erased(conn, link.name)  # asked last: retention may have come while the rows were read
 
 
 def covered(conn: Connection, name: Name) -> list[tuple[Link, int]]:
     """Each link whose rows are still kept, with the id from which they begin."""
-    gone = ask(conn, "SELECT coalesce(max(upto), 0) FROM erasure WHERE name = ?", name)[0][0]
+    gone = _erased(conn, name)
     found, first = [], 0
     for link in links(conn, name):
         if link.upto > gone:
             found.append((link, first))
         first = link.upto
     return found
+
+
+def _erased(conn: Connection, name: str) -> int:
+    """Below which id rows are no longer kept."""
+    return int(ask(conn, "SELECT coalesce(max(upto), 0) FROM erasure WHERE name = ?", name)[0][0])
 
 
 def read(conn: Connection, made: Plan, *, anew: bool = False) -> tuple[int, bytes]:
