@@ -224,21 +224,28 @@ def _numeral(text: str) -> int:
         raise BadAmount
     if all(char in _NUMERALS for char in text):
         return int("".join(str(_NUMERALS[char]) for char in text))
-    total, figure, unit = 0, 0, 1  # `unit` is that of a figure with which the text ends
+    above, mark, below = text.partition("万")
+    if not mark:
+        return _thousands(text, 1)
+    return (_thousands(above, 1) or 1) * _POWERS[mark] + _thousands(below, 1000)
+
+
+def _thousands(text: str, last: int) -> int:
+    """Up to 九千九百九十九; `last` is the unit of a figure that stands alone, as 二 behind the 万 of 一万二."""
+    total, figure, before = 0, 0, _POWERS["万"]
     for char in text:
         if char in _NUMERALS:
             if figure:
                 raise BadAmount  # 一百二三
             figure = _NUMERALS[char]
-            unit = unit if figure else 1
-        elif char == "万":
-            total, figure, unit = ((total + figure) or 1) * _POWERS[char], 0, 1000
-        elif char in _POWERS:
-            total += (figure or 1) * _POWERS[char]
-            figure, unit = 0, _POWERS[char] // 10
+            last = last if figure else 1
+        elif char in _POWERS and _POWERS[char] < before:
+            before = _POWERS[char]
+            total += (figure or 1) * before
+            figure, last = 0, before // 10
         else:
-            raise BadAmount
-    return total + figure * unit
+            raise BadAmount  # 二千三千
+    return total + figure * last
 
 
 def _run(text: str) -> tuple[str, str]:
