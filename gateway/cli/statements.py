@@ -20,6 +20,7 @@ from gateway.affairs.sheets import private_file
 from gateway.affairs.statements import Outcome
 from gateway.cli.opening import ACTOR, closing_engine, ids
 from gateway.cli.problems import Problem
+from gateway.console import row_reports
 from gateway.core import upgrade
 from gateway.core.keys import Keys
 
@@ -83,4 +84,6 @@ def run(config: Path, file: Path, *, account: str, profile: Path | None, dry_run
         f"{counts[Outcome.KNOWN]:,} known, {counts[Outcome.NOTED]:,} noted, {counts[Outcome.UNCHANGED]:,} seen before, "
         f"{counts[Outcome.ERROR]:,} not read" + (" (a dry run: nothing was changed)" if dry_run else "")
     )
+    gettext = row_reports.console_reader(gateway.organisation.language)
+    row_reports.explain_in_place(report, gettext, row_reports.STATED)
     click.echo(f"the row report: {report}")

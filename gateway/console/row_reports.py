@@ -1,4 +1,4 @@
-"""What became of the rows of an import, as sentences: on pages, in the files staff take away, on the command line."""
+"""What became of the rows of a file, as sentences: on pages, in the files staff take away, on the command line."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from gateway.console.words import WORDS
 Gettext = Callable[[str], str]
 Words = Mapping[str, str]
 EXPLANATION = N_("explanation")
-IMPORTED, ASSESSED = WORDS["row"], WORDS["outcome"]  # what outcomes are called
-# A test finds every code of an affair that is not here.
+IMPORTED, ASSESSED, STATED = WORDS["row"], WORDS["outcome"], WORDS["statement"]  # what outcomes are called
+# A test finds every code of an affair that is not here. A number may stand behind a code, with a space between.
 REASONS = {
     "unreadable": N_("the row cannot be read as cells; a quotation mark in it is not closed"),
     "too_many_cells": N_("more cells than columns; put a cell that holds the separator in quotation marks"),
@@ -74,6 +74,15 @@ REASONS = {
     "from:unreadable": N_("the day from which it counts cannot be read; write it as 2026-09-30"),
     "from:other_year": N_("the day from which it counts is not in the year that is assessed"),
     "approval:needed": N_("proposed: it counts once the level above has agreed"),
+    "date": N_("the day cannot be read; say in the profile how the bank writes days"),
+    "currency": N_("the line is in another currency than the books"),
+    "amount": N_("the amount cannot be read; say in the profile how the bank writes amounts"),
+    "amount:decimals": N_("the amount has more decimals than the currency"),
+    "amount:nothing": N_("the line moves no money"),
+    "receipt": N_("a member's dues, receipt %(number)s"),
+    "remittance": N_("what a treasurer has handed on, number %(number)s"),
+    "vouchers": N_("a branch has paid for vouchers of batch %(number)s"),
+    "wallet": N_("money of a wallet on its way to the bank; finance says which"),
 }
 
 
@@ -92,7 +101,10 @@ def console_reader(language: str) -> Gettext:
 
 
 def reason(gettext: Gettext, code: str) -> str:
-    return gettext(REASONS[code]) if code in REASONS else code
+    what, _, number = code.partition(" ")
+    if what not in REASONS:
+        return code
+    return gettext(REASONS[what]) % {"number": number} if number else gettext(REASONS[what])
 
 
 def explained(gettext: Gettext, words: Words, outcome: str, code: str) -> str:

@@ -200,6 +200,14 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "unchanged": N_("unchanged"),
         "error": N_("not assessed"),
     },
+    "statement": {
+        "booked": N_("booked"),
+        "suspense": N_("in suspense"),
+        "known": N_("booked before"),
+        "noted": N_("kept to be compared"),
+        "unchanged": N_("in an earlier statement"),
+        "error": N_("not read"),
+    },
     "action": {
         "search": N_("search"),
         "open": N_("open"),

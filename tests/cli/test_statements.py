@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -43,7 +44,13 @@ def test_a_statement_comes_in_once(bank: Path, tmp_path: Path) -> None:
     assert dry in told(*order, "--dry-run")
     said = told(*order)
     assert "1 booked, 1 in suspense" in said
-    assert (tmp_path / "november.report.csv").read_text("utf-8-sig").splitlines()[1].startswith("2,A1,9.00,booked,")
+    title, first, second, third = (tmp_path / "november.report.csv").read_text("utf-8-sig").splitlines()
+    assert title == "line,reference,amount,outcome,what,说明"
+    receipt = re.fullmatch(r"2,A1,9\.00,booked,receipt (\d{9}),已入账：成员会费，收据(\d{9})", first)
+    assert receipt is not None
+    assert receipt[1] == receipt[2]
+    assert second == "3,A2,1250.00,suspense,,在待查款"
+    assert third == "4,A3,'-3.00,noted,,留待核对"
     assert "0 booked, 0 in suspense, 0 known, 0 noted, 3 seen before" in told(*order)
     with opened(bank) as at:
         assert [item.amount for item in suspense.listing(at.conn)] == [125000]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import csv
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,8 +30,32 @@ def codes() -> Iterator[str]:
                 if colon and column.isidentifier() and what.isidentifier():
                     yield node.value
     yield from (f"phone:{reason}" for reason in phone.Reason)
+    yield from statement_codes()
     yield from (f"{cell}:{what}" for cell in ASSESSED_CELLS for what in ("missing", "unreadable", "too_precise"))
     yield from ("unreadable", "too_many_cells", "damaged")  # of sheets
+
+
+def statement_codes() -> Iterator[str]:
+    """Why a line of a statement could not be read, and what one was booked for: `f"receipt {number}"`."""
+    for name in ("statement_lines", "statement_csv", "statement_camt"):
+        for node in ast.walk(ast.parse((FOLDER / f"{name}.py").read_text("utf-8"))):
+            match node:
+                case ast.Call(func=ast.Name(id="Unreadable"), args=[ast.Constant(value=str(code))]):
+                    yield code
+    for node in ast.walk(ast.parse((FOLDER / "statements.py").read_text("utf-8"))):
+        match node:
+            case ast.JoinedStr(values=[ast.Constant(value=str(begin)), *_]) if re.fullmatch("[a-z]+ ", begin):
+                yield begin.strip()
+            case ast.Return(value=ast.Tuple(elts=[*_, ast.Constant(value=str(code))])) if code:
+                yield code
+            case ast.Constant(value=str(code)) if re.fullmatch("[a-z]+:[a-z]+", code):
+                yield code
+
+
+def test_what_a_line_was_booked_for_is_said_with_its_number() -> None:
+    english = row_reports.console_reader("en")
+    said = row_reports.explained(english, row_reports.STATED, "booked", "remittance 400123")
+    assert said == "booked: what a treasurer has handed on, number 400123"
 
 
 def test_every_reason_is_a_sentence_in_both_languages() -> None:
@@ -66,6 +91,6 @@ def test_a_file_to_take_away_says_both(tmp_path: Path, language: str, title: str
 
 def test_outcomes_and_columns_are_words() -> None:
     chinese = row_reports.console_reader("zh")
-    for words in (row_reports.IMPORTED, row_reports.ASSESSED, WORDS["column"]):
+    for words in (row_reports.IMPORTED, row_reports.ASSESSED, row_reports.STATED, WORDS["column"]):
         for word in words.values():
             assert chinese(word) != word, word
