@@ -28,7 +28,6 @@ class Method(StrEnum):
     WALLET = "wallet"
     VOUCHER = "voucher"
     BANK = "bank"
-    RELATIVE = "relative"
 
 
 class Surplus(StrEnum):

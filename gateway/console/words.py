@@ -140,7 +140,6 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "wallet": N_("Wallet"),
         "voucher": N_("Voucher"),
         "bank": N_("Bank"),
-        "relative": N_("Relative"),
     },
     "account": {
         "cash": N_("Cash"),
