@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -150,8 +150,9 @@ class Importer:
         before = self.now().timestamp()
         for path in self.folder.iterdir() if self.folder.is_dir() else ():
             lasts = timedelta(hours=72) if path.name.endswith(".codes.csv") else KEPT
-            if path.stat().st_mtime < before - lasts.total_seconds():
-                path.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):  # another process sweeps too
+                if path.stat().st_mtime < before - lasts.total_seconds():
+                    path.unlink()
 
     def _beside(self, work: Callable[..., None], *further: Any) -> Deferred[None]:
         return deferToThreadPool(self.reactor, self.reactor.getThreadPool(), work, *further)
@@ -298,6 +299,7 @@ def forget_jobs(conn: Connection, now: datetime) -> int:
 
 
 def forget(conn: Connection, now: datetime) -> int:
-    """What was kept for undoing, when its day is over."""
-    over = select(import_job.c.id).where(import_job.c.finished < now - UNDO).order_by(import_job.c.id.desc()).limit(20)
-    return sum(import_rows.forget(conn, job_id) for job_id in conn.scalars(over))
+    """What was kept for undoing, when its day is over; what is being undone just then is undone to its end."""
+    over = import_job.c.finished < now - UNDO, import_job.c.state.not_in(AT_WORK)
+    found = select(import_job.c.id).where(*over).order_by(import_job.c.id.desc()).limit(20)
+    return sum(import_rows.forget(conn, job_id) for job_id in conn.scalars(found))

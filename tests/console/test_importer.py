@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 from sqlalchemy import Connection, select
 
+from gateway.affairs import import_rows
+from gateway.console import importer as importing
 from gateway.console.importer import Importer
 from gateway.core.ids import Ids
 from gateway.core.keys import Keys
@@ -57,6 +59,20 @@ def test_what_was_stopped_in_the_middle_can_be_begun_again(conn: Connection, ids
     assert {state: found[job] for state, job in jobs.items()} == {
         "waiting": "failed", "running": "failed", "undoing": "done", "checked": "checked", "undone": "undone"
     }  # fmt: skip
+
+
+def test_what_is_kept_for_undoing_goes_after_a_day_but_not_under_who_undoes_it(conn: Connection, ids: Ids) -> None:
+    jobs = {state: _begun(conn, ids, state) for state in ("undoing", "done")}
+    now = datetime.now(UTC)
+    conn.execute(import_job.update().values(finished=now))
+    for job in jobs.values():
+        import_rows.keep_members(conn, job, [{"id": ids()}], {})
+    assert importing.forget(conn, now + importing.UNDO - timedelta(minutes=1)) == 0
+    later = now + importing.UNDO + timedelta(minutes=1)
+    assert importing.forget(conn, later) == 1
+    assert [import_rows.left(conn, job) for job in jobs.values()] == [1, 0]
+    importing.put(conn, jobs["undoing"], state="undone")
+    assert importing.forget(conn, later) == 1
 
 
 def test_what_another_process_works_at_goes_on_until_that_ends(
