@@ -192,8 +192,8 @@ _TOPICS = (
 
 
 def exists(conn: Connection) -> bool:
-    """Whether the sample organisation is in this database already."""
-    return branches.by_code(conn, COUNTY) is not None
+    """Whether the sample organisation is in this database already; who was interrupted before its staff begins anew."""
+    return staff.find(conn, STAFF["lead"]) is not None
 
 
 def found(

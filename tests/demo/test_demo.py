@@ -13,9 +13,14 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from sqlalchemy import insert
 from twisted.internet.defer import Deferred
 
 from gateway.console.language import LANGUAGES
+from gateway.core import upgrade
+from gateway.core.engines import engine
+from gateway.core.keys import Keys
+from gateway.core.tables.organisation import branch
 from gateway.demo import main as demos
 from gateway.demo import organisation, pages
 from gateway.demo.main import Demo
@@ -235,6 +240,25 @@ def test_two_ports_of_one_demo_differ() -> None:
 )
 def test_what_to_type_into_the_browser(listen: str, url: str) -> None:
     assert demos.endpoint_url(listen) == url
+
+
+def test_what_was_interrupted_while_it_was_set_up_is_set_up_the_next_time(own: Running, tmp_path: Path) -> None:
+    """Else a kept demo would be without staff for ever, and nobody could sign in."""
+    listen = "tcp:8380:interface=127.0.0.1"
+    whole = Demo(own.reactor, tmp_path, listen=listen, days=0)
+    url, keys = whole.gateway.database.url, Keys.load(whole.gateway.security.key_file)
+    database = Path(url.removeprefix("sqlite:///"))
+    for file in database.parent.glob(f"{database.name}*"):
+        file.unlink()
+    upgrade.upgrade(url, keys)
+    made = engine(url)
+    with made.begin() as conn:
+        row = {"id": 1, "code": organisation.COUNTY, "name": "安河县", "path": f"/{organisation.COUNTY}/"}
+        conn.execute(insert(branch), row)
+    made.dispose()
+    again = Demo(own.reactor, tmp_path, listen=listen, days=0)
+    assert again.tokens.keys() == whole.tokens.keys()
+    assert len(again.network.handsets) == len(whole.network.handsets)
 
 
 def test_every_word_of_the_pages_is_translated() -> None:
