@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 from commands.shown import money
 from gateway.affairs.voucher_codes import in_fours
-from gateway.exports.paper import HEIGHT, WIDTH, Paper, drawable
+from gateway.exports.paper import FURTHER, HEIGHT, WIDTH, Paper
 from gateway.exports.words import say
 
 _ACROSS, _DOWN = 2, 5
@@ -110,9 +111,11 @@ def _cuts(paper: Paper, width: float, height: float) -> None:
         paper.line(_EDGE - 4, y, WIDTH - _EDGE + 4, y, cut=True)
 
 
-def invitation_letters(house: House, letters: Sequence[Letter], language: str, *, at: datetime) -> bytes:
+def invitation_letters(
+    house: House, letters: Sequence[Letter], language: str, *, at: datetime, further: Sequence[Path] = FURTHER
+) -> bytes:
     """Two letters a page, one above the other, each in its member's language."""
-    paper = Paper(say("letters", language), language=language, author=house.organisation, at=at)
+    paper = Paper(say("letters", language), language=language, author=house.organisation, at=at, further=further)
     half = HEIGHT / 2
     for place, letter in enumerate(letters):
         if place % 2 == 0:
@@ -128,7 +131,7 @@ def _letter(paper: Paper, house: House, letter: Letter, language: str, top: floa
     y = paper.text(x, y + 1, width, say("letter", language), size=17, strong=True)
     paper.text(x, top + 12, width, f"{letter.branch}　{letter.member_no}", size=9, align="right", grey=80)
     # Nobody likes to be called by code points.
-    name = letter.name if drawable(letter.name) else say("letter.member", language, number=letter.member_no)
+    name = letter.name if paper.draws(letter.name) else say("letter.member", language, number=letter.member_no)
     y = paper.text(x, y + 3, width, say("letter.dear", language, name=name), size=11)
     y = paper.text(x, y + 1, width, say("letter.why", language), size=11)
     paper.frame(x + 30, y + 3, width - 60, 15)

@@ -6,8 +6,11 @@ import io
 import random
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
+from fontTools.fontBuilder import FontBuilder
+from fontTools.pens.ttGlyphPen import TTGlyphPen
 from hypothesis import given
 from hypothesis import strategies as st
 from pypdf import PdfReader
@@ -73,7 +76,7 @@ def test_a_receipt_says_in_english_what_was_paid() -> None:
     for said in ("Receipt for dues", "100042180", "9.00 CNY", "2.00 CNY", "voucher", "260001-0007", "2026-08-17 09:30"):
         assert said in text, said
     assert len(octets) < 100_000, "a subset of the font, not all of it"
-    assert PdfReader(io.BytesIO(octets)).trailer["/Root"]["/Lang"] == "en-GB"  # type: ignore[index]
+    assert PdfReader(io.BytesIO(octets)).trailer["/Root"]["/Lang"] == "en-GB"  # type: ignore[index]  # it has a root
 
 
 def test_a_reversed_receipt_says_so() -> None:
@@ -81,8 +84,43 @@ def test_a_reversed_receipt_says_so() -> None:
 
 
 def test_a_name_that_no_font_has_stays_recognisable() -> None:
-    (text,) = read(receipt(replace(RECEIPT, name="欧阳𠮷㐂﨑"), "zh", who="li", at=AT))
-    assert "欧阳[U+20BB7][U+3402]" in text
+    (text,) = read(receipt(replace(RECEIPT, name="欧阳བ\ue000"), "zh", who="li", at=AT))
+    assert "欧阳[U+0F56][U+E000]" in text
+
+
+@pytest.fixture
+def rare(tmp_path: Path) -> Path:
+    """A font of the machine with a picture of 𠮷, and of བ."""
+    made = FontBuilder(1000, isTTF=True)
+    pen = TTGlyphPen(None)
+    for x, y in ((0, 0), (0, 700), (700, 700)):
+        pen.moveTo((x, y)) if not (x or y) else pen.lineTo((x, y))
+    pen.closePath()
+    names = [".notdef", "ji", "ba"]
+    made.setupGlyphOrder(names)
+    made.setupCharacterMap({0x20BB7: "ji", 0x0F56: "ba"})
+    made.setupGlyf(dict.fromkeys(names, pen.glyph()))
+    made.setupHorizontalMetrics(dict.fromkeys(names, (1000, 0)))
+    made.setupHorizontalHeader(ascent=800, descent=-200)
+    made.setupNameTable({"familyName": "Rare", "styleName": "Regular"})
+    made.setupOS2()
+    made.setupPost()
+    made.save(tmp_path / "Rare.ttf")
+    return tmp_path / "Rare.ttf"
+
+
+def test_a_font_of_the_machine_draws_the_rare_characters_of_names(rare: Path, tmp_path: Path) -> None:
+    letters = [
+        Letter(name=name, member_no=f"100{at}", branch="53", code="83720156", until=AT)
+        for at, name in enumerate(("陈安", "𠮷野", "𠮷㐂", "བ"))
+    ]
+    first, second = read(invitation_letters(HOUSE, letters, "zh", at=AT, further=(tmp_path / "none.ttf", rare)))
+    assert "陈安" in first
+    assert "𠮷野" in first
+    assert "1002" in second  # by number: no font has all of it
+    assert "成员 1003" in second  # its letters would not stack
+    (without,) = read(invitation_letters(HOUSE, letters[:2], "zh", at=AT, further=()))
+    assert "成员 1001" in without
 
 
 @given(st.text(max_size=60))
@@ -128,7 +166,7 @@ def test_a_name_that_the_font_cannot_draw_makes_a_greeting_by_number() -> None:
     for language, said in (("zh", "成员 1001："), ("en", "Dear member 1001,")):
         for name in ("𠮷野", "བསྟན་འཛིན"):
             letter = Letter(name=name, member_no="1001", branch="53", code="83720156", until=AT, language=language)
-            (page,) = read(invitation_letters(HOUSE, [letter], "zh", at=AT))
+            (page,) = read(invitation_letters(HOUSE, [letter], "zh", at=AT, further=()))
             assert said in page
             assert "U+" not in page
 
