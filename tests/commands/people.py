@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -24,6 +25,7 @@ from gateway.core.tables.organisation import branch, member, number, obligation
 
 NOW = datetime(2026, 8, 18, 2, 0, tzinfo=UTC)
 NUMBER = "+8613800000007"
+STRANGER = "+8613800000099"
 TEXTS = Texts.load()
 IDS = Ids()  # of all offices: two that count for themselves may make the same id in one millisecond
 
@@ -121,3 +123,10 @@ class Phone:
 
     def waits(self, **time: float) -> None:
         self.now += timedelta(**time)
+
+
+def confirming(text: str | None) -> str:
+    """The code that a text wants back."""
+    found = re.search(r"回Y (\d{4})", text or "")
+    assert found, text
+    return found.group(1)

@@ -1,8 +1,7 @@
-"""The eight commands as a phone meets them: said, asked, confirmed, refused, written down."""
+"""Commands as a phone meets them: said, asked, confirmed, refused, written down."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from datetime import timedelta
 
@@ -11,30 +10,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, insert, select
 
-from commands.answer import KEEP, prepare
+from commands.answer import prepare
 from commands.registry import Command, Confirm, Kind, Parameter, Question, Registry
-from gateway.affairs import cases, consent, invitations, members
+from gateway.affairs import cases, consent, members
 from gateway.affairs.members import Sender
-from gateway.core import audit, dialogs
+from gateway.core import dialogs
 from gateway.core.model import Ask, Channel, Lane, LogClass, Reply, Request
 from gateway.core.tables.organisation import number
 from gateway.core.tables.staff import staff
 from gateway.core.text import clean
-from tests.commands.people import NOW, NUMBER, Phone, a_member, an_office, join, owe
-
-STRANGER = "+8613800000099"
-
-
-@pytest.fixture
-def member(conn: Connection) -> Phone:
-    join(conn)
-    return Phone(conn)
-
-
-@pytest.fixture
-def stranger(conn: Connection) -> Phone:
-    return Phone(conn, number=STRANGER)
-
+from tests.commands.people import NOW, NUMBER, STRANGER, Phone, a_member, an_office, confirming, join, owe
 
 # --- 0 HELP -----------------------------------------------------------------------------------------------------------
 
@@ -46,7 +31,7 @@ def test_help_lists_what_there_is(member: Phone) -> None:
     assert member.says("5") == member.says("0")
 
 
-def test_help_without_hotline_and_code(conn: Connection) -> None:
+def test_help_without_hotline_andconfirming(conn: Connection) -> None:
     join(conn)
     phone = Phone(conn, an_office(hotline="", ussd_code=""))
     assert phone.says("0") == "1会费2通知7咨询8我的9设置。回数字。退订回TD"
@@ -105,142 +90,6 @@ def test_strangers_are_told_what_they_may_use(stranger: Phone) -> None:
     assert stranger.says("会费") == "本号未绑定成员。可用：0帮助 71咨询 76回电 81绑定 TD退订。绑定请向支部要8位码"
     assert stranger.last.command == "E02"
     assert (stranger.says("DUES") or "").startswith("This number is not linked to a member.")
-
-
-# --- 81 BIND ----------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def invited(conn: Connection) -> tuple[Phone, str]:
-    join(conn, phone=None)
-    phone = Phone(conn, number=STRANGER)
-    return phone, invitations.create(conn, phone.office.keys, phone.random, [1], NOW)[1]
-
-
-def _code(text: str | None) -> str:
-    found = re.search(r"回Y (\d{4})", text or "")
-    assert found, text
-    return found.group(1)
-
-
-def test_binding_in_one_line(conn: Connection, invited: tuple[Phone, str]) -> None:
-    phone, invitation = invited
-    text = phone.says(f"绑定{invitation}")
-    code = _code(text)
-    assert text == f"请核对：安河村支部，成员号尾4位4107。是您本人回Y {code}，不是回N {code}"
-    reply = phone.last.reply
-    assert reply is not None
-    assert (reply.secret, reply.lane) == (True, Lane.CODE)
-    assert (phone.last.command, phone.last.log_text, phone.last.reply_text) == ("81", None, None)
-    assert phone.says(f"Y {code}") == "绑定成功：安河村支部，成员号尾4位4107。看菜单回0"
-    assert phone.last.command == "81"
-    assert phone.last.log_text is None
-    bound = members.by_number(conn, STRANGER, phone.office.today(NOW)).member
-    assert bound is not None
-    assert bound.member_no == "530102014107"
-    assert (phone.says("我的") or "").startswith("成员号尾4107，安河村支部")
-    assert phone.says(f"81 {invitation}") == "本号已绑定成员，查看回82。要换成员请到支部办理"
-
-
-def test_binding_step_by_step(invited: tuple[Phone, str]) -> None:
-    phone, invitation = invited
-    assert phone.says("绑定") == "请回复支部给您的8位码"
-    assert phone.says("1234567") == "请回复支部给您的8位码"
-    assert (phone.last.command, phone.last.dialog, phone.last.log_text) == ("E03", KEEP, "<unknown> 7")
-    code = _code(phone.says(invitation[:4] + " " + invitation[4:]))
-    assert phone.last.log_text is None
-    assert phone.says("是") == "请回Y加短信里的4位码；不是您本人要办的，回N加这4位码"
-    assert (phone.last.command, phone.last.dialog) == ("E03", KEEP)
-    assert (phone.says(f"是{code}") or "").startswith("绑定成功")
-
-
-def test_a_wrong_invitation_may_be_corrected_at_once(invited: tuple[Phone, str]) -> None:
-    phone, invitation = invited
-    assert phone.says("join") == "Please reply the 8-digit code from your branch"
-    wrong = f"{(int(invitation) + 1) % 10**8:08}"
-    assert phone.says(wrong) == "Wrong or expired code, 4 tries left. Please check it and send it again"
-    assert re.fullmatch(
-        r"Check: An He Cun Zhi Bu, member no ending 4107. If that is you reply Y \d{4}, if not N \d{4}",
-        phone.says(invitation) or "",
-    )
-    assert (phone.says("Y") or "").startswith("Please reply Y and the 4-digit code")
-
-
-def test_no_is_no(conn: Connection, invited: tuple[Phone, str]) -> None:
-    phone, invitation = invited
-    code = _code(phone.says(f"81 {invitation}"))
-    assert phone.says(f"N {code}") == "已取消，什么都没有改"
-    assert phone.says(f"Y {code}") == "没有等您确认的事，或码已过期。看菜单回0"
-    assert members.by_number(conn, STRANGER, phone.office.today(NOW)).member is None
-
-
-def test_three_wrong_codes_lock_the_number(invited: tuple[Phone, str]) -> None:
-    phone, invitation = invited
-    code = int(_code(phone.says(f"81 {invitation}")))
-    wrong = f"{(code + 1) % 10_000:04}"
-    assert phone.says(f"Y {wrong}") == "码不对或已过期，还可试2次。请核对后重发"
-    assert (phone.last.command, phone.last.dialog) == ("E07", KEEP)
-    phone.says(f"Y {wrong}")
-    assert phone.says(f"Y {wrong}") == "试错过多，请15分钟后再试，或拨12345"
-    assert phone.last.command == "E08"
-    phone.waits(minutes=5)
-    assert phone.says(f"Y {code:04}") == "试错过多，请10分钟后再试，或拨12345"
-    assert phone.says(f"81 {invitation}") == "试错过多，请10分钟后再试，或拨12345"
-    phone.waits(minutes=11)
-    assert _code(phone.says(f"81 {invitation}"))
-
-
-def test_an_old_code_is_over(invited: tuple[Phone, str]) -> None:
-    phone, invitation = invited
-    code = _code(phone.says(f"81 {invitation}"))
-    phone.waits(minutes=11)
-    assert phone.says(f"Y {code}") == "没有等您确认的事，或码已过期。看菜单回0"
-
-
-def test_five_wrong_invitations_a_day(invited: tuple[Phone, str]) -> None:
-    phone, invitation = invited
-    wrong = f"{(int(invitation) + 1) % 10**8:08}"
-    said = [phone.says(f"81 {wrong}") for _ in range(5)]
-    assert said[0] == "码不对或已过期，还可试4次。请核对后重发"
-    assert said[4] == "试错过多，请明天再试，或拨12345"
-    assert phone.says(f"81 {invitation}") == "试错过多，请明天再试，或拨12345"
-    phone.waits(hours=25)
-    assert _code(phone.says(f"81 {invitation}"))
-
-
-def test_an_invitation_without_its_keyword_is_not_kept(invited: tuple[Phone, str]) -> None:
-    phone, invitation = invited
-    assert phone.says(invitation) == "没看懂，这条短信未保存。要“绑定”请重发，如81 83720156。看菜单回0"
-    assert phone.last.log_text == "<unknown> 8"
-
-
-def test_codes_in_a_sentence_are_not_kept(conn: Connection, invited: tuple[Phone, str]) -> None:
-    phone, invitation = invited
-    for said, kept in (
-        (f"my code is {invitation}", "my code is ********"),
-        (f"我的码{invitation[:4]} {invitation[4:]}怎么用", "我的码**** ****怎么用"),
-        ("call me 13800000007", "call me 13800000007"),
-        ("Y 5830 is what I got", "<unknown> 20"),
-        ("是的5830收到了", "<unknown> 9"),
-    ):
-        phone.says(said)
-        assert phone.last.log_text == kept
-    code = _code(phone.says(f"81 {invitation}"))
-    phone.says(f"I got {code} here")
-    assert phone.last.log_text == "<unknown> 15"
-    assert phone.says(f"Y {code} thanks") is not None
-    assert phone.last.command == "81"
-    assert phone.last.log_text is None
-
-
-def test_an_invitation_opens_one_phone_only(conn: Connection, invited: tuple[Phone, str]) -> None:
-    phone, invitation = invited
-    code = _code(phone.says(f"81 {invitation}"))
-    other = Phone(conn, number="+8613800000098")
-    other_code = _code(other.says(f"81 {invitation}"))
-    assert (phone.says(f"Y {code}") or "").startswith("绑定成功")
-    assert other.says(f"Y {other_code}") == "码不对或已过期。请向支部要新码"
-    assert other.last.command == "E07"
 
 
 # --- 82 ME ------------------------------------------------------------------------------------------------------------
@@ -381,84 +230,6 @@ def test_a_long_question_is_refused_kindly(member: Phone) -> None:
     assert member.last.command == "E10"
 
 
-# --- what is not understood -------------------------------------------------------------------------------------------
-
-
-def test_a_slip_and_its_yes(member: Phone) -> None:
-    assert member.says("會費") == "没看懂“會費”。您是想要“会费”吗？是回Y，不是回0看菜单"
-    assert member.last.command == "E01"
-    assert member.says("是") == "您没有应交的会费。有疑问回71"
-    member.says("會費")
-    assert (member.says("N") or "").startswith("1会费2通知7咨询")
-
-
-def test_a_slip_towards_what_is_not_allowed(stranger: Phone) -> None:
-    assert (stranger.says("DUSE") or "").startswith("This number is not linked to a member. You may use 0 HELP")
-    assert (stranger.last.command, stranger.last.dialog) == ("E02", None)
-
-
-def test_a_sealed_suggestion_keeps_no_text(member: Phone) -> None:
-    assert member.says("BINDD 83720156") == "没看懂，这条短信未保存。要“BIND”请重发，如81 83720156。看菜单回0"
-    assert member.last.log_text == "<unknown> 14"
-    assert member.last.dialog is None
-
-
-def test_a_hint_then_a_person(member: Phone) -> None:
-    assert member.says("请不要再发了") == "没看懂这条短信。如是提问，请在前面加71重发。看菜单回0，人工12345"
-    assert member.says("请不要再发了！") is None
-    assert member.last.command == "E01"
-    case = cases.of_number(member.conn, NUMBER)[0]
-    assert (case.kind, member.last.case) == ("unknown", case.id)
-    assert cases.entries(member.conn, case.id)[0].text == "请不要再发了！"
-    assert member.says("真的不要再发了") is None  # beside the other, and not a case for each
-    assert [entry.text for entry in cases.entries(member.conn, case.id)] == ["请不要再发了！", "真的不要再发了"]
-    assert len(cases.of_number(member.conn, NUMBER)) == 1
-    member.conn.execute(insert(staff), {"id": 5, "name": "wang", "created": NOW})
-    cases.answer(member.conn, member.office.new_id, case.id, staff_id=5, text="好", message_id=None, now=member.now)
-    assert (member.says("谢谢你们了再见") or "").startswith(f"已续{case.case_no}")
-
-
-def test_a_person_does_not_see_what_may_be_a_secret(member: Phone) -> None:
-    member.unknown = 1
-    assert member.says("4821") is None
-    case = cases.of_number(member.conn, NUMBER)[0]
-    assert cases.entries(member.conn, case.id)[0].text == "<unknown> 4"
-
-
-def test_what_was_not_kept_is_asked_for_again(member: Phone) -> None:
-    assert member.says("4821") == "没看懂，这条短信未保存。请写明要办什么再发一次。看菜单回0，人工12345"
-    assert member.last.log_text == "<unknown> 4"
-
-
-def test_guessed_invitations_are_audited(conn: Connection) -> None:
-    join(conn)
-    for last in range(4):
-        phone = Phone(conn, number=f"+861380000010{last}")
-        for guess in range(5):
-            phone.says(f"81 1234567{guess}")
-    entry = audit.listing(conn)[0]
-    assert (entry.action, entry.object) == ("guessed invitations", "number:+8613800000103")
-
-
-def test_without_asking_there_is_no_hint(conn: Connection) -> None:
-    join(conn)
-    assert "71" not in (Phone(conn, an_office(off={"71"})).says("请不要再发了") or "71")
-
-
-def test_silence_keeps_the_dialogue(member: Phone) -> None:
-    member.says("71")
-    assert member.says("👍") is None
-    assert (member.last.command, member.last.dialog) == ("", KEEP)
-    assert (member.says("水费怎么交") or "").startswith("问题已收")
-
-
-def test_card_and_id_numbers_are_never_written(member: Phone) -> None:
-    member.says("我的身份证是11010519491231002X请查")
-    assert member.last.log_text == "我的身份证是" + "*" * 18 + "请查" or member.last.log_text == "<unknown> 26"
-    member.says("HELP 11010519491231002X")
-    assert "1101" not in (member.last.log_text or "")
-
-
 # --- for commands to come ---------------------------------------------------------------------------------------------
 
 
@@ -487,7 +258,7 @@ def test_confirmation_is_any_command_s(conn: Connection) -> None:
     office = replace(an_office(), registry=Registry([GENERIC]))
     phone = Phone(conn, office)
     text = phone.says("86 3 1234")
-    assert phone.says(f"Y {_code(text)}") == "done 3"
+    assert phone.says(f"Y {confirming(text)}") == "done 3"
     assert phone.last.command == "86"
 
 
@@ -528,7 +299,7 @@ def test_a_menu_carries_commands_out(conn: Connection, invited: tuple[Phone, str
     assert office.value(lang, lang.parameters[0], "en") == "en"
     asked = office.challenge(conn, bind, request)
     assert asked.secret
-    assert _code(asked.text)
+    assert confirming(asked.text)
     assert office.perform(conn, bind, request).text.startswith("绑定成功")
     dues = office.perform(conn, office.registry["11"], replace(request, arguments={}))
     assert dues.error == "E02"

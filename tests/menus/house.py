@@ -21,6 +21,7 @@ from menus.vendors import Profile
 NOBODY = cast(Connection, None)  # these commands read nothing
 START = datetime(2026, 8, 17, 9, 0, tzinfo=UTC)
 NUMBER = "+8613800000007"
+ROOT = "1会费 7咨询\n8我的 9设置\n99English 0退出"  # what MEMBER sees first
 MEMBER = Member(
     id=1,
     member_no="530102014107",
