@@ -65,13 +65,13 @@ def add(
 def listed(config: Path) -> Iterator[str]:
     """A line an account: name, roles, what is special about it."""
     with opened(config) as at:
+        granted = roles.of_staff(at.conn, at.today)
         for account in staff.everybody(at.conn):
-            held = roles.in_force(at.conn, staff_id=account.id, today=at.today)
             shown = ", ".join(
                 grant.role
                 + (f" in {grant.path.rstrip('/').rpartition('/')[2]}" if grant.path else "")
                 + (f" until {grant.until}" if grant.until else "")
-                for grant in held
+                for grant in granted.get(account.id, ())
             )
             notes = (
                 "disabled" if account.disabled else "" if account.has_password else "no password",
@@ -131,6 +131,9 @@ def disable(config: Path, name: str) -> str:
         staff.disable(at.conn, _existing(at, name))
         _record(at, "staff disabled", name)
     return f"{name} is disabled"
+
+
+ACTS = {"disable": disable, "enable": enable, "totp-reset": totp_reset}  # that take nothing but a name
 
 
 def _existing(at: Opened, name: str) -> int:

@@ -69,26 +69,6 @@ def staff_password(config: Path, name: str, password_stdin: bool, link: bool) ->
     click.echo(accounts.set_password(config, name, password))
 
 
-@staff.command("disable")
-@CONFIG
-@click.argument("name")
-def staff_disable(config: Path, name: str) -> None:
-    """Close an account at once; what it did stays in the audit."""
-    from gateway.cli import staff as accounts
-
-    click.echo(accounts.disable(config, name))
-
-
-@staff.command("enable")
-@CONFIG
-@click.argument("name")
-def staff_enable(config: Path, name: str) -> None:
-    """Open an account that was disabled, or locked by too many attempts."""
-    from gateway.cli import staff as accounts
-
-    click.echo(accounts.enable(config, name))
-
-
 @staff.command("revoke")
 @CONFIG
 @click.argument("name")
@@ -100,11 +80,18 @@ def staff_revoke(config: Path, name: str, role: str) -> None:
     click.echo(accounts.revoke(config, name, role))
 
 
-@staff.command("totp-reset")
-@CONFIG
-@click.argument("name")
-def staff_totp_reset(config: Path, name: str) -> None:
-    """Take the second factor away from NAME, who has lost telephone and recovery codes."""
-    from gateway.cli import staff as accounts
+def _act(command: str, does: str) -> None:
+    """A command that takes nothing but the account's name."""
 
-    click.echo(accounts.totp_reset(config, name))
+    @staff.command(command, help=does)
+    @CONFIG
+    @click.argument("name")
+    def act(config: Path, name: str) -> None:
+        from gateway.cli import staff as accounts
+
+        click.echo(accounts.ACTS[command](config, name))
+
+
+_act("disable", "Close an account at once; what it did stays in the audit.")
+_act("enable", "Open an account that was disabled, or locked by too many attempts.")
+_act("totp-reset", "Take the second factor away from NAME, who has lost telephone and recovery codes.")
