@@ -289,8 +289,8 @@ class _Books:
 
     def balances(self) -> None:
         known = set()
-        columns = "name, balance, pending, kind, owner, currency"
-        for name, balance, pending, *said in ask(self._conn, f"SELECT {columns} FROM account ORDER BY name"):  # noqa: S608
+        query = "SELECT name, balance, pending, kind, owner, currency FROM account ORDER BY name"
+        for name, balance, pending, *said in ask(self._conn, query):
             known.add(name)
             if name != ":".join(said):
                 self._found.add(f"account {name}", f"it says that it is {':'.join(said)}")

@@ -47,7 +47,7 @@ def _environment(
         auto_reload=False,
     )
     catalog = languages.catalog(language)
-    environment.install_gettext_callables(catalog.ugettext, catalog.ungettext, newstyle=True)  # type: ignore[attr-defined]
+    environment.install_gettext_callables(catalog.ugettext, catalog.ungettext, newstyle=True)  # type: ignore[attr-defined]  # i18n's
     clockface = Clockface(zone, language)
     environment.filters.update(
         said=said,

@@ -89,7 +89,7 @@ class House:
 
     def write(self, text: str = "明晚八点开会", **values: object) -> Notice:
         said = Wording(title="开会", texts={"zh": text}, audience=Audience())
-        said = replace(said, **values)  # type: ignore[arg-type]
+        said = replace(said, **values)  # type: ignore[arg-type]  # its fields
         return drafts.create(self.conn, self.ids, said, AUTHOR, self.now)
 
     def submitted(self, text: str = "明晚八点开会", **values: object) -> Notice:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-import hypothesis
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -178,7 +177,6 @@ def test_what_is_rolled_back_was_never_so(conn: Connection, ids: Ids) -> None:
 _CHANGE = st.tuples(st.integers(0, 10), st.integers(0, 10), st.one_of(st.none(), st.integers(2, 20)))
 
 
-@hypothesis.settings(deadline=None)
 @given(st.lists(_CHANGE, max_size=8))
 def test_a_moment_has_the_last_change_that_begins_before_it(changes: list[tuple[int, int, int | None]]) -> None:
     made = engine("sqlite://")

@@ -24,14 +24,14 @@ HOOK_KEY = "hook-key-of-the-county"
 
 
 @pytest.fixture
-def watched(tmp_path: Path, department: Department) -> Iterator[Client]:  # noqa: F811
+def watched(tmp_path: Path, department: Department) -> Iterator[Client]:  # noqa: F811  # the fixture
     """A gateway that tells `department` of its alarms."""
     alarms = Alarms(webhook=department.url, webhook_key=HOOK_KEY)
     with gateway(tmp_path, replace(settings(tmp_path), alarms=alarms)) as client:
         yield client
 
 
-def test_the_webhook_hears_of_late_answers_until_it_has_taken_it(watched: Client, department: Department) -> None:  # noqa: F811
+def test_the_webhook_hears_of_late_answers_until_it_has_taken_it(watched: Client, department: Department) -> None:  # noqa: F811  # as above
     department.answers = [500, 503]
     watched.work(_late, watched)
     watched.running.call(watched.muster._timetable.now, "alarms")

@@ -66,7 +66,7 @@ def on_paper(page: Page) -> list[str]:
 @pytest.mark.parametrize("locale", ["zh-CN", "en-GB"])
 def test_a_printed_page_holds_what_is_known_and_nothing_to_press(
     opened: Opened,
-    filled: dict[str, str],  # noqa: F811
+    filled: dict[str, str],  # noqa: F811  # the fixture
     locale: str,
 ) -> None:
     pages: dict[str, Page] = {}

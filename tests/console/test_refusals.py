@@ -132,11 +132,11 @@ def test_every_refusal_is_chinese_on_a_chinese_page(sentence: str) -> None:
     ],
 )
 def test_values_that_are_our_words_are_said_in_words(refused: Refusal, spoken: str) -> None:
-    assert pages.refusal(Reader(), refused) == spoken  # type: ignore[arg-type]
+    assert pages.refusal(Reader(), refused) == spoken  # type: ignore[arg-type]  # what it needs of a visit
 
 
 def test_a_refusal_is_kept_until_somebody_reads_it() -> None:
     refused = Refusal("there is no column %(name)s", name="phone")
     assert str(refused) == str(refusals.unpacked(refusals.packed(refused))) == "there is no column phone"
-    assert pages.kept(Reader(), refusals.packed(refused)) == "没有 phone 列"  # type: ignore[arg-type]
+    assert pages.kept(Reader(), refusals.packed(refused)) == "没有 phone 列"  # type: ignore[arg-type]  # as above
     assert pages.kept(Reader(), "the file is empty") == "文件是空的"  # type: ignore[arg-type]  # as it was kept before

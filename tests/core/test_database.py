@@ -58,7 +58,7 @@ def on_file(folder: Any) -> Database:
 class Here:
     """callFromThread without a reactor."""
 
-    def callFromThread(self, callable: Callable[..., Any], *args: object, **kwargs: object) -> None:  # noqa: A002
+    def callFromThread(self, callable: Callable[..., Any], *args: object, **kwargs: object) -> None:  # noqa: A002  # Twisted's name
         callable(*args, **kwargs)
 
 
@@ -123,11 +123,11 @@ def test_background_work_gets_its_share(database: Database) -> None:
 def test_plans_are_made_anew_and_more_and_more_seldom(conn: Connection) -> None:
     plans = Plans()
     seen: list[float] = []
+    asked: list[str] = []
+    event.listen(conn, "before_cursor_execute", lambda *said: asked.append(said[2]))
     for tenths in range(400):
-        asked: list[str] = []
-        event.listen(conn, "before_cursor_execute", heard := lambda *said: asked.append(said[2]))  # noqa: B023
+        asked.clear()
         plans.renew(conn, tenths / 10)
-        event.remove(conn, "before_cursor_execute", heard)
         if "DISCARD PLANS" in asked:
             seen.append(tenths / 10)
     assert seen == ([0, 1, 3, 7, 15, 25, 35] if conn.dialect.name == "postgresql" else [])

@@ -67,8 +67,8 @@ webhook_key = "k"
 
 def test_each_trouble_is_told_by_sms_letter_and_webhook_and_so_is_its_end(
     tmp_path: Path,
-    ear: Ear,  # noqa: F811
-    relay: Relay,  # noqa: F811
+    ear: Ear,  # noqa: F811  # the fixture
+    relay: Relay,  # noqa: F811  # the fixture
 ) -> None:
     faults, far = Faults(tmp_path / "faults"), free_port()
     home = _home(tmp_path, far, relay.server_address[1], ear.server_port)

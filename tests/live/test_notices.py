@@ -127,7 +127,7 @@ def test_killed_while_its_recipients_are_frozen(home: Home) -> None:
         for least, says in ((1, "bound"), (LARGE // 3, "")):  # the second one is not waited for
             with home.gateway("links,api", says=says) as gateway:
                 at = at or begin(home)
-                until(lambda least=least: frozen(home) >= least, 60)  # type: ignore[misc]
+                until(lambda least=least: frozen(home) >= least, 60)  # type: ignore[misc]  # bound now
                 kill(gateway)
             assert frozen(home) >= least
             torn += frozen(home) < LARGE

@@ -185,7 +185,7 @@ def test_other_services_on_the_port_are_left_alone(tmp_path: Path) -> None:
             others[name].on_connect = partial(_write, octets)
         process = open_.enter_context(home.gateway(says="mobile: bound"))
         for smsc in others.values():
-            until(lambda smsc=smsc: len(smsc.lines) >= 3 and smsc.lines[1].closed is not None)  # type: ignore[misc]
+            until(lambda smsc=smsc: len(smsc.lines) >= 3 and smsc.lines[1].closed is not None)  # type: ignore[misc]  # bound now
             gaps = [after.opened - before.opened for before, after in pairwise(smsc.lines)]
             assert min(gaps) > 0.5, "it waits before it comes back"
             smsc.on_connect = lambda line: None

@@ -724,7 +724,7 @@ said_in_ucs2 = st.text(st.characters(min_codepoint=0x4E00, max_codepoint=0x9FA5)
 @given(
     said_in_gsm | said_in_ucs2,
     st.integers(0, 99),
-    st.datetimes(datetime(2000, 1, 1), datetime(2060, 1, 1), timezones=zones),  # noqa: DTZ001
+    st.datetimes(datetime(2000, 1, 1), datetime(2060, 1, 1), timezones=zones),  # noqa: DTZ001  # it gets one of `zones`
 )
 @settings(max_examples=300)
 def test_python_gsmmodem_reads_our_delivers(said: str, number: int, at: datetime) -> None:
@@ -768,7 +768,7 @@ def test_we_read_what_python_gsmmodem_sends(said: str, reference: int, report: b
         assert tpdu.tpdu_length(str(theirs[number - 1])) == theirs[number - 1].tpduLength
 
 
-@given(octet, octet, st.datetimes(datetime(2000, 1, 1), datetime(2060, 1, 1), timezones=zones))  # noqa: DTZ001
+@given(octet, octet, st.datetimes(datetime(2000, 1, 1), datetime(2060, 1, 1), timezones=zones))  # noqa: DTZ001  # as above
 @settings(max_examples=100)
 def test_python_gsmmodem_reads_our_status_reports(reference: int, status: int, at: datetime) -> None:
     at = at.replace(microsecond=0)

@@ -148,7 +148,7 @@ def test_killed_at_each_step_it_goes_back_once(house: House) -> None:
     house.wire.sent.clear()
     play.approve()
     house.restart()  # with the operator asked, or not
-    until(lambda: house.hurry() or play.state() is State.DONE, seconds=60)  # type: ignore[func-returns-value]
+    until(lambda: house.hurry() or play.state() is State.DONE, seconds=60)  # type: ignore[func-returns-value]  # then
     house.restart()
     assert play.book() == (0, 0)
     assert play.sender.accounts[LI].balance == had + AMOUNT
