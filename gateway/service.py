@@ -209,8 +209,9 @@ class Muster:
         )
 
     async def _recover(self) -> None:
-        left = wire.left(self.settings.path.parent, wire.boot())
-        leased, unknown = await self.database.run(recovery.recover, self.now(), left)
+        folder = self.settings.path.parent
+        leased, unknown = await self.database.run(recovery.recover, self.now(), wire.left(folder, wire.boot()))
+        wire.discard(folder)
         if leased or unknown:
             self.log.warn(
                 "after the last stop: {leased} queued again, {unknown} unknown", leased=leased, unknown=unknown

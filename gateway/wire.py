@@ -89,6 +89,14 @@ def left(folder: Path, boot: str) -> Left:
     return Left(unwritten, answered)
 
 
+def discard(folder: Path) -> None:
+    """What they said is recorded. Of a link that is no longer configured it would still be said after the next kill,
+    when the same part is on the wire of another."""
+    for path in folder.glob(f"*{_ENDING}"):
+        if path.is_file():
+            path.unlink()
+
+
 def boot() -> str:
     """What this run of the machine is called; empty where the kernel does not say."""
     try:

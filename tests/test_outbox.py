@@ -35,7 +35,7 @@ from gateway.core.tables.everything import METADATA
 from gateway.core.tables.messages import message, part
 from gateway.outbox import Outbox
 from gateway.pace import Pace
-from gateway.wire import Wire, left
+from gateway.wire import Wire, discard, left
 from tests.core.test_messages import split
 
 START = datetime(2026, 8, 20, 8, 0, tzinfo=UTC)
@@ -479,6 +479,15 @@ def test_after_the_machine_went_down_nothing_is_known_of_them(patient: House, tm
     known = left(tmp_path, boot)
     with patient.conn.begin():
         assert recovery.recover(patient.conn, patient.now(), known) == (0, 6)
+
+
+def test_what_was_known_is_said_once(patient: House, tmp_path: Path) -> None:
+    patient.queue(*"abcdef")
+    patient.turn(0.01)
+    (tmp_path / "c.wire").mkdir()
+    assert recovered(patient, tmp_path) == (3, 3)
+    discard(tmp_path)
+    assert left(tmp_path, "this boot") == Left(set(), {})
 
 
 def test_a_file_cut_short_or_of_another_kind_names_nothing(tmp_path: Path) -> None:
