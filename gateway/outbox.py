@@ -21,7 +21,6 @@ from gateway.core.database import Queue, Runs
 from gateway.core.keys import Keys
 from gateway.core.model import (
     Lane,
-    LinkDown,
     LinkStatus,
     Part,
     SendError,
@@ -76,7 +75,7 @@ class Outbox:
         self._bulk = bulk
         self.pace = Pace(link.rate, clock.seconds())
         self._held = Lanes()
-        self._ready: deque[Part] = deque()  # marked inflight and not written: only where `wire` remembers them
+        self._ready: deque[Part] = deque()  # marked inflight and not written: for long only where `wire` knows them
         self._ready_since = 0.0
         self._wrote_at = self._took = 0.0  # the last write, and how long the last answer was waited for
         self._marking = 0  # slots of `_used` that the turn in progress keeps for what shall stand ready
@@ -300,16 +299,15 @@ class Outbox:
         if released.parked:
             self._held.forget(released.parked)
         self._held.add(released.hold)
-        if self.ready and ahead:
-            self._ready.extend(released.write)
-            self._ready_since = self._clock.seconds()
-            self._write_ready()
-        elif self.ready:
+        if self.ready and not ahead:
             self.write(released.write)
         else:
-            for part in released.write:
-                self._answer(part, LinkDown("the link went down"))
-            self._give_back()
+            self._ready.extend(released.write)
+            self._ready_since = self._clock.seconds()
+            if self.ready:
+                self._write_ready()
+            else:
+                self._give_back()
         if not self._running:
             self._turn()
         elif self._answers or self._slots(0):

@@ -671,6 +671,35 @@ def test_after_a_pause_not_even_what_stood_ready_is_written(house: House) -> Non
     assert set(house.states()) <= {"sent", "queued"}
 
 
+@pytest.mark.parametrize("kind", ["house", "patient"])
+def test_what_a_turn_marked_while_the_link_went_away_was_never_begun(
+    kind: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may go by another link, and the share of bulk is what it was."""
+    house: House = request.getfixturevalue(kind)
+    house.line.window = 10
+    house.bulk.waiting = 50
+    pick = house.bulk.pick
+
+    def goes_away(*args: Any) -> Any:
+        house.line.status = LinkStatus.DOWN
+        return pick(*args)
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(house.bulk, "pick", goes_away)
+        house.outbox.poke()
+        house.turn()
+    assert house.line.written == []
+    with house.conn.begin():
+        assert set(house.conn.execute(select(message.c.state, message.c.attempt))) == {("queued", 0)}
+        assert house.conn.execute(select(part)).all() == []
+    house.line.status = LinkStatus.READY
+    house.outbox.poke()
+    house.turn()
+    assert len(house.line.written) == 8
+    assert len(house.line.unanswered) == 8
+
+
 def test_what_is_in_hand_of_bulk_counts_once(house: House) -> None:
     house.line.window = 10
     house.bulk.stopped = True
