@@ -20,7 +20,7 @@ class Link(Protocol):
     """
 
     name: str
-    window: int  # parts that may be unanswered at once
+    window: int  # parts that may be unanswered at once; less while only some of its connections are up
     rate: float  # parts a second, 0 for no limit
 
     @property

@@ -177,7 +177,7 @@ class Outbox:
 
     def room(self) -> int:
         """How many more parts may be born leased."""
-        return self.link.window * _HELD_WINDOWS - self.held if self.ready else 0
+        return max(0, self.link.window * _HELD_WINDOWS - self.held) if self.ready else 0
 
     def hold(self, parts: Sequence[Part]) -> None:
         """Take parts that were committed leased."""

@@ -75,7 +75,8 @@ class SmppLink(Service):
     ) -> None:
         self.name = settings.name
         self.rate = settings.rate
-        self.window = 0 if settings.bind == "receiver" else settings.window * settings.binds
+        self._each = 0 if settings.bind == "receiver" else settings.window
+        self.window = self._each * settings.binds
         self._settings = settings
         self._receiver = receiver
         self._reactor = reactor
@@ -179,6 +180,7 @@ class SmppLink(Service):
         """A bind came up or went down."""
         bound = [bind for bind in self._binds if bind.connection is not None]
         total = len(self._binds)
+        self.window = self._each * (len(bound) or total)  # the operator gives each connection its own
         detail = "; ".join(dict.fromkeys(bind.detail for bind in self._binds if bind not in bound))
         if bound:
             if total > 1:

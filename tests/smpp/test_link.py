@@ -630,13 +630,16 @@ def test_several_binds_share_the_work() -> None:
     ends[0].bind()
     assert network.shows() is LinkStatus.READY
     assert network.link.state.detail.startswith("1 of 2 binds")
+    assert network.link.window == 5, "one connection takes no more than its own"
     ends[1].bind()
     assert network.link.state.detail == "2 of 2 binds"
+    assert network.link.window == 10
     for _ in range(10):
         network.send()
     assert [len(end.hears()) for end in ends] == [5, 5]
     ends[0].hangs_up()
     assert network.shows() is LinkStatus.READY
+    assert network.link.window == 5
     network.send()
     assert len(ends[1].hears()) == 1
 
