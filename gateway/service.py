@@ -329,7 +329,7 @@ class Muster:
         if self._callbacks is not None:
             await self._callbacks.stop()
         if self._sharing is not None:
-            await self._sharing.stop()
+            await _at_most(self.reactor, Deferred.fromCoroutine(self._sharing.stop()), 1)
         if self.api is not None:
             self.api.stop()
         if self.console is not None:

@@ -72,6 +72,14 @@ class Sharing:
             unsubscribe()
         self._unsubscribe.clear()
         await self._tasks.stop()
+        try:
+            await self._last_words()
+        except Exception:
+            self.log.failure("other processes were not told of the end")
+
+    async def _last_words(self) -> None:
+        if self._woken:
+            await self._mark()
         if self._holds:
             now = self._now()
             await self._database.run(elsewhere.tell, elsewhere.stopped(elsewhere.seen_now(self._board), now), now)

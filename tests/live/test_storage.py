@@ -161,6 +161,21 @@ def test_postgresql_that_hangs_up_is_waited_for(tmp_path: Path, server: Any, wha
         assert counted["binds"] == 1
 
 
+def test_a_stop_while_postgresql_is_away_ends_all_the_same(tmp_path: Path, server: Any) -> None:
+    with EmptyDatabase(_url(server)) as url:
+        home = Home(tmp_path, url=url)
+        with operator(home.port) as smsc, home.gateway() as process:
+            line = smsc.line
+            server.stop()
+            try:
+                process.send_signal(signal.SIGTERM)
+                assert ended(process, 20) == 0
+            finally:
+                server.ensure_postgres_running()
+            until(lambda: line.closed)
+            assert line.unbinds == 1
+
+
 def _arrived(home: Home, smsc: Any) -> list[str]:
     assert smsc.poll() is None
     try:
