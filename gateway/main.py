@@ -122,7 +122,7 @@ def init(folder: Path, yes: bool, password_stdin: bool, user: str, **answers: st
 
 @main.command()
 @CONFIG
-@click.option("--only", metavar="PARTS", help="Comma-separated: links, console, api. All, without it.")
+@click.option("--only", metavar="PARTS", help="Comma-separated: links (in one process), console, api. All, without it.")
 @click.option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def run(config: Path, only: str | None, log_format: str) -> None:
     """Run the gateway until SIGTERM."""

@@ -91,7 +91,7 @@ class Muster:
         self._extras = extras
         self.keys = Keys.load(settings.security.key_file)
         self.random = random.SystemRandom()
-        self.database = Database(settings.database.url, reactor)
+        self.database = Database(settings.database.url, reactor, links="links" in self._only)
         self.ids = Ids(slot=_slot(self._only, self.random) if self.database.shared else 0)
         # What is done once for all, by the clock or after a start, is done where the links are.
         self._keeps = "links" in self._only or not self.database.shared

@@ -27,6 +27,7 @@ from twisted.python.threadpool import ThreadPool
 from gateway.core.engines import (
     DatabaseFile,
     DatabaseProblem,
+    OnlyOne,
     Plans,
     curable,
     disconnected,
@@ -84,8 +85,10 @@ class Database:
 
     log = Logger()
 
-    def __init__(self, url: str, reactor: IReactorFromThreads, *, readers: int = 4) -> None:
+    def __init__(self, url: str, reactor: IReactorFromThreads, *, links: bool = False, readers: int = 4) -> None:
+        """`links`: this process holds them, and no other on this database may."""
         self._url = url
+        self._links = links
         self._reactor = reactor
         self._condition = threading.Condition()
         self._queues: tuple[deque[_Waiting], ...] = (deque(), deque(), deque())
@@ -98,6 +101,7 @@ class Database:
         self._local = threading.local()
         self._reader: Engine | None = None
         self._file = DatabaseFile(url)
+        self._only_one: OnlyOne | None = None
         self._plans = Plans()
         self._problem: str | None = None
         self.lost: Deferred[DatabaseProblem] = Deferred()  # fires when nothing will be kept any more
@@ -110,10 +114,11 @@ class Database:
         self._lock = lock(self._url)
         self._file.check()
         self._writer = engine(self._url)
-        with self._writer.connect():
-            pass  # a database that is not there is told now, not with the first message
+        if self._links and self.shared:
+            self._only_one = OnlyOne(self._writer)
+        conn = self._writer.connect()  # a database that is not there is told now, not with the first message
         self._reader = engine(self._url, read_only=True)
-        self._thread = threading.Thread(target=self._write, name="database-write", daemon=True)
+        self._thread = threading.Thread(target=self._write, args=(conn,), name="database-write", daemon=True)
         self._thread.start()
         self._pool.start()
 
@@ -179,11 +184,12 @@ class Database:
 
     # --- the writer thread ------------------------------------------------------------------------------------
 
-    def _write(self) -> None:
+    def _write(self, conn: Connection | None) -> None:
         assert self._writer is not None
-        conn: Connection | None = None
         while batch := self._take():
             try:
+                if self._problem is not None:
+                    raise DatabaseProblem(self._problem)
                 if conn is None:
                     conn = self._writer.connect()
                 answers, woken = self._together(conn, batch)
@@ -191,6 +197,8 @@ class Database:
                 answers, woken = _all_fail(batch, error), set()
             if (problem := self._file.problem()) is not None:
                 self._give_up(problem)
+            if self._only_one is not None and self._only_one.problem is not None:
+                self._give_up(self._only_one.problem)
             if self._problem is not None:
                 answers = _all_fail(batch, DatabaseProblem(self._problem))
             if conn is not None and (conn.invalidated or conn.closed):

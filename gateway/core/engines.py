@@ -127,6 +127,35 @@ def lock(url: str) -> int | None:
     return handle
 
 
+class OnlyOne:
+    """The right of one process to hold the links of a PostgreSQL database: a lock of each session that `made` opens, so
+    that nothing is written without it. The server lets go when the session ends, however that is."""
+
+    _LOCK = 0x6D75_7374_6572  # "muster"; of this database, whatever else locks there
+    # The server needs a moment to notice that the last one was killed. A machine that lost its power says no goodbye,
+    # so it asks whether it is there.
+    _SETTINGS = """
+        SELECT set_config('lock_timeout', '5s', true), set_config('tcp_keepalives_idle', '30', false),
+        set_config('tcp_keepalives_interval', '10', false), set_config('tcp_keepalives_count', '3', false)
+    """
+
+    def __init__(self, made: Engine) -> None:
+        self.problem: str | None = None
+        event.listen(made, "connect", self._take)
+
+    def _take(self, connection: psycopg.Connection[Any], record: object) -> None:
+        try:
+            if self.problem is None:
+                connection.execute(self._SETTINGS)
+                connection.execute("SELECT pg_advisory_lock(%s)", (self._LOCK,))
+                connection.commit()
+                return
+        except psycopg.errors.LockNotAvailable:
+            self.problem = "another gateway holds the links of this database; stop it first, or start without links"
+        connection.close()
+        raise DatabaseProblem(self.problem)
+
+
 def is_engine_failure(error: BaseException | None) -> bool:
     """The disk, a lock or the connection failed, not what was asked of it."""
     if isinstance(error, OperationalError):

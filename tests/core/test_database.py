@@ -62,8 +62,8 @@ class Here:
         callable(*args, **kwargs)
 
 
-def result(done: Deferred[Any]) -> Any:
-    """What `done` fires with, waiting at most five seconds."""
+def result(done: Deferred[Any], seconds: float = 5) -> Any:
+    """What `done` fires with, waiting at most so long."""
     ready = threading.Event()
     found: list[Any] = []
 
@@ -72,7 +72,7 @@ def result(done: Deferred[Any]) -> Any:
         ready.set()
 
     done.addBoth(fired)
-    assert ready.wait(5), "nothing in five seconds"
+    assert ready.wait(seconds), f"nothing in {seconds} seconds"
     return found[0]
 
 
@@ -152,6 +152,46 @@ def test_two_gateways_cannot_share_a_file(tmp_path: Any) -> None:
     with pytest.raises(DatabaseProblem, match="another gateway"):
         Database(url, Here()).start()
     first.stop()
+
+
+def test_one_process_holds_the_links_of_a_database_on_a_server(postgresql_server: str) -> None:
+    with EmptyDatabase(postgresql_server) as url:
+        first, pages = Database(url, Here(), links=True), Database(url, Here())
+        first.start()
+        pages.start()
+        with pytest.raises(DatabaseProblem, match="another gateway holds the links"):
+            Database(url, Here(), links=True).start()
+        result(first.stop())
+        second = Database(url, Here(), links=True)
+        second.start()
+        assert result(second.run(lambda conn: conn.scalar(select(1)))) == 1
+        for each in (second, pages):
+            result(each.stop())
+
+
+def test_who_lost_the_links_with_its_connection_to_another_writes_nothing_more(postgresql_server: str) -> None:
+    with EmptyDatabase(postgresql_server) as url:
+        made = engine(url)
+        METADATA.create_all(made)
+        first, second = Database(url, Here(), links=True), Database(url, Here(), links=True)
+        first.start()
+        waits = threading.Thread(target=second.start)
+        waits.start()
+        holder = text("SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted = :granted")
+        with made.connect() as conn:
+            while conn.scalar(holder, {"granted": False}) is None:
+                conn.rollback()
+            conn.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": conn.scalar(holder, {"granted": True})})
+        waits.join()
+        assert result(second.run(put, "of the second")) == "of the second"
+        waiting = [first.run(put, f"of the first {n}") for n in range(3)]
+        for done in waiting:
+            assert "another gateway holds the links" in str(result(done, 30).value)
+        assert "another gateway holds the links" in str(result(first.lost))
+        assert result(second.read(names)) == ["of the second"]
+        for each in (first, second):
+            result(each.stop())
+        made.dispose()
 
 
 def test_sqlite_is_durable(tmp_path: Any) -> None:

@@ -162,6 +162,22 @@ def test_what_other_systems_hand_to_a_process_without_links_goes_out_by_the_one_
         until(lambda: [one.text for one in smsc.to(_MEMBER)] == ["by the other"])
 
 
+def test_a_second_process_with_the_links_is_refused_and_leaves_what_is_on_its_way(home: Split) -> None:
+    with operator(home.port) as smsc, home.gateway("links,api"):
+        smsc.on_submit = lambda submitted: None
+        home.post((f"+{_MEMBER}", "slowly"))
+        until(lambda: home.parts().get("inflight") == 1)
+        with home.gateway("links", says="Error") as second:
+            assert second.wait(30) == 2
+        said = "Error: another gateway holds the links of this database; stop it first, or start without links\n"
+        assert said in home.log
+        assert "Traceback" not in home.log
+        assert home.parts() == {"inflight": 1}
+        assert len(smsc.lines) == 1
+    with operator(home.port), home.gateway("links"):
+        assert home.parts() == {"unknown": 1}, "that of one that was killed is free at once"
+
+
 def test_a_process_that_ends_says_that_its_links_end_with_it(home: Split) -> None:
     with operator(home.port), home.gateway("links") as links:
         until(lambda: [each.state.status.value for each in home.read(_links)] == ["ready"])
