@@ -7,10 +7,9 @@ minutes is one trouble. Those that stand are rows, so that a restart tells nobod
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import Protocol
 
 from sqlalchemy import Connection
 from twisted.logger import Logger
@@ -19,11 +18,12 @@ from commands.office import Office
 from config.model import Alarms as Settings
 from gateway.affairs import alarming, destinations, settings, suspense
 from gateway.affairs.destinations import Refused
-from gateway.core import deliveries
+from gateway.core import deliveries, messages
 from gateway.core.database import Runs
-from gateway.core.model import Lane, NotTaken, Outbound
+from gateway.core.model import Lane, Outbound
 from gateway.core.text import signed
 from gateway.links import Board
+from gateway.routing import choose
 
 AWAY = timedelta(minutes=2)  # until a link that is not ready is told of; operators restart theirs within one
 CALM = timedelta(minutes=5)  # a trouble must stay away for so long to be over
@@ -33,12 +33,6 @@ OLD = 7  # days an item of the ledger may wait
 LONGEST_NAME = 20  # of a link, in a text of one segment
 _LANES = (Lane.CODE, Lane.ANSWER, Lane.NOTICE)  # nobody waits for bulk
 _FIGURE = re.compile(r"-?\d+(?:[.,]\d+)?")
-
-
-class Sends(Protocol):
-    """The desk, as far as an alarm needs it."""
-
-    def submit(self, outbounds: Sequence[Outbound], *, actor: str) -> Awaitable[list[int]]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +68,6 @@ class Alarms:
         self,
         office: Office,
         board: Board,
-        desk: Sends,
         database: Runs,
         *,
         to: Settings,
@@ -84,7 +77,7 @@ class Alarms:
         now: Callable[[], datetime],
     ) -> None:
         self.office = office  # replaced when the organisation changes its texts
-        self._board, self._desk, self._database = board, desk, database
+        self._board, self._database = board, database
         self._to, self._now = to, now
         self._counts = {"set_aside": quarantined, "money_held": money, "payments": payments}
         self._counted = dict.fromkeys(self._counts, 0)  # those that were told of
@@ -168,7 +161,7 @@ class Alarms:
         said = self._say(trouble.begins, trouble.values)
         words = (f"alarms.{trouble.begins}", trouble.values)
         if await self._database.run(self._record, trouble.kind, trouble.subject, said, words, now):
-            await self._tell(said)
+            self.told(self._to.numbers, said)
 
     async def _end(self, alarm: alarming.Alarm, now: datetime) -> None:
         if alarm.kind in self._counts:
@@ -179,7 +172,7 @@ class Alarms:
         values = {"link": subject[:LONGEST_NAME], "tail": subject[-4:], "prefix": subject}
         said = self._say("link_back" if alarm.kind == "link" else f"{alarm.kind}_over", values)
         if await self._database.run(self._record, alarm.kind, subject, said, None, now):
-            await self._tell(said)
+            self.told(self._to.numbers, said)
 
     def _record(
         self,
@@ -190,7 +183,8 @@ class Alarms:
         begun: tuple[str, Mapping[str, str]] | None,
         now: datetime,
     ) -> bool:
-        """The alarm, or without words its end, and what other systems are to be told of it, in one transaction."""
+        """The alarm, or without words its end, and what people and other systems are to be told of it, in one
+        transaction."""
         new_id = self.office.new_id
         if begun is not None:
             changed = alarming.begin(conn, new_id, kind, subject, said, now, words=begun)
@@ -205,6 +199,7 @@ class Alarms:
             "organisation": organisation, "alarm": kind, "subject": shown, "state": state, "text": said,
             "at": now.isoformat(),
         }  # fmt: skip
+        self.tell(conn, self._to.numbers, said, now)
         if self._to.webhook:
             alarming.tell(conn, new_id, deliveries.WEBHOOK, self._to.webhook, told, now)
         if self._to.email:
@@ -214,21 +209,27 @@ class Alarms:
     def _say(self, key: str, values: Mapping[str, str]) -> str:
         return self.office.say(f"alarms.{key}", self.office.organisation.language, None, **values)
 
-    async def _tell(self, said: str) -> None:
-        await self.tell(self._to.numbers, said)
-
-    async def tell(self, numbers: Sequence[str], said: str) -> None:
-        """By SMS; what cannot be sent is in the log at least."""
+    def tell(self, conn: Connection, numbers: Sequence[str], said: str, now: datetime) -> None:
+        """By SMS, queued with what it is about; the database's thread only reads the board."""
         organisation = self.office.organisation
         text = signed(said, organisation.signature_for(organisation.language))
-        self.log.warn("alarm: {text}", text=text)
-        outbounds = [Outbound(id=self.office.new_id(), to=number, text=text, lane=Lane.NOTICE) for number in numbers]
-        if not outbounds:
-            return
-        try:
-            await self._desk.submit(outbounds, actor="system:alarms")
-        except NotTaken as error:
-            self.log.error("an alarm could not be sent: {error}", error=error)
+        routed = [(number, choose(tuple(self._board), number)) for number in numbers]
+        messages.queue(
+            conn,
+            [
+                Outbound(id=self.office.new_id(), to=number, text=text, lane=Lane.NOTICE, link=link)
+                for number, link in routed
+                if link is not None
+            ],
+            now,
+            actor="system:alarms",
+        )
+
+    def told(self, numbers: Sequence[str], said: str) -> None:
+        """What cannot be sent is in the log at least."""
+        self.log.warn("alarm: {text}", text=said)
+        if any(choose(self._board, number) is None for number in numbers):
+            self.log.error("an alarm could not be sent: no link takes its number")
 
 
 def _trouble(kind: str, subject: str, values: Mapping[str, str]) -> Trouble:

@@ -37,12 +37,19 @@ class Deskwork:
         if not await self._database.read(_due, now):
             return 0
         found = await self._database.run(clocks.wind, office.zone, now, queue=Queue.BACKGROUND)
-        late = await self._database.run(clocks.escalate, office.new_id, office.zone, now, queue=Queue.BACKGROUND)
-        for case_no, level in late:
-            numbers = await self._database.read(clocks.told, case_no, level, office.today(now))
-            said = office.say("alarms.case_late", office.organisation.language, None, case_no=case_no)
-            await self._alarms.tell(numbers, said)
+        for numbers, said in await self._database.run(self._escalate, office, now, queue=Queue.BACKGROUND):
+            self._alarms.told(numbers, said)
         return found
+
+    def _escalate(self, conn: Connection, office: Office, now: datetime) -> list[tuple[list[str], str]]:
+        """Who is told what."""
+        told = []
+        for case_no, level in clocks.escalate(conn, office.new_id, office.zone, now):
+            numbers = clocks.told(conn, case_no, level, office.today(now))
+            said = office.say("alarms.case_late", office.organisation.language, None, case_no=case_no)
+            self._alarms.tell(conn, numbers, said, now)
+            told.append((numbers, said))
+        return told
 
     async def count(self) -> int:
         """The figures of the last hours; once a day those of three days, since reports come late."""

@@ -136,7 +136,6 @@ class Muster:
         self._alarms = Alarms(
             self.office,
             self.board,
-            self.desk,
             self.database,
             to=settings.alarms,
             quarantined=lambda: self.desk.counters.quarantined,

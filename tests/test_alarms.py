@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -22,7 +21,7 @@ from gateway.core import audit, deliveries
 from gateway.core.database import Inline
 from gateway.core.ids import Ids
 from gateway.core.keys import Keys
-from gateway.core.model import Busy, Lane, LinkState, LinkStatus, Outbound
+from gateway.core.model import Lane, LinkState, LinkStatus, Outbound
 from gateway.core.tables.messages import destination_day, message
 from gateway.core.tables.staff import delivery, hotline_case
 from gateway.links import Board
@@ -75,12 +74,10 @@ class House:
         board.add(self.link, kind="smpp")
         self.now = datetime.now(UTC)
         self.quarantined = 0
-        self.full = False
-        self.sent: list[Outbound] = []
+        self.sent: list[tuple[str, int]] = []  # to whom and in which lane, what was queued by the last look
         self._make = lambda: Alarms(
             office,
             board,
-            self,
             Inline(conn),
             to=to or Settings(numbers=NUMBERS),
             quarantined=lambda: self.quarantined,
@@ -91,22 +88,22 @@ class House:
     def restart(self) -> None:
         self.alarms = self._make()
 
-    async def submit(self, outbounds: Sequence[Outbound], *, actor: str) -> list[int]:
-        if self.full:
-            raise Busy("too much waits")
-        assert actor == "system:alarms"
-        self.sent.extend(outbounds)
-        return [outbound.id for outbound in outbounds]
-
     def look(self, later: float = 0) -> list[str]:
         """What is told now, once however many hear it."""
         self.now += timedelta(seconds=later)
-        self.sent.clear()
         self.conn.commit()
         failed: list[object] = []
         Deferred.fromCoroutine(self.alarms.look()).addErrback(failed.append)
         assert failed == []
-        return list(dict.fromkeys(outbound.text for outbound in self.sent))
+        return self.goes()
+
+    def goes(self) -> list[str]:
+        """The texts that are queued, and go."""
+        ours = (message.c.actor == "system:alarms", message.c.state == "queued", message.c.link == "mobile")
+        found = self.conn.execute(select(message).where(*ours).order_by(message.c.id)).all()
+        self.conn.execute(update(message).where(*ours).values(state="sent"))
+        self.sent = [(row.number, row.lane) for row in found]
+        return list(dict.fromkeys(row.text for row in found))
 
     def refused(self, prefix: str, count: int) -> None:
         row = {"day": f"{self.alarms.office.today(self.now)}", "prefix": prefix, "sent": 5, "refused": count}
@@ -132,7 +129,7 @@ def test_a_link_that_stays_away_is_told_of_once_and_so_is_its_return(conn: Conne
     house.link.status = LinkStatus.CONNECTING
     assert house.look(60) == []
     assert house.look(60) == ["【安河】线路mobile中断已超过2分钟，请查看"]
-    assert [(outbound.to, outbound.lane) for outbound in house.sent] == [(number, Lane.NOTICE) for number in NUMBERS]
+    assert house.sent == [(number, Lane.NOTICE) for number in NUMBERS]
     assert house.look(3600) == []
     house.restart()
     assert house.look(3600) == [], "a restart tells nobody anything twice"
@@ -171,13 +168,33 @@ def test_messages_set_aside_are_counted_and_told_at_most_every_hour(conn: Connec
     assert alarming.standing(conn) == ()
 
 
-def test_nobody_to_tell_and_no_room_are_survived(conn: Connection) -> None:
+def test_nobody_to_tell_and_no_way_to_them_are_survived(conn: Connection) -> None:
     lonely = House(conn, to=Settings())
     lonely.quarantined = 1
     assert lonely.look() == []
     house = House(conn)
-    house.quarantined, house.full = 1, True
+    house.quarantined, house.link.window = 1, 0
     assert house.look(3600) == []
+
+
+def test_killed_when_an_alarm_is_committed_and_nobody_was_told_it_goes_all_the_same(
+    conn: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = House(conn)
+    house.quarantined = 1
+    run: Any = Inline.run
+
+    def killed(database: Inline, work: Any, *args: Any, **options: Any) -> Deferred[Any]:
+        done: Deferred[Any] = run(database, work, *args, **options)
+        return Deferred() if work.__name__ == "_record" else done
+
+    with monkeypatch.context() as accident:
+        accident.setattr(Inline, "run", killed)
+        said = house.look()
+    assert len(said) == 1
+    assert [to for to, _ in house.sent] == list(NUMBERS)
+    house.restart()
+    assert len(alarming.standing(conn)) == 1
 
 
 def test_a_queue_that_wavers_about_the_limit_is_one_alarm(conn: Connection) -> None:

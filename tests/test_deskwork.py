@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, insert, select, update
@@ -12,14 +11,15 @@ from config.model import Alarms as Settings
 from gateway.affairs import cases, figures, roles, staff
 from gateway.alarms import Alarms
 from gateway.core.database import Inline
-from gateway.core.model import Outbound
 from gateway.core.tables.desk import figure
+from gateway.core.tables.messages import message
 from gateway.core.tables.organisation import branch
 from gateway.core.tables.staff import hotline_case
 from gateway.core.tables.staff import staff as accounts
 from gateway.deskwork import Deskwork
 from gateway.links import Board
 from tests.commands.people import IDS, NOW, an_office
+from tests.test_outbox import Line
 
 NEAR, COUNTY = "+8613800000051", "+8613800000052"
 
@@ -27,12 +27,10 @@ NEAR, COUNTY = "+8613800000051", "+8613800000052"
 class House:
     def __init__(self, conn: Connection) -> None:
         self.conn, self.now = conn, NOW  # a Tuesday, 10:00 there
-        self.sent: list[tuple[str, str]] = []
         self.counted = 0
-        office, database = an_office(), Inline(conn)
-        alarms = Alarms(
-            office, Board(lambda: 0.0), self, database, to=Settings(), quarantined=lambda: 0, now=lambda: self.now
-        )
+        office, database, board = an_office(), Inline(conn), Board(lambda: 0.0)
+        board.add(Line(), kind="smpp")
+        alarms = Alarms(office, board, database, to=Settings(), quarantined=lambda: 0, now=lambda: self.now)
         self.work = Deskwork(database, lambda: office, alarms, lambda: self.now)
         database.subscribe(figures.TOPIC, self._count)
         self.office = office
@@ -40,20 +38,18 @@ class House:
     def _count(self) -> None:
         self.counted += 1
 
-    async def submit(self, outbounds: Sequence[Outbound], *, actor: str) -> list[int]:
-        self.sent += [(outbound.to, outbound.text) for outbound in outbounds]
-        return []
-
     def at(self, moment: datetime) -> list[str]:
         """Who hears of it then."""
         self.now = moment
-        self.sent.clear()
         self.conn.commit()
         failed: list[object] = []
         Deferred.fromCoroutine(self.work.wind()).addErrback(failed.append)
         Deferred.fromCoroutine(self.work.count()).addErrback(failed.append)
         assert failed == []
-        return [to for to, _ in self.sent]
+        ours = (message.c.actor == "system:alarms", message.c.state == "queued")
+        told = list(self.conn.scalars(select(message.c.number).where(*ours).order_by(message.c.id)))
+        self.conn.execute(update(message).where(*ours).values(state="sent"))
+        return told
 
 
 def lead(conn: Connection, name: str, phone: str, branch_id: int | None) -> None:
