@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.endpoints import clientFromString
+from twisted.internet.error import ConnectingCancelledError
 from twisted.internet.ssl import optionsForClientTLS
 from twisted.logger import Logger
 from twisted.mail.smtp import ESMTPSenderFactory
@@ -22,6 +23,7 @@ from gateway.core.database import Queue, Runs
 from gateway.core.deliveries import Delivery
 
 TIMEOUT = 30.0
+_AT_ONCE = 3  # one after the other within a lease, or another process would send the last ones again
 
 
 class Mailer:
@@ -33,7 +35,7 @@ class Mailer:
         self._reactor, self._database, self._settings, self._now = reactor, database, settings, now
 
     async def look(self) -> int:
-        found = await self._database.run(deliveries.due, deliveries.MAIL, self._now(), queue=Queue.BACKGROUND)
+        found = await self._database.run(deliveries.due, deliveries.MAIL, self._now(), _AT_ONCE, queue=Queue.BACKGROUND)
         for each in found:
             if not self._settings.email or await self._taken(each):
                 await self._database.run(deliveries.told, [each.id])
@@ -52,7 +54,13 @@ class Mailer:
         return True
 
     def _send(self, letter: EmailMessage) -> Deferred[Any]:
-        settings, sent = self._settings, Deferred[Any]()
+        def hang_up(_: object) -> None:
+            """Nobody waits for it any more: a relay that says nothing would keep the connection for ever."""
+            connecting.cancel()
+            if factory.currentProtocol is not None:
+                factory.currentProtocol.transport.abortConnection()
+
+        settings, sent = self._settings, Deferred[Any](hang_up)
         user = settings.smtp_user
         host = settings.smtp.split(":")[1]
         factory = ESMTPSenderFactory(
@@ -70,7 +78,9 @@ class Mailer:
             hostname=host,
         )
         connecting = clientFromString(self._reactor, settings.smtp).connect(factory)
-        connecting.addErrback(lambda failure: None if sent.called else sent.errback(failure))
+        connecting.addErrback(
+            lambda failure: None if sent.called or failure.check(ConnectingCancelledError) else sent.errback(failure)
+        )
         return sent
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socketserver
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from typing import Any
@@ -39,6 +40,8 @@ class Relay(socketserver.ThreadingTCPServer):
         super().__init__(("127.0.0.1", 0), _Talk)
         self.letters: list[tuple[str, bytes]] = []
         self.refuse = False
+        self.mute = False
+        self.left = threading.Event()  # by somebody to whom it said nothing
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
 
@@ -46,6 +49,11 @@ class _Talk(socketserver.StreamRequestHandler):
     server: Relay
 
     def handle(self) -> None:
+        if self.server.mute:
+            with suppress(ConnectionResetError):
+                self.rfile.read()
+            self.server.left.set()
+            return
         self._say("220 relay")
         to = ""
         for line in self.rfile:
@@ -116,3 +124,21 @@ def test_a_letter_is_taken_or_tried_again(database_url: str, relay: Relay) -> No
     assert letter["Bcc"] is None
     assert letter["Auto-Submitted"] == "auto-generated"
     assert "begun" in letter.get_content()
+
+
+def test_a_relay_that_says_nothing_is_left(database_url: str, relay: Relay, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, relay.mute = engine(database_url), True
+    to = Settings(email="hotline@example.org", smtp=f"tcp:127.0.0.1:{relay.server_address[1]}")
+    monkeypatch.setattr("gateway.mail.TIMEOUT", 0.2)
+    with made.begin() as conn:
+        alarming.tell(conn, Ids(), deliveries.MAIL, "mailto:hotline@example.org", TOLD, NOW)
+    with running() as it:
+        database: Database = it.call(Database, database_url, it.reactor)
+        it.call(database.start)
+        mailer = Mailer(it.reactor, database, to, lambda: NOW)
+        assert it.call(lambda: Deferred.fromCoroutine(mailer.look())) == 1
+        assert relay.left.wait(30)
+        it.call(database.stop)
+    with made.connect() as conn:
+        assert list(conn.scalars(select(delivery.c.attempts))) == [1]
+    made.dispose()
