@@ -66,7 +66,8 @@ class Credit:
         self._heard = Deferred()
         try:
             await modem.willing('AT+CSCS="GSM"')  # else the code would have to be said in hexadecimal
-            await modem.ask(f'AT+CUSD=1,"{self._code}",15', limit=self._within)
+            # Some modems say what the operator answers before their OK; it is no line of theirs all the same.
+            await modem.ask(f'AT+CUSD=1,"{self._code}",15', prefix="", limit=self._within)
             line = await self._heard.addTimeout(self._within, self._clock)
             if line[len("+CUSD:") :].lstrip().startswith(_MORE):
                 await modem.willing("AT+CUSD=2")  # a menu that waits for a choice

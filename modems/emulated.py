@@ -55,6 +55,7 @@ class Behaviour:
     report_status: int = 0
     reports_in: str = "SM"  # where a report lies with <ds> 2, whatever +CDSI says
     ussd: Callable[[str], str] = "You dialled {}".format
+    ussd_first: bool = False  # it is said before the OK of AT+CUSD
     # Quirks
     prompt: bytes = b"\r\n> "
     echo_stuck: bool = False

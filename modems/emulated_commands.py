@@ -226,7 +226,11 @@ def _ussd(modem: Emulator, mode: str, rest: str) -> list[str]:
         code = dialled[1]
         if modem.charset == "UCS2":
             code = bytes.fromhex(code).decode("utf-16-be")
-        modem.later(0.1, _ussd_answer, modem, modem.behaviour.ussd(code))
+        said = modem.behaviour.ussd(code)
+        if modem.behaviour.ussd_first:
+            _ussd_answer(modem, said)
+        else:
+            modem.later(0.1, _ussd_answer, modem, said)
     return _shown("+CUSD", mode, "0", "(0-2)")
 
 

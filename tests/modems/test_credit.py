@@ -21,6 +21,11 @@ class CreditTest(ModemTest):
         assert self.desk.states[-1].balance == "23.40元", "the board is told of it"
         assert self.heard.count('AT+CUSD=1,"*100#",15') == 1
 
+    async def test_an_answer_before_the_ok_is_one(self) -> None:
+        self.change(ussd=lambda code: "Balance 7.00", ussd_first=True)
+        link = await self.ready(balance="*100#", balance_after="Balance")
+        await self.until(lambda: link.state.balance == "7.00")
+
     async def test_a_modem_that_cannot_ask_goes_on_sending(self) -> None:
         self.change()
         self.behaviour.errors["+CUSD"] = ["+CME ERROR: 4"] * 9
