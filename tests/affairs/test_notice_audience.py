@@ -19,7 +19,7 @@ from gateway.core.keys import Keys
 from gateway.core.tables.notices import notice, notice_recipient
 from gateway.core.tables.organisation import member, number, role_grant
 from tests.affairs import people
-from tests.affairs.test_notices import NOW, House
+from tests.affairs.noticing import NOW, House
 
 PERSON = st.fixed_dictionaries(
     {

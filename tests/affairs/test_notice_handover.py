@@ -19,7 +19,7 @@ from gateway.core.release import Wanted, release
 from gateway.core.tables.messages import message
 from gateway.core.tables.organisation import number
 from gateway.core.tables.staff import fact
-from tests.affairs.test_notices import NOW, OTHER, House, split
+from tests.affairs.noticing import NOW, OTHER, House, split
 
 NIGHT = datetime(2026, 11, 23, 14, 30, tzinfo=UTC)  # half past ten in the evening there
 

@@ -18,7 +18,7 @@ from gateway.core.keys import Keys
 from gateway.core.model import State
 from gateway.core.tables.messages import message
 from gateway.core.tables.notices import notice, notice_list, notice_recipient
-from tests.affairs.test_notices import AUTHOR, NOW, OTHER, ZONE, House
+from tests.affairs.noticing import AUTHOR, NOW, OTHER, ZONE, House
 
 DAY = timedelta(days=1)
 
