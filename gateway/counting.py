@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from sqlalchemy import Connection
+from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 
 from commands.noticing import answered
@@ -48,6 +49,8 @@ class Counting:
                     pass
             figures = await self._database.read(questions.figures, self._place, question, self._now())
             await self._database.run(_told, self._place, self._workplace, question, figures, self._now())
+        except CancelledError:
+            raise  # the gateway stops: it is counted after the next start
         except Exception as error:
             if is_engine_failure(error):
                 raise
