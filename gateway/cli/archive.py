@@ -10,11 +10,13 @@ import subprocess
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from sqlalchemy import URL, Connection, delete, func, make_url, select, text, update
 
 from config.load import load
 from config.model import Gateway
+from gateway.affairs.notices import drafts
 from gateway.cli.opening import ACTOR, ids, opened
 from gateway.cli.problems import Problem
 from gateway.core import audit, recovery
@@ -22,6 +24,7 @@ from gateway.core.engines import engine, upsert
 from gateway.core.keys import Keys
 from gateway.core.model import Lane, State
 from gateway.core.tables.messages import message
+from gateway.core.tables.notices import notice
 from gateway.core.tables.staff import fact
 
 HOLD = "hold"
@@ -65,11 +68,8 @@ def restore(config: Path, file: Path, *, force: bool = False) -> str:
         held = _restore_sqlite(Path(str(url.database)), file, keys, force=force)
     else:
         held = _restore_postgresql(gateway, url, file, keys, force=force)
-    waiting = f"{held:,} messages wait" if held else "nothing waits"
-    return (
-        f"restored; {waiting}. The gateway holds: it answers members, and sends nothing else until `muster release "
-        f"{config}`"
-    )
+    hold_ = f"The gateway holds: it answers members, and sends nothing else until `muster release {config}`"
+    return f"restored; {held.words()}. {hold_}"
 
 
 def release(config: Path, reason: str = "") -> str:
@@ -86,15 +86,31 @@ def release(config: Path, reason: str = "") -> str:
             object="gateway",
             reason=reason or None,
         )
-        waiting = at.conn.execute(select(message.c.id).where(message.c.state == State.QUEUED.value).limit(1)).first()
-    return "released" + ("; what is queued goes out now" if waiting else "")
+        waits = any(_waiting(at.conn))
+    return "released" + ("; what is queued goes out now" if waits else "")
 
 
-def hold(conn: Connection, now: datetime, file: Path) -> int:
-    """Make a database restored from `file` safe to start: nothing under way is sent again, nothing old goes out.
+class Waiting(NamedTuple):
+    """What goes out at the release."""
 
-    The count is of what waits for `release`.
-    """
+    messages: int
+    notices: int  # scheduled or on their way: the rest of their recipients get them
+
+    def words(self) -> str:
+        said = [f"{self.messages:,} messages"] if self.messages else []
+        if self.notices:
+            said.append(f"{self.notices:,} bulk notice{'s' * (self.notices > 1)}")
+        return f"{' and '.join(said)} wait" if said else "nothing waits"
+
+
+def _waiting(conn: Connection) -> Waiting:
+    messages = select(func.count()).where(message.c.state == State.QUEUED.value)
+    notices = select(func.count()).where(notice.c.state.in_((drafts.SCHEDULED, drafts.RUNNING)))
+    return Waiting(conn.scalar(messages) or 0, conn.scalar(notices) or 0)
+
+
+def hold(conn: Connection, now: datetime, file: Path) -> Waiting:
+    """Make a database restored from `file` safe to start: nothing under way is sent again, nothing old goes out."""
     recovery.recover(conn, now)
     audit.record(conn, id=ids(conn)(), at=now, actor=ACTOR, action="restored", object="gateway", reason=file.name)
     # Answers are held like everything else: the hold lets only those lanes through that answer what comes in now.
@@ -105,7 +121,7 @@ def hold(conn: Connection, now: datetime, file: Path) -> int:
         .values(name=HOLD, value=now.isoformat(timespec="seconds"))
         .on_conflict_do_update(index_elements=["name"], set_={"value": now.isoformat(timespec="seconds")})
     )
-    return conn.scalar(select(func.count()).where(message.c.state == State.QUEUED.value)) or 0
+    return _waiting(conn)
 
 
 # --- SQLite ---------------------------------------------------------------------------------------------------
@@ -129,7 +145,7 @@ def _is_small(database: Path) -> bool:
     return database.stat().st_size < 64 * 1024 * 1024
 
 
-def _restore_sqlite(database: Path, file: Path, keys: Keys, *, force: bool) -> int:
+def _restore_sqlite(database: Path, file: Path, keys: Keys, *, force: bool) -> Waiting:
     with file.open("rb") as opened_file:
         if opened_file.read(len(_SQLITE)) != _SQLITE:
             raise Problem(f"{file} is not a backup of a SQLite gateway")
@@ -177,7 +193,7 @@ def _dump(url: URL, file: Path) -> None:
     _postgresql("pg_dump", url, "--format=custom", "--no-owner", f"--file={file}")
 
 
-def _restore_postgresql(gateway: Gateway, url: URL, file: Path, keys: Keys, *, force: bool) -> int:
+def _restore_postgresql(gateway: Gateway, url: URL, file: Path, keys: Keys, *, force: bool) -> Waiting:
     made = engine(gateway.database.url)
     try:
         with made.connect() as conn:
