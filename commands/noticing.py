@@ -112,6 +112,8 @@ def _go(conn: Connection, request: Request, wanted: int) -> Reply:
         return _refused(at, request, refused)
     if found.state == drafts.WAITING:
         return at.reply(request, "notice.waits", **_waits(at, request.member, request.language, found, estimate))
+    if found.is_over:  # cancelled meanwhile
+        return at.reply(request, "approve.over", draft=found.reference)
     return scheduled(at, request, found)
 
 
@@ -123,7 +125,7 @@ def _audience(conn: Connection, request: Request, name: str) -> Audience | None:
     if (found := branches.by_code(conn, name)) is not None:
         return Audience(paths=(found.path,)) if drafts.reaches(theirs, (found.path,)) else None
     group = groups.by_code(conn, name)
-    if group is None or not ("" in theirs or drafts.reaches(theirs, (group.path,))):
+    if group is None or not drafts.reaches(theirs, (group.path,)):
         return None
     return Audience(paths=theirs, groups=(group.id,))
 

@@ -15,7 +15,7 @@ from gateway.affairs.notices import (
 )
 from gateway.affairs.notices.audience import Audience
 from gateway.core.tables.notices import notice_recipient
-from gateway.core.tables.organisation import member, number
+from gateway.core.tables.organisation import branch, member, number
 from tests.affairs import people
 from tests.affairs.noticing import AUTHOR, NOW, OTHER, House, limited
 
@@ -74,6 +74,15 @@ def test_values_are_each_reader_s_own(house: House) -> None:
     texts = {p.to: p.octets.decode("utf-16-be") for p in house.turn().write}
     assert texts[numbers[0]] == "【安河组织】安河村支部53010211月应交9.00元"
     assert texts[numbers[1]] == "【安河组织】安河村支部53010211月应交0.00元"
+
+
+def test_two_branches_of_one_name_are_told_apart(house: House) -> None:
+    """Where the name is none that GSM 03.38 has, each reads the code of their own."""
+    one, other = house.join(1, language="en"), house.join(1, branch=house.other, language="en")
+    house.conn.execute(update(branch).values(name="第一支部"))
+    house.approved(texts={"en": "Meeting of {branch}"})
+    texts = {p.to: p.octets.decode() for p in house.turn().write}
+    assert texts == {one[0]: "Anhe: Meeting of 530102", other[0]: "Anhe: Meeting of 530103"}
 
 
 def test_everybody_reads_their_own_language(house: House) -> None:

@@ -117,6 +117,7 @@ def test_the_same_text_within_hours_is_a_slip(house: House) -> None:
     again = approval.submit(house.conn, house.place, house.write("防汛值班"), AUTHOR, house.now, repeat=True)
     assert again.state == drafts.WAITING
     house.now += timedelta(hours=13)
+    assert house.submitted("防汛值班").state == drafts.WAITING
 
 
 def test_the_same_text_is_a_slip_though_the_first_was_written_days_before(house: House) -> None:

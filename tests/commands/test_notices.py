@@ -239,6 +239,17 @@ def test_a_small_one_wants_only_the_writer_s_code(phone: Phone) -> None:
     assert (secretary.says(f"Y {code[1]}") or "").startswith("D101已批准")
 
 
+def test_a_small_one_that_is_cancelled_before_its_code_comes_back_stays_so(phone: Phone) -> None:
+    found = groups.save(phone.conn, phone.office.new_id, code="f", name="f", path="/530102017/", by="t", now=phone.now)
+    groups.add(phone.conn, found, ["530102014204", "530102014205"])
+    secretary = of(phone, SECRETARY)
+    code = re.search(r"Y (\d{4})", secretary.says("BC F 现在到堤上集合") or "")
+    assert code is not None
+    secretary.says("撤D101")
+    assert secretary.says(f"Y {code[1]}") == "D101不在待审批中"
+    assert phone.conn.scalar(select(notice.c.state)) == drafts.KILLED
+
+
 def test_denied_its_author_hears_why(phone: Phone) -> None:
     secretary, approver = of(phone, SECRETARY), of(phone, APPROVER)
     secretary.says("群发 全体 后天八点开会")

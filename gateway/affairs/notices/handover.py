@@ -234,7 +234,7 @@ class Handover:
         self, those: _Running, texts: Mapping[str, str], language: str, name: str, code: str, due: int, month: int
     ) -> str:
         """The text for somebody, signed."""
-        key = (those.id, language, name, due, month)
+        key = (those.id, language, name, code, due, month)
         known = self._texts.get(key)
         if known is None:
             voice = self.place.voice

@@ -16,7 +16,7 @@ from gateway.affairs.notices.drafts import Refused
 WINDOWS = re.compile(r"([1-7](?:,[1-7])*) ([01]?\d|2[0-3])-([01]?\d|2[0-4])")
 _RECURS = re.compile(r"(daily|weekly ([1-7](?:,[1-7])*)|monthly ([1-9]|[12]\d|3[01])) ([01]?\d|2[0-3]):([0-5]\d)")
 _ZH, _EN = "一二三四五六日", ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_CHINESE = re.compile(r"(?:每?周|星期)([一二三四五六日天](?:[、,和]?(?:周|星期)?[一二三四五六日天])*)")
+_CHINESE = re.compile(r"每?(?:周|星期)([一二三四五六日天](?:[、,和]?(?:周|星期)?[一二三四五六日天])*)")
 _ENGLISH = re.compile(r"\b(?:mon|tue|wed|thu|fri|sat|sun)\b", re.IGNORECASE)
 
 
