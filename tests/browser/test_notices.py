@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 from sqlalchemy import func, select
 
 from gateway.affairs.notices import drafts
@@ -29,6 +29,18 @@ def state(served: Served) -> str:
     return served.run(lambda conn: drafts.listing(conn)[0].state)
 
 
+def drafted(page: Page, text: str) -> None:
+    """Written to everybody and kept."""
+    page.goto("/bulk/new")
+    page.fill("[name=text_zh]", text)
+    page.click("button.main")
+    page.wait_for_url(re.compile(r"/bulk/\d+$"))
+
+
+def stands(page: Page, state: str | re.Pattern[str]) -> None:
+    expect(page.locator(".head .state").first).to_contain_text(state)
+
+
 def test_by_keyboard_alone(opened: Opened, served: Served, member: Member, complaints: list[str]) -> None:
     """Eight keys from the list to a notice that goes out, those of both people together; the text is not counted."""
     prepare(served)
@@ -42,14 +54,14 @@ def test_by_keyboard_alone(opened: Opened, served: Served, member: Member, compl
     keys.press("Control+Enter")
     page.wait_for_url("**/bulk/101")
     keys.press("a", "Enter")
-    expect(page.locator(".head .state").first).to_contain_text("待审批")
+    stands(page, "待审批")
     other = opened("pi")
     other.goto("/bulk")
     theirs = Keys(other)
     theirs.press("j", "Enter")
     other.wait_for_url("**/bulk/101")
     theirs.press("a", "Enter")
-    expect(other.locator(".head .state").first).to_contain_text("已排定")
+    stands(other, "已排定")
     assert keys.pressed + theirs.pressed <= 8
     assert state(served) == "scheduled"
     assert complaints == []
@@ -59,9 +71,7 @@ def test_approved_by_keyboard_from_signing_in(opened: Opened, served: Served, me
     """The page after signing in is the list: name and password with the keys between them are of the eight."""
     prepare(served)
     page = opened("wen")
-    page.goto("/bulk/new")
-    page.fill("[name=text_zh]", "各支部周五到村部")
-    page.click("button.main")
+    drafted(page, "各支部周五到村部")
     page.click("button.main")
     other = opened(None)
     other.goto("/sign-in")
@@ -75,7 +85,7 @@ def test_approved_by_keyboard_from_signing_in(opened: Opened, served: Served, me
     keys.press("j", "Enter")
     other.wait_for_url("**/bulk/101")
     keys.press("a", "Enter")
-    expect(other.locator(".head .state").first).to_contain_text("已排定")
+    stands(other, "已排定")
     assert keys.actions <= 8
     assert state(served) == "scheduled"
 
@@ -99,22 +109,22 @@ def test_it_is_paused_tried_and_denied_by_the_keys_that_the_page_names(
     page.wait_for_url("**/bulk/new?edit=101")
     page.go_back()
     keys.press("a", "Enter")
-    expect(page.locator(".head .state").first).to_contain_text("待审批")
+    stands(page, "待审批")
     other = opened("pi")
     other.goto("/bulk/101")
     theirs = Keys(other)
     theirs.press("n")
     theirs.text("日期不对")
     theirs.press("Enter")
-    expect(other.locator(".head .state").first).to_contain_text("草稿")
+    stands(other, "草稿")
     page.goto("/bulk/101")
     keys.press("a", "Enter")
-    expect(page.locator(".head .state").first).to_contain_text("待审批")
+    stands(page, "待审批")
     other.goto("/bulk/101")
     theirs.press("a", "Enter")
-    expect(other.locator(".head .state").first).to_contain_text("已排定")
+    stands(other, "已排定")
     theirs.press("p", "Enter")
-    expect(other.locator(".head .state").first).to_contain_text("已暂停")
+    stands(other, "已暂停")
 
 
 def test_a_double_click_approves_once(opened: Opened, served: Served, member: Member) -> None:
@@ -125,16 +135,14 @@ def test_a_double_click_approves_once(opened: Opened, served: Served, member: Me
     page.dblclick("button.main")
     page.wait_for_url("**/bulk/*")
     page.dblclick("button.main")
-    expect(page.locator(".head .state").first).to_contain_text("待审批")
+    stands(page, "待审批")
     assert served.run(lambda conn: conn.scalar(select(func.count()).select_from(notice))) == 1
 
 
 def test_without_scripts(opened: Opened, served: Served, member: Member) -> None:
     prepare(served)
     page = opened("wen", script=False)
-    page.goto("/bulk/new")
-    page.fill("[name=text_zh]", "没有脚本也能写")
-    page.click("button.main")
+    drafted(page, "没有脚本也能写")
     expect(page.locator(".funnel")).to_contain_text("61")
     page.click("button.main")
     other = opened("pi", script=False)
@@ -148,15 +156,15 @@ def test_without_scripts(opened: Opened, served: Served, member: Member) -> None
     page.fill("[name=text_zh]", "没有脚本也能写，在村部")
     page.click("button.main")
     page.click("button.main")
-    expect(page.locator(".head .state").first).to_contain_text("待审批")
+    stands(page, "待审批")
     other.goto("/bulk/101")
     other.click("button.main")
-    expect(other.locator(".head .state").first).to_contain_text("已排定")
+    stands(other, "已排定")
     other.get_by_role("button", name="暂停").click()
-    expect(other.locator(".head .state").first).to_contain_text("已暂停")
+    stands(other, "已暂停")
     other.get_by_role("button", name="继续").click()
     other.get_by_role("button", name="作废").click()
-    expect(other.locator(".head .state").first).to_contain_text("已取消")
+    stands(other, "已取消")
 
 
 def test_a_list_is_uploaded_without_scripts(opened: Opened, served: Served, member: Member, tmp_path: Path) -> None:
@@ -175,24 +183,22 @@ def test_a_list_is_uploaded_without_scripts(opened: Opened, served: Served, memb
         page.click("text=逐行报告")
     assert "12345" in found.value.path().read_text(encoding="utf-8-sig")
     page.click("button.main")  # one person needs nobody's approval, and the quiet hours are off
-    expect(page.locator(".head .state").first).to_contain_text(re.compile("已排定|进行中"))
+    stands(page, re.compile("已排定|进行中"))
 
 
 def test_the_progress_follows(opened: Opened, served: Served, member: Member) -> None:
     prepare(served)
     page = opened("wen")
-    page.goto("/bulk/new")
-    page.fill("[name=text_zh]", "看进度")
-    page.click("button.main")
+    drafted(page, "看进度")
     page.wait_for_url("**/bulk/101")
     expect(page.locator(".live")).to_have_attribute("data-state", "on")
     page.click("button.main")
-    expect(page.locator(".head .state").first).to_contain_text("待审批")
+    stands(page, "待审批")
     expect(page.locator(".live")).to_have_attribute("data-state", "on")
     other = opened("pi")
     other.goto("/bulk/101")
     other.click("button.main")
-    expect(other.locator(".head .state").first).to_contain_text("已排定")
+    stands(other, "已排定")
     expect(page.locator("progress")).to_be_visible(timeout=15_000)
 
 
@@ -202,6 +208,12 @@ def test_it_fits_a_narrow_screen(opened: Opened, served: Served, member: Member)
     page.goto("/bulk/new")
     too_wide = "document.documentElement.scrollWidth > window.innerWidth"
     assert not page.evaluate(too_wide)
+    counter = page.locator("#cut_zh")  # where one looks while one writes
+    page.locator("[name=text_zh]").press_sequentially("窄屏")
+    expect(counter).to_have_text("1 条短信 · 8 / 70 · UCS-2")
+    expect(counter).to_be_in_viewport()
+    page.fill("[name=text_zh]", "")
+    expect(counter).to_be_empty()
     page.fill("[name=text_zh]", "窄屏")
     page.click("button.main")
     page.wait_for_url("**/bulk/101")
