@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -12,7 +12,7 @@ import orjson
 from sqlalchemy import Connection, insert, select
 
 from gateway.affairs import branches
-from gateway.affairs.notices import approval, drafts, groups, lists, progress, running, topics, weekdays
+from gateway.affairs.notices import approval, drafts, filling, groups, lists, progress, running, topics, weekdays
 from gateway.affairs.notices.approval import Estimate, Place
 from gateway.affairs.notices.audience import Audience
 from gateway.affairs.notices.drafts import Notice, Person, Refused, Wording
@@ -195,7 +195,7 @@ def create(
     try:
         found = _create(conn, place, country, account, asked, approves=approves, now=now, counted=counted)
     except Refused as refused:
-        return _refused(refused)
+        return refusal(refused)
     return _kept(conn, account, found, key=key, body=body, now=now)
 
 
@@ -219,22 +219,15 @@ def begin(
     elif left is not None:
         named = None  # the key is long forgotten, its notice is not
     try:
-        said = _wording(conn, asked)
-        return drafts.create(conn, place.new_id, said, Person(actor=f"api:{account}"), now, request_key=named)
+        said, by = _wording(conn, asked), Person(actor=f"api:{account}")
+        return drafts.create(conn, place.new_id, said, by, now, request_key=named, filling=place.new_id())
     except Refused as refused:
-        return _refused(refused)
+        return refusal(refused)
 
 
-def fill(conn: Connection, draft: Notice, lines: Sequence[str], country: str) -> None:
-    lists.append(conn, draft.id, lines, country)
-
-
-def filled(conn: Connection, place: Place, draft: Notice, now: datetime) -> Estimate | None:
-    """Its figures, counted by a reader; None leaves it to `finish` to say what is wrong."""
-    try:
-        return approval.estimate(conn, place, draft, now)
-    except Refused:
-        return None
+def figures(conn: Connection, place: Place, draft: Notice, now: datetime) -> Estimate:
+    """Those of a draft that has all its lines, for a reader."""
+    return approval.estimate(conn, place, replace(draft, filling=None), now)
 
 
 def finish(
@@ -248,19 +241,13 @@ def finish(
     body: bytes,
     approves: bool,
     now: datetime,
-    counted: Estimate | None,
+    counted: Estimate,
 ) -> Answer:
-    try:
-        found = _submit(conn, place, drafts.get(conn, draft.id), asked, approves=approves, now=now, counted=counted)
-    except Refused as refused:
-        drop(conn, draft)
-        return _refused(refused)
+    """Submit what has come in whole; what is refused stays marked, to be thrown away."""
+    assert draft.filling is not None
+    filling.end(conn, draft.id, draft.filling)
+    found = _submit(conn, place, drafts.get(conn, draft.id), asked, approves=approves, now=now, counted=counted)
     return _kept(conn, account, found, key=key, body=body, now=now)
-
-
-def drop(conn: Connection, draft: Notice) -> None:
-    """Throw away what was not filled to its end."""
-    drafts.forget(conn, draft)
 
 
 def _kept(conn: Connection, account: str, found: Notice, *, key: str | None, body: bytes, now: datetime) -> Answer:
@@ -331,7 +318,7 @@ def _create(
             lists.append(conn, found.id, asked.lines, country)
         return _submit(conn, place, found, asked, approves=approves, now=now, counted=counted)
     except Refused:
-        drop(conn, found)
+        drafts.forget(conn, found)
         raise
 
 
@@ -387,7 +374,7 @@ def _audience(conn: Connection, asked: Asked) -> Audience:
     )
 
 
-def _refused(refused: Refused) -> Answer:
+def refusal(refused: Refused) -> Answer:
     status = 409 if refused.why in _CONFLICTS else 400
     return status, error(refused.why, str(refused))
 
@@ -419,7 +406,7 @@ def turn(conn: Connection, place: Place, account: str, id_: int, what: str, now:
     try:
         work(conn, place, found, by, now)
     except Refused as refused:
-        return _refused(refused)
+        return refusal(refused)
     return None
 
 

@@ -6,16 +6,21 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 
-from twisted.internet.defer import DeferredLock
+from twisted.internet.defer import Deferred, DeferredLock
+from twisted.logger import Logger
+from twisted.python.failure import Failure
 
+from gateway.affairs.notices import filling
 from gateway.affairs.notices.approval import Place
-from gateway.affairs.notices.drafts import Notice
+from gateway.affairs.notices.drafts import Notice, Refused
 from gateway.api import notices
 from gateway.api.notices import Answer, Asked
 from gateway.core.database import Queue, Runs
 
 
 class Noticing:
+    log = Logger()
+
     def __init__(self, database: Runs, place: Place, country: str, now: Callable[[], datetime]) -> None:
         self._database, self._place, self._country, self._now = database, place, country, now
         self._locks: dict[tuple[str, str], DeferredLock] = {}
@@ -43,14 +48,27 @@ class Noticing:
             return draft
         try:
             await self._fill(draft, asked)
-            counted = await database.read(notices.filled, place, draft, now)
+            counted = await database.read(notices.figures, place, draft, now)
             finish = partial(notices.finish, key=key, body=body, approves=approves, counted=counted, now=now)
             return await database.run(finish, place, account, asked, draft)
+        except Refused as refused:
+            await self._discard(draft)
+            return notices.refusal(refused)
         except BaseException:  # whoever asked may have hung up: half a list is sent by nobody
-            database.run(notices.drop, draft)
+            Deferred.fromCoroutine(self._discard(draft)).addErrback(self._left)
             raise
 
     async def _fill(self, draft: Notice, asked: Asked) -> None:
+        assert draft.filling is not None
         for at in range(0, len(asked.lines), notices.PIECE):
             some = asked.lines[at : at + notices.PIECE]
-            await self._database.run(notices.fill, draft, some, self._country, queue=Queue.BACKGROUND)
+            work = partial(filling.add, lines=some, country=self._country)
+            await self._database.run(work, draft.id, draft.filling, queue=Queue.BACKGROUND)
+
+    async def _discard(self, draft: Notice) -> None:
+        while await self._database.run(filling.discard, draft, queue=Queue.BACKGROUND):
+            pass
+
+    def _left(self, failure: Failure) -> None:
+        """A gateway that stops leaves a draft to the retry, or marked as not whole."""
+        self.log.warn("a draft stays behind: {why}", why=failure.getErrorMessage())

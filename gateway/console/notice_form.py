@@ -1,29 +1,24 @@
-"""The composer of bulk notices: an empty form, that of a draft or a copy; kept as a draft with its list."""
+"""The composer of bulk notices: an empty form, that of a draft or a copy, and what a form says."""
 
 from __future__ import annotations
 
-import hmac
-from collections.abc import Sequence
 from datetime import date, datetime
 from http import HTTPStatus
 
-from gateway.affairs.notices import drafts, list_files, lists, weekdays, wording
+from gateway.affairs.notices import drafts, weekdays, wording
 from gateway.affairs.notices.audience import Audience
 from gateway.affairs.notices.drafts import Notice, Refused, Wording
-from gateway.affairs.notices.lists import Line
 from gateway.affairs.roles import ROLES
 from gateway.console import notice_query
 from gateway.console.language import LANGUAGES
 from gateway.console.notice_query import Choices
-from gateway.console.notice_words import number_in, page_words, problem_words
+from gateway.console.notice_words import number_in, page_words
 from gateway.console.staff_pages import today
-from gateway.console.web import Answer, Page, Redirect, Route, Visit
+from gateway.console.web import Answer, Page, Redirect, Route, Visit, identifier
 from gateway.console.web import Refused as NotHere
 from gateway.console.words import WORDS
 from gateway.core import text
-from gateway.core.database import Queue
 
-_CHUNK = 500  # lines of a list in one work
 _HOURS = (1, 2, 4, 8, 12, 24, 48)
 
 
@@ -38,7 +33,8 @@ async def compose(visit: Visit) -> Answer:
     if source is not None and not _fits(source.audience, notice_query.scope(visit.who, "write notices")):
         return Redirect(f"/bulk/{source.number}?problem=rich")
     edited = source.number if source is not None and visit.query("edit") else None
-    return await _form(visit, _filled(visit, source), edited=edited)
+    broken = edited is not None and source is not None and source.filling is not None
+    return await form(visit, _filled(visit, source), edited=edited, broken=broken)
 
 
 def _fits(audience: Audience, own: tuple[str, ...]) -> bool:
@@ -47,7 +43,10 @@ def _fits(audience: Audience, own: tuple[str, ...]) -> bool:
     return (len(audience.paths) == 1 or audience.paths == own) and all(len(each) < 2 for each in several)
 
 
-async def _form(visit: Visit, values: dict[str, str], *, edited: int | None, problem: str = "") -> Page:
+async def form(
+    visit: Visit, values: dict[str, str], *, edited: int | None, broken: bool = False, problem: str = ""
+) -> Page:
+    """`broken`: the list of before has not come in whole, and is wanted again."""
     choices = await visit.console.database.read(
         notice_query.choices, visit.who, visit.console.organisation.currency, today(visit)
     )
@@ -58,14 +57,20 @@ async def _form(visit: Visit, values: dict[str, str], *, edited: int | None, pro
             "choices": choices,
             **_pairs(visit, choices),
             "edited": edited,
-            "form_id": _form_id(visit, visit.console.ids()),
+            "form_id": form_id(visit, visit.console.ids()),
             "problem": problem,
+            "broken": broken,
             "longest": wording.LONGEST,
             "title_longest": drafts.LONGEST_TITLE,
             **page_words(visit),
         },
         status=HTTPStatus.BAD_REQUEST if problem else HTTPStatus.OK,
     )
+
+
+def form_id(visit: Visit, id_: int) -> str:
+    """Made with the form: whatever is sent with it twice is one notice, and nobody else can make one."""
+    return f"{id_}.{visit.console.keys.mac('console notice', f'{visit.session} {id_}')[:24]}"
 
 
 def _pairs(visit: Visit, choices: Choices) -> dict[str, list[tuple[str, str]]]:
@@ -142,12 +147,12 @@ async def said(visit: Visit, values: dict[str, str]) -> Wording:
         if said:
             texts[language] = said
     paths = await visit.console.database.read(notice_query.within, visit.who, values["branch"])
-    topic = int(values["topic"]) if values["topic"].isdecimal() else None
+    topic, group = identifier(values["topic"]), identifier(values["group"])
     audience = Audience(
         paths=paths,
         roles=(values["role"],) if values["role"] in ROLES else (),
         languages=(values["language"],) if values["language"] else (),
-        groups=(int(values["group"]),) if values["group"].isdecimal() else (),
+        groups=(group,) if group is not None else (),
         classes=(values["class"],) if values["class"] else (),
         owing=int(values["owing"]) if values["owing"].isdecimal() and len(values["owing"]) < 4 else 0,
         joined_from=_day(values["joined_from"]),
@@ -163,7 +168,7 @@ async def said(visit: Visit, values: dict[str, str]) -> Wording:
         emergency=bool(values["emergency"]),
         topic=topic,
         starts=_moment(visit, values["start"]),
-        lasts=int(values["hours"]) if values["hours"].isdecimal() and 0 < int(values["hours"]) <= 72 else None,
+        lasts=hours if (hours := identifier(values["hours"])) is not None and hours <= 72 else None,
         recurrence=weekdays.recurrence(values["every"]) if values["every"] else None,
     )
 
@@ -187,63 +192,4 @@ def _moment(visit: Visit, written: str) -> datetime | None:
         raise Refused("start", f"{written} is no time") from None
 
 
-async def keep(visit: Visit) -> Answer:
-    """Keep the form as a draft; sent twice, it is one."""
-    console, values = visit.console, typed(visit)
-    edited = number_in(visit.form("edited")) if visit.form("edited") else None
-    values["listed"] = values["listed"] or ("file" if visit.file is not None and visit.file.name else "")
-    id_ = visit.form("form").partition(".")[0]
-    if not id_.isdecimal() or not hmac.compare_digest(_form_id(visit, int(id_)).encode(), visit.form("form").encode()):
-        raise NotHere(HTTPStatus.BAD_REQUEST)
-    try:
-        listed = await _listed(visit, values["list"])
-        meant = await said(visit, values)
-        kept = await console.database.run(
-            lambda conn: notice_query.keep(
-                conn,
-                console.place,
-                visit.who,
-                meant,
-                listed=number_in(values["listed"]) if values["listed"] not in ("", "file") else None,
-                key=f"form:{id_}",
-                number=edited,
-                now=visit.now,
-            )
-        )
-    except Refused as refused:
-        values["listed"] = values["listed"].removesuffix("file")
-        return await _form(visit, values, edited=edited, problem=problem_words(visit, refused))
-    if kept.fresh:
-        await _append(visit, kept.notice, listed)
-    return Redirect(f"/bulk/{kept.notice.number}")
-
-
-async def _listed(visit: Visit, pasted: str) -> list[Line]:
-    """The lines of the form and of the file that came with it."""
-    found = lists.lines_of(pasted)
-    if visit.file is not None and visit.file.name:
-        octets = await visit.console.thread(visit.file.content.read)
-        found += await visit.console.thread(list_files.read, octets)
-    return found
-
-
-async def _append(visit: Visit, made: Notice, listed: Sequence[Line]) -> None:
-    """Find out who is meant, in short works: a long list keeps nobody's answer waiting."""
-    console = visit.console
-    for at in range(0, len(listed), _CHUNK):
-        some = listed[at : at + _CHUNK]
-        country, paths = console.organisation.country, made.audience.paths
-        read = await console.database.run(lists.append, made.id, some, country, paths, queue=Queue.BACKGROUND)
-        if read.wrong:
-            await console.database.run(lists.keep_strange, made.id, read.wrong, queue=Queue.BACKGROUND)
-
-
-def _form_id(visit: Visit, id_: int) -> str:
-    """Made with the form: whatever is sent with it twice is one notice, and nobody else can make one."""
-    return f"{id_}.{visit.console.keys.mac('console notice', f'{visit.session} {id_}')[:24]}"
-
-
-ROUTES = (
-    Route(rule="/bulk/new", handler=compose, may="write notices"),
-    Route(rule="/bulk/new", handler=keep, post=True, may="write notices"),
-)
+ROUTES = (Route(rule="/bulk/new", handler=compose, may="write notices"),)

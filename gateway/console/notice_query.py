@@ -9,7 +9,7 @@ from datetime import date, datetime
 from sqlalchemy import Connection, select
 
 from gateway.affairs import branches, rate_files
-from gateway.affairs.notices import approval, drafts, groups, lists, progress, report, samples, topics
+from gateway.affairs.notices import approval, drafts, groups, lists, progress, report, samples, series, topics
 from gateway.affairs.notices.approval import Estimate, Place
 from gateway.affairs.notices.drafts import Notice, Person, Refused, Wording
 from gateway.affairs.notices.groups import Group
@@ -25,6 +25,7 @@ from gateway.core.tables.staff import staff
 from gateway.core.text import TooLong
 
 PAGE = 30
+_STRANGE = 5  # lines that are nobody, on the page of the notice
 OPEN = (drafts.DRAFT, drafts.WAITING, drafts.SCHEDULED, drafts.RUNNING, drafts.PAUSED)
 OVER = (drafts.DONE, drafts.EXPIRED, drafts.KILLED)
 
@@ -53,7 +54,8 @@ class Shown:
     topic: Topic | None
     whom: tuple[str, ...]  # branches and groups by name
     listed: int  # lines of its list
-    strange: tuple[Strange, ...]  # that are nobody
+    strange: tuple[Strange, ...]  # the first of those that are nobody
+    strangers: int
     names: Mapping[str, str]  # of members among its author and approvers
     price: int
     may_approve: bool  # this person is somebody else
@@ -117,7 +119,8 @@ def shown(conn: Connection, place: Place, who: Staff, number: int, now: datetime
         topic=topics.get(conn, found.topic_id) if found.topic_id is not None else None,
         whom=_whom(conn, found),
         listed=lists.count(conn, found.id) if found.audience.listed else 0,
-        strange=lists.strange(conn, found.id) if found.state == drafts.DRAFT else (),
+        strange=lists.strange(conn, found.id, _STRANGE) if found.state == drafts.DRAFT else (),
+        strangers=lists.count_strange(conn, found.id) if found.state == drafts.DRAFT else 0,
         names=names(conn, [found.author, *(actor for actor, _, _ in agreed)]),
         price=rules(conn, now).price,
         may_approve=not theirs and not by.is_same(found.author, found.author_phone),
@@ -194,48 +197,6 @@ def within(conn: Connection, who: Staff, code: str) -> tuple[str, ...]:
     return (found.path,)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
-    """What became of a form: the notice, and whether this was the first time that the form came."""
-
-    notice: Notice
-    fresh: bool = True
-
-
-def keep(
-    conn: Connection,
-    place: Place,
-    who: Staff,
-    said: Wording,
-    *,
-    listed: int | None,
-    key: str,
-    number: int | None,
-    now: datetime,
-) -> Kept:
-    """Make the draft of a form, or change the one it was made of; the same form twice is one draft."""
-    by = person(conn, who)
-    if number is None:
-        known = drafts.by_key(conn, key)
-        found = known or drafts.create(conn, place.new_id, said, by, now, request_key=key)
-        if known is not None:
-            return Kept(notice=found, fresh=False)
-    else:
-        there = find(conn, who, number, "write notices")
-        if there is None:
-            raise Refused("unknown", "there is no such notice")
-        found = drafts.change(conn, there.id, said)
-        lists.forget_strange(conn, found.id)
-        if listed is None:  # its list was left out, or another comes in its place
-            lists.forget(conn, found.id)
-    if listed is not None and listed != number:  # a copy brings the list of what it was copied from
-        source = find(conn, who, listed, "write notices")
-        if source is None:
-            raise Refused("unknown", "there is no such notice")
-        lists.copy(conn, source.id, found.id)
-    return Kept(notice=found)
-
-
 def strange(conn: Connection, who: Staff, number: int) -> tuple[Strange, ...] | None:
     found = find(conn, who, number, "write notices")
     return None if found is None else lists.strange(conn, found.id)
@@ -246,6 +207,14 @@ def told(conn: Connection, who: Staff, number: int, now: datetime) -> report.Rep
     return None if found is None else report.report(conn, found, now)
 
 
-def unreached(conn: Connection, who: Staff, number: int, path: str) -> tuple[report.Person, ...] | None:
+def passing(conn: Connection, who: Staff, number: int) -> tuple[tuple[str, ...], int | None]:
+    """Whom a notice did not reach because of something that passes; the last that was made for them before."""
+    found = find(conn, who, number, "write notices")
+    if found is None:
+        return (), None
+    return tuple(report.to_send_again(conn, found)), series.newest_again(conn, found)
+
+
+def unreached(conn: Connection, who: Staff, number: int, limit: int) -> tuple[report.Person, ...] | None:
     found = find(conn, who, number)
-    return None if found is None else report.unreached(conn, found, path)
+    return None if found is None else report.unreached(conn, found, limit)

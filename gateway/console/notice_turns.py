@@ -87,11 +87,14 @@ async def kill(visit: Visit) -> Answer:
 
 
 async def again(visit: Visit) -> Answer:
-    """A draft to those only who met with something that passes."""
+    """A draft to those only who met with something that passes. A reader finds them: of many it takes a moment."""
     place = visit.console.place
+    numbers, newest = await visit.console.database.read(notice_query.passing, visit.who, number_of(visit))
 
     def turn(conn: Connection, found: Notice, by: Person) -> Notice:
-        return series.again(conn, place, found, report.to_send_again(conn, found), by, visit.now)
+        there = series.newest_again(conn, found) == newest
+        whom = numbers if there else report.to_send_again(conn, found)
+        return series.again(conn, place, found, whom, by, visit.now)
 
     return await _turn(visit, "write notices", turn)
 

@@ -54,6 +54,7 @@ PROBLEMS = {
     "workbook": N_("This is an Excel workbook. Save it as CSV and choose that file."),
     "empty": N_("The file is empty."),
     "many": N_("A list has at most a million lines."),
+    "list": N_("Its list has not come in whole. If this stays so, choose Change and send the list again."),
     "windows": N_("Days and hours are written Tue,Fri 8-11."),
     "group": N_("A group has a code of letters and digits, a name, and members of your branches."),
     "rich": N_("It came from another system and is for more kinds of people than the form here can show."),

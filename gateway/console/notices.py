@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from http import HTTPStatus
 
+from gateway.affairs.notices.report import Person
 from gateway.console import notice_query
 from gateway.console.language import N_
 from gateway.console.notice_measure import cost
@@ -17,7 +19,7 @@ from gateway.exports import tables
 from gateway.exports.cells import Cell, Column
 from gateway.exports.tables import Watermark
 
-_SHOWN = 5  # lines that are nobody, on the page of the notice
+MOST_UNREACHED = 20_000  # people in the sheet for a visit
 
 
 async def listing(visit: Visit) -> Answer:
@@ -61,7 +63,7 @@ async def page(visit: Visit, number: int, *, problem: str = "") -> Answer:
             "cannot": visit.gettext(PROBLEMS.get(found.problem, PROBLEMS["state"])) if found.problem else "",
             "problem": visit.gettext(PROBLEMS[problem]) if problem in PROBLEMS else "",
             "same": problem == "same",
-            "strange": found.strange[:_SHOWN],
+            "strange": found.strange,
             "why": {name: visit.gettext(words) for name, words in STRANGE.items()},
             "agreed": len(found.approvals),
             "tested": bool(visit.query("tested")),
@@ -86,9 +88,15 @@ async def told(visit: Visit) -> Answer:
 async def unreached(visit: Visit) -> Answer:
     """Those somebody has to visit, branch by branch, as a sheet without names or whole numbers."""
     number = number_of(visit)
-    found = await visit.console.database.read(notice_query.unreached, visit.who, number, "")
+    found = await visit.console.database.read(notice_query.unreached, visit.who, number, MOST_UNREACHED + 1)
     if found is None:
         raise NotHere(HTTPStatus.NOT_FOUND)
+    body = await visit.console.thread(_to_visit, visit, number, found)
+    name = f'attachment; filename="D{number}-unreached.csv"'
+    return Content(body, "text/csv; charset=utf-8", headers={"Content-Disposition": name})
+
+
+def _to_visit(visit: Visit, number: int, found: Sequence[Person]) -> bytes:
     head = [visit.gettext(word) for word in (N_("Branch"), N_("Member"), N_("Phone"), N_("State"), N_("Reason"))]
     states = {name: visit.gettext(words) for name, words in ({**WORDS["state"], **UNSENT}).items()}
     reasons = {name: visit.gettext(words) for name, words in REASONS.items()}
@@ -100,12 +108,12 @@ async def unreached(visit: Visit) -> Answer:
             states.get(each.state, each.state),
             reasons.get(each.reason, each.reason),
         ]
-        for each in found
+        for each in found[:MOST_UNREACHED]
     ]
+    if len(found) > MOST_UNREACHED:
+        rows.append([visit.gettext(N_("There are more people than this sheet holds.")), "", "", "", ""])
     mark = Watermark(what=f"D{number}", who=visit.who.name, at=visit.now.astimezone(visit.console.zone))
-    body = b"".join(tables.csv_rows([Column(title=word) for word in head], rows, mark))
-    name = f'attachment; filename="D{number}-unreached.csv"'
-    return Content(body, "text/csv; charset=utf-8", headers={"Content-Disposition": name})
+    return b"".join(tables.csv_rows([Column(title=word) for word in head], rows, mark))
 
 
 async def row_report(visit: Visit) -> Answer:

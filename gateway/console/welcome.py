@@ -6,12 +6,13 @@ It waits for approval like any notice, and goes to the phones that the import ha
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from sqlalchemy import Connection, select
 
 from commands.texts import Named
 from config.model import LANGUAGES
-from gateway.affairs.notices import approval, drafts, lists
+from gateway.affairs.notices import approval, drafts, filling
 from gateway.affairs.notices.approval import Estimate
 from gateway.affairs.notices.audience import Audience
 from gateway.affairs.notices.drafts import Notice, Wording
@@ -36,10 +37,13 @@ async def prepare(visit: Visit, job_id: int) -> None:
     made = await database.run(_begin, visit, job_id, bool(numbers))
     if made.state != drafts.DRAFT:
         return
+    assert made.filling is not None
     country = visit.console.organisation.country
     for at in range(0, len(numbers), CHUNK):
-        await database.run(lists.append, made.id, numbers[at : at + CHUNK], country, queue=Queue.BACKGROUND)
-    counted = await database.read(approval.estimate, visit.console.place, made, visit.now)
+        some = numbers[at : at + CHUNK]
+        await database.run(filling.add, made.id, made.filling, some, country, queue=Queue.BACKGROUND)
+    whole = replace(made, filling=None)
+    counted = await database.read(approval.estimate, visit.console.place, whole, visit.now)
     await database.run(_submit, visit, job_id, made, counted)
 
 
@@ -61,15 +65,17 @@ def _begin(conn: Connection, visit: Visit, job_id: int, anybody: bool) -> Notice
         return known
     if known is not None:
         drafts.forget(conn, known)
-    said = Wording(title=f"welcome {job.file}"[:60], texts=_texts(conn, visit), audience=Audience(listed=True))
-    return drafts.create(
-        conn, visit.console.ids, said, notice_query.person(conn, visit.who), visit.now, request_key=key
-    )
+    title = f"welcome {job.file}"[: drafts.LONGEST_TITLE]
+    said = Wording(title=title, texts=_texts(conn, visit), audience=Audience(listed=True))
+    by, ids = notice_query.person(conn, visit.who), visit.console.ids
+    return drafts.create(conn, ids, said, by, visit.now, request_key=key, filling=ids())
 
 
 def _submit(conn: Connection, visit: Visit, job_id: int, made: Notice, counted: Estimate) -> None:
     by = notice_query.person(conn, visit.who)
-    approval.submit(conn, visit.console.place, made, by, visit.now, repeat=True, counted=counted)
+    assert made.filling is not None
+    filling.end(conn, made.id, made.filling)
+    approval.submit(conn, visit.console.place, drafts.get(conn, made.id), by, visit.now, repeat=True, counted=counted)
     importer.put(conn, job_id, welcomed=made.id)
 
 

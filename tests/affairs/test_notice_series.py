@@ -139,3 +139,13 @@ def test_a_monthly_series_of_the_31st_goes_on_over_short_months_and_a_standstill
     assert house.came_round() == 1
     assert drafts.listing(house.conn)[0].id == second.id
     assert drafts.get(house.conn, first.id).next_at == datetime(2027, 5, 31, 2, 0, tzinfo=UTC)
+
+
+def test_a_series_that_is_cancelled_while_it_is_counted_does_not_come_again(house: House) -> None:
+    house.join(3)
+    first = house.approved(recurrence="daily 10:30")
+    house.now += timedelta(hours=1)
+    assert series.due(house.conn, house.place, house.now) == 1
+    running.kill(house.conn, house.place, drafts.get(house.conn, first.id), AUTHOR, house.now)
+    house.came_round()
+    assert drafts.listing(house.conn)[0].state == drafts.DRAFT

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import Connection, func, insert, select
 
 from gateway.affairs import branches
-from gateway.affairs.notices import approval, drafts
+from gateway.affairs.notices import approval, drafts, filling
 from gateway.affairs.notices.drafts import Person
 from gateway.api import notices
 from gateway.core.tables.notices import notice, notice_list, notice_recipient
@@ -220,7 +220,8 @@ def test_what_a_killed_gateway_left_half_done_makes_way_for_the_retry(client: Cl
         at, now = client.muster.notices.place, datetime.now(UTC)
         draft = notices.begin(conn, at, "noticing", asked, key="half", body=octets, now=now)
         assert isinstance(draft, drafts.Notice)
-        notices.fill(conn, draft, asked.lines[:300], "CN")
+        assert draft.filling is not None
+        filling.add(conn, draft.id, draft.filling, asked.lines[:300], "CN")
 
     client.work(begun)
     status, made = post(client, body, Idempotency_Key="half")

@@ -38,8 +38,8 @@ def send(
     )
 
 
-def uploaded(browser: Browser, what: str, text: str, encoding: str = "utf-8") -> str:
-    answer = send(browser, what, text.encode(encoding))
+def uploaded(browser: Browser, what: str, text: str, encoding: str = "utf-8", name: str = "register.csv") -> str:
+    answer = send(browser, what, text.encode(encoding), name=name)
     assert answer.status == 303, answer.text
     return answer.headers["Location"] or ""
 
@@ -206,7 +206,8 @@ def test_a_job_goes_with_its_files_when_it_cannot_be_undone_any_more(world: Worl
 def test_those_who_were_linked_are_greeted_once_somebody_agrees(world: World) -> None:
     world.run(lambda conn: settings.change(conn, world.ids, "approval.solo_limit", 0, actor="x", now=datetime.now(UTC)))
     root = world.browser("root")
-    path = uploaded(root, "members", TITLES + "M1,13800000101,5302,甲,zh,a,3\nM2,13800000102,5302,乙,en,a,3\n")
+    rows = "M1,13800000101,5302,甲,zh,a,3\nM2,13800000102,5302,乙,en,a,3\n"
+    path = uploaded(root, "members", TITLES + rows, name=f"{'a register of this year ' * 3}.csv")
     root.get(path)
     assert root.post(f"{path}/welcome", {}).status == 400
     root.post(f"{path}/check", {})

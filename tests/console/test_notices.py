@@ -8,15 +8,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from gateway.affairs.notices import drafts
 from gateway.affairs.notices.audience import Audience
 from gateway.affairs.notices.drafts import Notice
+from gateway.console.notices import MOST_UNREACHED
 from gateway.core.engines import engine
 from gateway.core.tables.everything import METADATA
 from gateway.core.tables.messages import message
-from gateway.core.tables.notices import notice, notice_list, notice_strange
+from gateway.core.tables.notices import notice, notice_list, notice_recipient, notice_strange
 from gateway.core.tables.organisation import branch, member, number
 from gateway.core.tables.staff import audit, staff
 from tests.console.served import PHONE, Browser, Response, Served, people, staff_member
@@ -389,6 +390,81 @@ def test_a_form_sent_twice_with_a_file_is_one_list(served: Served) -> None:
     made = the(served, str(first.headers["Location"]))
     count = select(func.count()).where(notice_list.c.notice_id == made.id)
     assert served.run(lambda conn: conn.scalar(count)) == 1
+
+
+def broken_off(served: Served, found: Notice) -> None:
+    """What a kill in the middle of an upload leaves."""
+
+    def work(conn: Connection) -> None:
+        conn.execute(update(notice).where(notice.c.id == found.id).values(filling=1))
+        conn.execute(delete(notice_list).where(notice_list.c.notice_id == found.id, notice_list.c.line > 1))
+
+    served.run(work)
+
+
+def test_a_list_that_was_broken_off_is_said_and_the_same_form_brings_it_anew(served: Served) -> None:
+    author = served.browser("wen")
+    page = author.get("/bulk/new")
+    found = re.search(r'name="form" value="([^"]+)"', page.body)
+    assert found is not None
+    fields = {"csrf": author.csrf, "form": found[1], "text_zh": "断了的名单", "title": "断"}
+    content = b"13900000001\n13900000002\n13900000003\n"
+    at = str(author.upload("/bulk/new", fields, content).headers["Location"])
+    broken_off(served, the(served, at))
+    page = author.get(at)
+    assert "名单还没有收全" in page.text
+    assert f'action="{at}/submit"' not in page.body
+    assert str(author.post(f"{at}/submit", {}).headers["Location"]).endswith("problem=list")
+    number_ = the(served, at).number
+    assert f'name="listed" value="{number_}">' in author.get(f"/bulk/new?edit={number_}").body  # not chosen beforehand
+    for query, values in (("edit", {"edited": str(number_)}), ("copy", {"listed": str(number_)})):
+        form = re.search(r'name="form" value="([^"]+)"', author.get(f"/bulk/new?{query}={number_}").body)
+        assert form is not None
+        answer = author.post("/bulk/new", {"form": form[1], "text_zh": "断了的名单", "title": "断", **values})
+        assert (answer.status, "名单还没有收全" in answer.text) == (400, True)
+    assert the(served, at).audience.listed
+    author.get("/bulk")
+    assert str(author.upload("/bulk/new", fields, content).headers["Location"]) == at
+    assert (the(served, at).filling, lines_of(served, the(served, at))) == (None, 3)
+
+
+def test_a_list_that_was_broken_off_is_brought_by_a_change(served: Served) -> None:
+    author = served.browser("wen")
+    at = str(upload(author, b"13900000001\n13900000002\n", title="broken").headers["Location"])
+    made = the(served, at)
+    broken_off(served, made)
+    author.get(f"/bulk/new?edit={made.number}")
+    assert upload(author, b"13900000003\n13900000004\n", edited=str(made.number), title="mended").status == 303
+    assert (the(served, at).filling, lines_of(served, made)) == (None, 2)
+    broken_off(served, made)
+    # Chosen in the form, what has come so far stays beside what comes now.
+    author.get(f"/bulk/new?edit={made.number}")
+    more = {"edited": str(made.number), "listed": str(made.number), "title": "more"}
+    assert upload(author, b"13900000005\n", **more).status == 303
+    assert (the(served, at).filling, lines_of(served, made)) == (None, 2)
+
+
+def test_of_more_people_than_the_sheet_for_a_visit_holds_it_says_so(served: Served) -> None:
+    at = write(served.browser("wen"), "太多人没收到")
+    made = the(served, at)
+
+    def work(conn: Connection) -> None:
+        row = {"notice_id": made.id, "language": "zh", "due": PAST, "state": "left", "reason": "locked"}
+        conn.execute(insert(notice_recipient), [row | {"number": f"+8617{n:09}"} for n in range(MOST_UNREACHED + 1)])
+
+    served.run(work)
+    sheet = served.browser("pi").get(f"{at}/unreached.csv").body.splitlines()
+    assert len(sheet) == MOST_UNREACHED + 3  # with its mark, its titles and the last line
+    assert "未全部列出" in sheet[-1]
+    served.run(lambda conn: conn.execute(delete(notice_recipient).where(notice_recipient.c.notice_id == made.id)))
+
+
+def test_odd_numbers_in_a_form_are_nobody_and_nothing(served: Served) -> None:
+    author = served.browser("wen")
+    at = write(author, "怪号码", group="9" * 30, topic="8" * 30, hours="7" * 5000)
+    assert the(served, at).audience == Audience()
+    answer = author.post("/bulk/new", {"form": f"{'9' * 5000}.x", "text_zh": "x", "title": "x"})
+    assert answer.status == 400
 
 
 def test_names_stand_where_people_read(served: Served) -> None:

@@ -53,6 +53,8 @@ class Estimate:
 
 def estimate(conn: Connection, place: Place, found: Notice, now: datetime) -> Estimate:
     """Count whom it reaches and what it takes."""
+    if found.filling is not None:
+        raise Refused("list", "its list has not come in whole")
     known = rules(conn, now)
     span = when(conn, place, found, known, now)
     at = place.moment(now, span.starts)
@@ -74,7 +76,8 @@ def estimate(conn: Connection, place: Place, found: Notice, now: datetime) -> Es
 
 
 def _counted(found: Notice) -> tuple[object, ...]:
-    return found.audience, dict(found.texts), found.emergency, found.topic_id, found.starts, found.lasts
+    whom = found.audience, found.topic_id, found.filling
+    return *whom, dict(found.texts), found.emergency, found.starts, found.lasts
 
 
 def needed(found: Notice, counted: Funnel, known: Rules) -> int:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, false, func, insert, or_, select, update
 
 from gateway.affairs.notices import audience, lists, wording
 from gateway.affairs.notices.audience import Audience, Funnel
@@ -93,6 +93,7 @@ class Notice:
     announced: bool
     reason: str | None
     totals: Mapping[str, Any] | None
+    filling: int | None  # of its list, under way or broken off
 
     @property
     def reference(self) -> str:
@@ -124,8 +125,9 @@ def create(
     request_key: str | None = None,
     resend_of: int | None = None,
     series_of: int | None = None,
+    filling: int | None = None,
 ) -> Notice:
-    """A new draft; the one there is when `request_key` was used before."""
+    """A new draft; the one there is when `request_key` was used before. Its list may come later (see `filling`)."""
     if request_key is not None and (known := by_key(conn, request_key)) is not None:
         return known
     check(said)
@@ -142,6 +144,7 @@ def create(
             request_key=request_key,
             resend_of=resend_of,
             series_of=series_of,
+            filling=filling,
             created=now,
             **_columns(said),
         )
@@ -150,13 +153,14 @@ def create(
     return get(conn, made)
 
 
-def change(conn: Connection, id_: int, said: Wording) -> Notice:
-    """Say it otherwise, to others perhaps, whose approvers decide then; only a draft can be."""
+def change(conn: Connection, id_: int, said: Wording, *, filling: int | None = None) -> Notice:
+    """Say it otherwise, to others perhaps, whose approvers decide then; only a draft can be. Another filling of its
+    list ends the one that was under way."""
     check(said)
     if not conn.execute(
         update(notice)
         .where(notice.c.id == id_, notice.c.state == DRAFT)
-        .values(paths=orjson.dumps(list(said.audience.paths)).decode(), **_columns(said))
+        .values(paths=orjson.dumps(list(said.audience.paths)).decode(), filling=filling, **_columns(said))
     ).rowcount:
         raise Refused("state", "it is no draft any more")
     wake(conn, TOPIC)
@@ -198,14 +202,15 @@ def sketch(said: Wording, by: Person, now: datetime) -> Notice:
         announced=False,
         reason=None,
         totals=None,
+        filling=None,
     )
 
 
 def forget(conn: Connection, found: Notice) -> None:
-    """Throw a draft away that came to nothing; only a draft."""
-    lists.forget(conn, found.id)
-    conn.execute(delete(notice).where(notice.c.id == found.id, notice.c.state == DRAFT))
-    wake(conn, TOPIC)
+    """Throw a draft away that came to nothing; what was submitted meanwhile keeps its list."""
+    if conn.execute(delete(notice).where(notice.c.id == found.id, notice.c.state == DRAFT)).rowcount:
+        lists.forget(conn, found.id)
+        wake(conn, TOPIC)
 
 
 def check(said: Wording) -> None:
@@ -265,6 +270,8 @@ def listing(
         query = query.where(notice.c.state.in_(states))
     if author is not None:
         query = query.where(notice.c.author == author)
+    if within is not None:  # all that it reaches is theirs, so the first is
+        query = query.where(or_(*(notice.c.paths.startswith(f'["{root}', autoescape=True) for root in within), false()))
     found: list[Notice] = []
     while len(found) < limit:
         rows = conn.execute((query if before is None else query.where(notice.c.number < before)).limit(_PIECE)).all()

@@ -147,8 +147,18 @@ def forget_strange(conn: Connection, notice_id: int) -> None:
 
 def forget(conn: Connection, notice_id: int) -> None:
     """Take a draft's list away, with what was strange in it."""
-    conn.execute(delete(notice_list).where(notice_list.c.notice_id == notice_id))
+    while forget_some(conn, notice_id):
+        pass
     forget_strange(conn, notice_id)
+
+
+def forget_some(conn: Connection, notice_id: int, most: int = 2_000) -> bool:
+    """Take the first lines of a list away; whether there may be more."""
+    of_it = notice_list.c.notice_id == notice_id
+    lines = conn.scalars(select(notice_list.c.line).where(of_it).order_by(notice_list.c.line).limit(most)).all()
+    if lines:
+        conn.execute(delete(notice_list).where(of_it, notice_list.c.line <= lines[-1]))
+    return len(lines) == most
 
 
 def count(conn: Connection, notice_id: int) -> int:
@@ -166,9 +176,3 @@ def copy_on(conn: Connection, source_id: int, notice_id: int, most: int = 2_000)
     )
     copied = insert(notice_list).from_select(["notice_id", "line", "number", "member_id"], next_)
     return conn.execute(copied, execution_options={"preserve_rowcount": True}).rowcount == most
-
-
-def copy(conn: Connection, source_id: int, notice_id: int) -> None:
-    """Give a notice the list of another."""
-    while copy_on(conn, source_id, notice_id):
-        pass

@@ -10,7 +10,6 @@ from typing import Any
 import orjson
 from sqlalchemy import ColumnElement, Connection, func, select
 
-from gateway.affairs import branches
 from gateway.affairs.notices.drafts import EXPIRED, KILLED, Notice
 from gateway.affairs.notices.progress import Progress, progress
 from gateway.core.ids import first_of
@@ -168,8 +167,8 @@ class Person:
     reason: str
 
 
-def unreached(conn: Connection, found: Notice, path: str = "", limit: int = 5000) -> tuple[Person, ...]:
-    """Those below a branch who did not get it, branch by branch."""
+def unreached(conn: Connection, found: Notice, limit: int) -> tuple[Person, ...]:
+    """Those who did not get it, branch by branch."""
     source = (
         notice_recipient.outerjoin(member, member.c.id == notice_recipient.c.member_id)
         .outerjoin(branch, branch.c.id == notice_recipient.c.branch_id)
@@ -184,7 +183,7 @@ def unreached(conn: Connection, found: Notice, path: str = "", limit: int = 5000
             func.coalesce(message.c.error, notice_recipient.c.reason, ""),
         )
         .select_from(source)
-        .where(notice_recipient.c.notice_id == found.id, _unreached(found), *([branches.below(path)] if path else ()))
+        .where(notice_recipient.c.notice_id == found.id, _unreached(found))
         .order_by(branch.c.path, member.c.member_no)
         .limit(limit)
     )

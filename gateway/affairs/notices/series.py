@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
-from gateway.affairs.notices import approval, drafts, lists, questions, weekdays
+from gateway.affairs.notices import approval, drafts, filling, questions, weekdays
 from gateway.affairs.notices.approval import Estimate, Place
 from gateway.affairs.notices.audience import Audience
 from gateway.affairs.notices.drafts import Notice, Person, Refused, Wording
+from gateway.core.bulk import Inserts
 from gateway.core.tables.notices import notice, notice_approval, notice_list
 
 _STALE = timedelta(hours=12)  # a time that was missed by more is left out
+_listed = Inserts(notice_list, ("notice_id", "line", "number"))
 
 
 def due(conn: Connection, place: Place, now: datetime) -> int:
@@ -48,16 +51,29 @@ def _again(conn: Connection, place: Place, first: Notice, at: datetime, now: dat
     )
     by = Person(actor=first.author, phone=first.author_phone)
     key = f"series:{first.id}:{int(at.timestamp())}"
-    made = drafts.create(conn, place.new_id, said, by, now, paths=first.paths, request_key=key, series_of=first.id)
+    made = drafts.create(
+        conn,
+        place.new_id,
+        said,
+        by,
+        now,
+        paths=first.paths,
+        request_key=key,
+        series_of=first.id,
+        filling=place.new_id() if first.audience.listed else None,
+    )
     questions.ask(conn, made.id, questions.SERIES, questions.SUBMIT, now)
 
 
 def copy_list(conn: Connection, notice_id: int) -> bool:
     """Give the one whose turn it is the next lines of the first one's list; whether there are more."""
     made = drafts.get(conn, notice_id)
-    if made.series_of is None or not made.audience.listed or made.state != drafts.DRAFT:
+    if made.series_of is None or made.filling is None or made.state != drafts.DRAFT:
         return False
-    return lists.copy_on(conn, made.series_of, made.id)
+    more = filling.take_over(conn, made.id, made.filling, made.series_of)
+    if not more:
+        filling.end(conn, made.id, made.filling)
+    return more
 
 
 def go_on(conn: Connection, place: Place, made: Notice, counted: Estimate | Refused, now: datetime) -> None:
@@ -69,6 +85,8 @@ def go_on(conn: Connection, place: Place, made: Notice, counted: Estimate | Refu
     try:
         if isinstance(counted, Refused):
             raise counted
+        if first.next_at is None:
+            raise Refused("state", "its series was ended while it was counted")
         if now - made.created > _STALE:
             raise Refused("past", "its time was over when it was counted")
         made = approval.submit(conn, place, made, by, now, counted=counted)
@@ -83,7 +101,7 @@ def go_on(conn: Connection, place: Place, made: Notice, counted: Estimate | Refu
         approval.schedule(conn, place, made, now)
 
 
-def again(conn: Connection, place: Place, found: Notice, numbers: list[str], by: Person, now: datetime) -> Notice:
+def again(conn: Connection, place: Place, found: Notice, numbers: Sequence[str], by: Person, now: datetime) -> Notice:
     """A new notice with the same text to those numbers only, to be approved like any other; the draft of before when
     they are all in it."""
     if not numbers:
@@ -100,10 +118,11 @@ def again(conn: Connection, place: Place, found: Notice, numbers: list[str], by:
         lasts=found.lasts,
     )
     made = drafts.create(conn, place.new_id, said, by, now, paths=found.paths, resend_of=found.id)
-    for start in range(0, len(numbers), 500):
-        rows = [
-            {"notice_id": made.id, "line": line, "number": text, "member_id": None}
-            for line, text in enumerate(numbers[start : start + 500], start + 1)
-        ]
-        conn.execute(insert(notice_list), rows)
+    _listed(conn, [(made.id, line, text) for line, text in enumerate(numbers, start=1)])
     return made
+
+
+def newest_again(conn: Connection, found: Notice) -> int | None:
+    """The last one that was made of it for those it did not reach: another means that there are fewer of them now."""
+    newest: int | None = conn.scalar(select(func.max(notice.c.id)).where(notice.c.resend_of == found.id))
+    return newest

@@ -48,6 +48,7 @@ notice = Table(
     Column("announced", Boolean, nullable=False, server_default=text("false")),  # approvers have been told
     Column("reason", Text),  # of a denial or a cancellation
     Column("totals", Text),  # JSON of its report, once those it is counted from are no longer kept
+    Column("filling", BigInteger),  # of its list, under way or broken off; NULL: the list is whole
     Index("ix_notice_state", "state"),
     Index("ix_notice_text_hash", "text_hash", "submitted"),
     Index("ix_notice_series", "next_at", **_where("next_at IS NOT NULL")),

@@ -1,0 +1,73 @@
+"""A gateway killed in the middle of a list that somebody uploads for a notice."""
+
+from __future__ import annotations
+
+import http.client
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select
+
+from bench.harness import free_port
+from gateway.core.engines import engine
+from gateway.core.ids import Ids
+from gateway.core.tables.notices import notice, notice_list
+from tests.conftest import EmptyDatabase
+from tests.console.served import Browser, staff_member
+from tests.live.house import Home
+from tests.live.operator import operator, until
+from tests.live.test_notices import form_of, kill, prepared
+
+LINES = 40_000
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def home(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Home]:
+    if request.param == "sqlite":
+        yield prepared(tmp_path)
+    else:
+        with EmptyDatabase(request.getfixturevalue("postgresql_server")) as url:
+            yield prepared(tmp_path, url)
+
+
+def test_killed_in_the_middle_of_a_list_it_is_said_and_the_same_form_brings_it_whole(home: Home) -> None:
+    home.members(20)
+    home.decide("staff.second_factor", [])
+    port = free_port()
+    listens = f'[console]\nlisten = "tcp:{port}:interface=127.0.0.1"\npublic_url = "http://127.0.0.1:{port}"\n'
+    home.config.write_text(f"{home.config.read_text('utf-8')}\n{listens}", "utf-8")
+    opened = engine(home.url)
+    with opened.begin() as conn:
+        staff_member(conn, Ids(slot=8), "wen", "publisher")
+    opened.dispose()
+    content = "".join(f"1590{n:07}\n" for n in range(LINES)).encode()
+    browser = Browser(port)
+
+    def listed() -> int:
+        return home.read(lambda conn: conn.scalar(select(func.count()).select_from(notice_list)) or 0)
+
+    def upload() -> None:
+        with suppress(OSError, http.client.HTTPException):  # the gateway is killed meanwhile
+            browser.upload("/bulk/new", fields, content, name="list.csv")
+
+    with operator(home.port):
+        with home.gateway("links,console") as gateway:
+            browser.sign_in("wen")
+            browser.get("/bulk/new")
+            fields = {"csrf": browser.csrf, "form": form_of(browser), "text_zh": "领表", "title": "领表"}
+            uploading = threading.Thread(target=upload)
+            uploading.start()
+            until(lambda: listed() > 0)
+            kill(gateway)
+            uploading.join(30)
+        assert 0 < listed() < LINES
+        with home.gateway("links,console"):
+            assert "名单还没有收全" in browser.get("/bulk/101").text
+            assert str(browser.post("/bulk/101/submit", {}).headers["Location"]).endswith("problem=list")
+            assert browser.upload("/bulk/new", fields, content, name="list.csv").headers["Location"] == "/bulk/101"
+            assert "名单还没有收全" not in browser.get("/bulk/101").text
+    assert listed() == LINES
+    assert home.read(lambda conn: conn.scalar(select(func.count()).select_from(notice))) == 1
