@@ -7,7 +7,6 @@ that takes its time finds the next window marked already: those parts stand read
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
@@ -33,6 +32,7 @@ from gateway.core.release import Released, Wanted
 from gateway.lanes import Lanes
 from gateway.links import Link
 from gateway.pace import Pace
+from gateway.ready import LIFE, Ready
 from gateway.verdicts import Verdicts
 from gateway.wire import Wire
 
@@ -41,7 +41,6 @@ _BULK_SHARE = 0.8  # of the window
 _IDLE_POLL = 1.0  # seconds: waking is a hint, the queue is the truth
 _AHEAD = 0.003  # seconds without an answer, after which the next window is marked
 _AFTER_WRITING = 0.0005  # seconds for the octets of what stood ready to leave, before the database's thread works
-_READY_LIFE = 1.0  # seconds: what stands ready longer passes the gate again, for a STOP may have come since
 
 
 class Outbox:
@@ -75,12 +74,10 @@ class Outbox:
         self._bulk = bulk
         self.pace = Pace(link.rate, clock.seconds())
         self._held = Lanes()
-        self._ready: deque[Part] = deque()  # marked inflight and not written: for long only where `wire` knows them
-        self._ready_since = 0.0
+        self._ready = Ready(wire)
         self._wrote_at = self._took = 0.0  # the last write, and how long the last answer was waited for
         self._marking = 0  # slots of `_used` that the turn in progress keeps for what shall stand ready
         self._wire = wire
-        self._noted: Sequence[Part] = ()  # in `wire`, by the turn in progress, for what shall stand ready
         self._bulk_inflight = 0
         self._recording = 0  # answers that the turn in progress records
         self._used = 0  # inflight in the database, or reserved
@@ -142,7 +139,7 @@ class Outbox:
     @property
     def notices(self) -> frozenset[int]:
         """The bulk notices of which parts stand ready."""
-        return frozenset(part.notice for part in self._ready if part.notice is not None)
+        return self._ready.notices
 
     # --- what the desk does -----------------------------------------------------------------------------------
 
@@ -246,7 +243,7 @@ class Outbox:
             wanted,
             now,
             self._bulk,
-            self._note if ahead else None,
+            self._ready.marking if ahead else None,
             queue=Queue.FIRST,
         )
         done.addCallbacks(
@@ -270,7 +267,7 @@ class Outbox:
 
     def _below(self) -> int:
         """The lane of what is in hand, held or ready; only what goes before it is of interest."""
-        return min((self._held.first, *(part.lane for part in self._ready)))
+        return min(self._held.first, self._ready.first)
 
     def _reach(self, bulk: int) -> int:
         """The lane before which one looks with so many slots for bulk: without any, bulk waits until one is free."""
@@ -294,7 +291,6 @@ class Outbox:
         if wanted.room:
             self._asked = released.more or self._woken  # else the queue is empty until somebody wakes us
             self._seen = wanted.below
-        self._noted = ()
         self._settle(answers)
         if released.parked:
             self._held.forget(released.parked)
@@ -302,8 +298,7 @@ class Outbox:
         if self.ready and not ahead:
             self.write(released.write)
         else:
-            self._ready.extend(released.write)
-            self._ready_since = self._clock.seconds()
+            self._ready.marked(released.write, self._clock.seconds())
             if self.ready:
                 self._write_ready()
             else:
@@ -318,7 +313,7 @@ class Outbox:
 
     def _may_mark(self) -> bool:
         """With a pace to keep there is time for a turn anyway, and who takes seconds would find them stood down."""
-        if self._wire is None or self._ready or self.pace.slow or self._took >= _READY_LIFE:
+        if self._wire is None or self._ready or self.pace.slow or self._took >= LIFE:
             return False
         return self.held > 0 or self._may_find(self._bulk_slots())
 
@@ -329,38 +324,17 @@ class Outbox:
     def _write_ready(self) -> bool:
         """The operator has answered: what stands ready goes, unless something more urgent is in hand or just came.
         Whether anything went."""
-        free, bulk = self._slots(self._recording + len(self._answers)), self._bulk_slots()
-        urgent = self._held.first
-        going: list[Part] = []
-        while self._ready and len(going) < free and self.ready and not self._woken:
-            part = self._ready[0]
-            if urgent < part.lane or (part.lane is Lane.BULK and bulk <= 0):
-                break
-            bulk -= part.lane is Lane.BULK
-            going.append(self._ready.popleft())
+        if self._woken or not (self._ready and self.ready):
+            return False
+        free = self._slots(self._recording + len(self._answers))
+        going = self._ready.take(free, self._bulk_slots(), self._held.first)
         if going:
             self.write(going)
         return bool(going)
 
-    def _note(self, parts: Sequence[Part]) -> None:
-        """In the database's thread, before the commit: killed right after it, nothing else would say that they were
-        not written."""
-        self._unnote()
-        self._noted = parts
-        if self._wire is not None:
-            self._wire.ready(parts)
-
-    def _unnote(self) -> None:
-        """That commit did not take place."""
-        noted, self._noted = self._noted, ()
-        if self._wire is not None:
-            for part in noted:
-                self._wire.forget(part)
-
     def _stand_down(self) -> None:
         """What stands ready is only leased again: it is in hand as if it had never been marked."""
-        while self._ready:
-            part = self._ready.popleft()
+        for part in self._ready.stand_down():
             self._answers.append(Answer(part, State.LEASED, self._now()))
             self._held.put_back(part)
 
@@ -371,7 +345,7 @@ class Outbox:
         self._recording = self._claiming = self._marking = 0
         self._used -= reserved
         self.pace.spend(-reserved)
-        self._unnote()
+        self._ready.not_marked()
         self._answers = answers + self._answers
         self._held.give_back(chosen)
         if self._running:
@@ -466,7 +440,7 @@ class Outbox:
     def _polled(self) -> None:
         self._poll = self._clock.callLater(_IDLE_POLL, self._polled)
         self._asked = True
-        if self._clock.seconds() - self._ready_since >= _READY_LIFE:
+        if self._ready.old(self._clock.seconds()):
             self._stand_down()
         self._turn()
 
