@@ -159,6 +159,9 @@ def answered(
     language = sender.language or at.organisation.language
     if isinstance(figures, Progress):
         text = halting.standing(at, sender.member, language, found, figures)
+    elif found.state == drafts.DRAFT and isinstance(figures, Estimate) and not approval.is_of(figures, found):
+        questions.ask(conn, found.id, question.number, question.what, now)  # it was written anew meanwhile
+        return []
     elif found.state == drafts.DRAFT:
         text = _submitted(conn, where, at, sender.member, language, found, figures, now)
     else:  # cancelled, or submitted at the console

@@ -348,6 +348,21 @@ def test_what_cannot_be_is_said_when_it_is_counted(phone: Phone) -> None:
     assert secretary.says("群发 全体 大后天 八点开会") == "相同内容刚群发过，没有再发"
 
 
+def test_what_was_written_anew_while_it_was_counted_is_counted_again(phone: Phone) -> None:
+    """The figures that its author reads are those of what waits for approval."""
+    crowd(phone)
+    of(phone, SECRETARY).says("群发 全体 明晚八点开会")
+    (asked,) = questions.waiting(phone.conn)
+    figures = questions.figures(phone.conn, place(phone), asked, phone.now)
+    found = drafts.get(phone.conn, asked.notice_id)
+    said = Wording(title="x", texts={"zh": "明晚八点开会" * 20}, audience=found.audience)
+    drafts.change(phone.conn, found.id, said)
+    assert answered(phone.conn, place(phone), phone.office, asked, figures, phone.now) == []
+    assert phone.conn.scalar(select(notice.c.state)) == drafts.DRAFT
+    ((_, text),) = counted(phone)
+    assert "实发1008人×2条。待审批" in text
+
+
 def test_few_left_of_many_wait_for_a_second_person_all_the_same(phone: Phone) -> None:
     """Nobody was asked for the code that a small one wants."""
     crowd(phone)

@@ -75,6 +75,11 @@ def estimate(conn: Connection, place: Place, found: Notice, now: datetime) -> Es
     )
 
 
+def is_of(counted: Estimate, found: Notice) -> bool:
+    """Whether it is still this notice that was counted."""
+    return counted.of == _counted(found)
+
+
 def _counted(found: Notice) -> tuple[object, ...]:
     whom = found.audience, found.topic_id, found.filling
     return *whom, dict(found.texts), found.emergency, found.starts, found.lasts
@@ -129,7 +134,7 @@ def submit(
     """
     if found.state != DRAFT:
         return found
-    if counted is None or counted.of != _counted(found):
+    if counted is None or not is_of(counted, found):
         counted = estimate(conn, place, found, now)
     if counted.funnel.left == 0:
         raise Refused("nobody", "nobody would get it")
