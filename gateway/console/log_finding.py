@@ -114,11 +114,12 @@ def _by_windows(
     rows: list[Row] = []
     edge, until = below, time.monotonic() + _PATIENCE
     for width in widths or _WINDOWS:
-        among = (*walked, message.c.id < edge, message.c.id >= floor)
+        above = (*walked, message.c.id < edge)
         lowest = conn.execute(
-            select(message.c.id).where(*among).order_by(key.desc()).offset(width - 1).limit(1)
+            select(message.c.id).where(*above, message.c.id >= floor).order_by(key.desc()).offset(width - 1).limit(1)
         ).scalar()
-        some = base.where(*among, message.c.id >= (floor if lowest is None else lowest)).order_by(None)
+        # Of two bounds SQLite would seek by the first, and compare all the rows down to it with the other.
+        some = base.where(*above, message.c.id >= (floor if lowest is None else lowest)).order_by(None)
         rows += read(conn, some.order_by(key.desc()).limit(PAGE + 1 - len(rows)))
         if len(rows) > PAGE:
             return Rows(rows=tuple(rows[:PAGE]), older=rows[PAGE - 1].id)

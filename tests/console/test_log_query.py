@@ -380,6 +380,25 @@ def test_no_page_of_a_large_log_scans_or_sorts_it(sqlite: Connection, wishes: di
         assert not any("TEMP B-TREE" in step for step in plan), (statement, plan)
 
 
+@pytest.mark.parametrize("state", ["received", "failed"])
+@pytest.mark.parametrize("scope", [None, ("/53/",)])
+def test_a_window_of_a_large_log_reads_no_row_beyond_it(
+    sqlite: Connection, monkeypatch: pytest.MonkeyPatch, scope: tuple[str, ...] | None, state: str
+) -> None:
+    """Nobody used the command; each row that is looked at costs some steps of SQLite's machine."""
+    monkeypatch.setattr(log_finding, "_WINDOWS", (10, 10))
+    monkeypatch.setattr(log_finding, "_FEW", 5)
+    fill(sqlite, 5_000, state=state, branch_path="/53/5301/")
+    steps = itertools.count()
+    raw = sqlite.connection.driver_connection
+    assert raw is not None
+    raw.set_progress_handler(lambda: next(steps) and None, 10)
+    page = look(sqlite, scope, state=state, command="94")
+    raw.set_progress_handler(None, 0)
+    assert (page.rows, page.looked_back_to is None) == ((), False)
+    assert next(steps) < 500
+
+
 def test_what_waits_is_counted_by_its_index_however_large_the_log(sqlite: Connection) -> None:
     """Asked every ten seconds and on each overview: walking ten million rows for it took the readers' time."""
     fill(sqlite, 300)
