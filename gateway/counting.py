@@ -25,7 +25,10 @@ class Counting:
 
     log = Logger()
 
-    def __init__(self, place: Place, workplace: Workplace, database: Runs, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, place: Place, workplace: Callable[[], Workplace], database: Runs, now: Callable[[], datetime]
+    ) -> None:
+        """`workplace` as it is then: the organisation may choose other words while it counts."""
         self._place, self._workplace = place, workplace
         self._database = database
         self._now = now
@@ -48,7 +51,7 @@ class Counting:
                 while await self._database.run(series.copy_list, question.notice_id, queue=Queue.BACKGROUND):
                     pass
             figures = await self._database.read(questions.figures, self._place, question, self._now())
-            await self._database.run(_told, self._place, self._workplace, question, figures, self._now())
+            await self._database.run(_told, self._place, self._workplace(), question, figures, self._now())
         except CancelledError:
             raise  # the gateway stops: it is counted after the next start
         except Exception as error:

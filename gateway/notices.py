@@ -58,7 +58,7 @@ class Notices:
     ) -> None:
         self.place = place
         self.handover = Handover(place)
-        self._counting = Counting(place, desk.place, database, now)
+        self._counting = Counting(place, lambda: desk.place, database, now)
         self._desk = desk
         self._database = database
         self._board = board
