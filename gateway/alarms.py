@@ -153,7 +153,6 @@ class Alarms:
             if count <= self._counted[key] or (last is not None and now - last < AGAIN):
                 continue
             values = {"count": str(count - self._counted[key])}
-            self._counted[key], self._last[key] = count, now
             found.append(Trouble(kind=key, subject=f"{now:%Y-%m-%d %H:%M}", begins=key, ends=None, values=values))
         return found
 
@@ -161,6 +160,9 @@ class Alarms:
         said = self._say(trouble.begins, trouble.values)
         words = (f"alarms.{trouble.begins}", trouble.values)
         if await self._database.run(self._record, trouble.kind, trouble.subject, said, words, now):
+            if trouble.kind in self._counts:
+                self._counted[trouble.kind] += int(trouble.values["count"])
+                self._last[trouble.kind] = now
             self.told(self._to.numbers, said)
 
     async def _end(self, alarm: alarming.Alarm, now: datetime) -> None:

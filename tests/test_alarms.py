@@ -9,6 +9,7 @@ import orjson
 import pytest
 from sqlalchemy import Connection, insert, select, update
 from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
 
 from commands import standard
 from commands.office import Office
@@ -166,6 +167,19 @@ def test_messages_set_aside_are_counted_and_told_at_most_every_hour(conn: Connec
     house.look(600)
     house.look(600)
     assert alarming.standing(conn) == ()
+
+
+def test_what_the_database_did_not_take_is_told_when_it_does(conn: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    house = House(conn, "en")
+    house.quarantined = 2
+    with monkeypatch.context() as away:
+        away.setattr(house.alarms, "_record", lambda *_: 1 / 0)
+        failed: list[Failure] = []
+        Deferred.fromCoroutine(house.alarms.look()).addErrback(failed.append)
+        assert [failure.type for failure in failed] == [ZeroDivisionError]
+    assert house.look(10) == [
+        "Anhe: Messages that could not be handled and were set aside: 2. Please look at the log",
+    ]
 
 
 def test_nobody_to_tell_and_no_way_to_them_are_survived(conn: Connection) -> None:
