@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import orjson
 from klein import Klein
 from sqlalchemy import Connection, delete, insert, select
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -266,6 +266,8 @@ class Api:
         try:
             working: Deferred[bool] = self._database.run(_write, self._gateway.now(), queue=Queue.FIRST)
             return "ok", await working.addTimeout(READY_SECONDS, self._gateway.reactor)
+        except CancelledError:
+            raise  # whoever asked has hung up: nothing is known
         except Exception as problem:
             return type(problem).__name__, False
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 import time
 
 import pytest
@@ -68,6 +70,25 @@ def test_not_ready_without_a_database(client: Client, monkeypatch: pytest.Monkey
     assert ("muster_database_readable", frozenset()) in figures(client)
     monkeypatch.undo()
     time.sleep(site.PROBE_EVERY)
+
+
+def test_whoever_hangs_up_while_the_database_works_makes_nobody_else_wait(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, given_up = threading.Event(), threading.Event()
+
+    def slow(*args: object, **more: object) -> Deferred[object]:
+        asked.set()
+        return Deferred(lambda _: given_up.set())
+
+    time.sleep(site.PROBE_EVERY)
+    monkeypatch.setattr(client.muster.database, "run", slow)
+    with socket.create_connection(("127.0.0.1", client.port), timeout=10) as connection:
+        connection.sendall(b"GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert asked.wait(10)
+    assert given_up.wait(10)
+    monkeypatch.undo()
+    assert client.get("/readyz", key=None).status == 200
 
 
 def figures(client: Client) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
