@@ -53,7 +53,8 @@ def sentence_of(error: Exception) -> str | None:
         return f"the database refused: {reason[0]}; see that it runs and that [database] url is right"
     if isinstance(error, CannotListenError):
         reason = getattr(error.socketError, "strerror", None) or error.socketError
-        return f"cannot listen on {error.interface or '*'}:{error.port}: {reason}; see [console] and [api] listen"
+        here = f"{error.interface or '*'}:{error.port}"
+        return f"cannot listen on {here}: {reason}; see [console] and [api] listen, for a simulator --port"
     if isinstance(error, OSError) and error.strerror:
         where = error.filename2 or error.filename
         return f"{where}: {error.strerror}" if where else error.strerror
