@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import Connection, Select, func, select
 
 from gateway.affairs import chain_state
 from gateway.affairs.chain import Name
@@ -72,7 +72,11 @@ def narrowed(query: Select[Any], wanted: Wanted) -> Select[Any]:
 
 
 def actions(conn: Connection) -> tuple[str, ...]:
-    return tuple(conn.scalars(select(rows.c.action).distinct().order_by(rows.c.action)))
+    """Each that there is. The index is asked for the next one, time after time: DISTINCT looks at every row."""
+    found = [""]
+    while (following := conn.scalar(select(func.min(rows.c.action)).where(rows.c.action > found[-1]))) is not None:
+        found.append(following)
+    return tuple(found[1:])
 
 
 def chains(conn: Connection, keys: Keys) -> tuple[State, ...]:

@@ -104,6 +104,7 @@ audit = Table(
     Column("reason", Text),
     Column("digest", LargeBinary),
     Index("ix_audit_object", "object", "id"),
+    Index("ix_audit_action", "action", "id"),
 )
 
 # An auditor has looked through a month and says so.
