@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Select, String, func, literal, select, update
@@ -85,16 +85,24 @@ def way(conn: Connection, found: Branch) -> tuple[Branch, ...]:
     return tuple(by_its_code[code] for code in codes)
 
 
-def children(conn: Connection, parent_id: int | None) -> tuple[Child, ...]:
-    """What stands directly below a branch, or the roots, in the order of their codes."""
+def children(
+    conn: Connection, parent_id: int | None, *, after: str = "", limit: int | None = None
+) -> tuple[Child, ...]:
+    """What stands directly below a branch, or the roots, in the order of their codes behind the code `after`."""
+    level = branch.c.parent_id.is_not_distinct_from(parent_id)
+    return _listed(conn, level, branch.c.code > after, limit=limit)
+
+
+def listed(conn: Connection, codes: Collection[str]) -> tuple[Child, ...]:
+    """The branches with these codes, as a list shows them."""
+    return _listed(conn, branch.c.code.in_(codes))
+
+
+def _listed(conn: Connection, *which: ColumnElement[bool], limit: int | None = None) -> tuple[Child, ...]:
     inner = branch.alias("inner")
     below_it = select(func.count()).where(inner.c.parent_id == branch.c.id).scalar_subquery()
     members = select(func.count()).where(member.c.branch_id == branch.c.id).scalar_subquery()
-    rows = conn.execute(
-        select(*_COLUMNS, below_it, members)
-        .where(branch.c.parent_id.is_not_distinct_from(parent_id))
-        .order_by(branch.c.code)
-    )
+    rows = conn.execute(select(*_COLUMNS, below_it, members).where(*which).order_by(branch.c.code).limit(limit))
     return tuple(Child(Branch(*row[:5]), row[5], row[6]) for row in rows)
 
 
@@ -106,9 +114,20 @@ def subtree(conn: Connection, path: str, limit: int | None = None) -> tuple[Bran
 
 def find(conn: Connection, words: str, *, path: str = "", limit: int = 20) -> tuple[Branch, ...]:
     """Branches of a subtree whose code begins with, or whose name contains, what somebody typed."""
-    matches = branch.c.code.startswith(words, autoescape=True) | branch.c.name.contains(words, autoescape=True)
+    matches = branch.c.code.istartswith(words, autoescape=True) | branch.c.name.icontains(words, autoescape=True)
     rows = conn.execute(select(*_COLUMNS).where(below(path), matches).order_by(branch.c.code).limit(limit))
     return tuple(Branch(*row) for row in rows)
+
+
+def meant(conn: Connection, words: str) -> Branch | None:
+    """The branch with this code or name, or the only one that fits; None when several do: there is a first branch
+    in every township."""
+    known = by_code(conn, words)
+    if known is not None or not words:
+        return known
+    named = conn.execute(select(*_COLUMNS).where(branch.c.name == words).limit(2))
+    found = tuple(Branch(*row) for row in named) or find(conn, words, limit=2)
+    return found[0] if len(found) == 1 else None
 
 
 def below(path: str, column: ColumnElement[str] = branch.c.path) -> ColumnElement[bool]:

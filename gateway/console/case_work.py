@@ -33,7 +33,7 @@ class Answering:
 
 
 class NoUnit(cases.Refused):
-    """There is no branch with this code or name."""
+    """There is no branch with this code or name, or there are several."""
 
 
 def answer(conn: Connection, new_id: NewId, person: Staff, answering: Answering, now: datetime) -> bool:
@@ -132,9 +132,9 @@ def reopen(conn: Connection, new_id: NewId, person: Staff, case_no: str, now: da
 def forward(conn: Connection, new_id: NewId, person: Staff, case_no: str, unit: str, note: str, now: datetime) -> None:
     """Hand the case to the branch that `unit` names by code or name."""
     case = _own(conn, person, case_no)
-    to = branches.by_code(conn, unit) or next(iter(branches.find(conn, unit, limit=1)), None) if unit else None
+    to = branches.meant(conn, unit)
     if to is None:
-        raise NoUnit(f"there is no branch {unit}")
+        raise NoUnit(f"there is no branch {unit}, or more than one")
     said = f"→ {to.code} {to.name}" + (f": {note}" if note else "")
     cases.forward(conn, new_id, case.id, unit_path=to.path, staff_id=person.id, note=said, now=now)
     _note(conn, new_id, person, "forward", case, now, to.code)

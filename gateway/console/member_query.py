@@ -20,6 +20,7 @@ from gateway.core.tables.messages import message
 from gateway.core.tables.organisation import branch, member, number
 
 PAGE = 50
+BRANCHES = 100  # of one level on a page
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,28 +62,32 @@ class One:
     done: tuple[audit.Entry, ...]  # what staff did or saw
 
 
-def roots(conn: Connection, person: Staff) -> tuple[Child, ...]:
-    """Where somebody's tree begins: the roots, or the branches of their roles."""
+def roots(conn: Connection, person: Staff, after: str) -> tuple[Child, ...]:
+    """Where somebody's tree begins, one page and one more: the roots, or the branches of their roles."""
     scope = person.scope("members")
     if scope is None:
-        return branches.children(conn, None)
-    found = (_child(conn, path) for path in scope)
-    return tuple(each for each in found if each is not None)
+        return branches.children(conn, None, after=after, limit=BRANCHES + 1)
+    found = branches.listed(conn, [path.rstrip("/").rpartition("/")[2] for path in scope])
+    return tuple(each for each in found if each.branch.code > after)[: BRANCHES + 1]
 
 
-def below(conn: Connection, person: Staff, code: str) -> tuple[Branch, tuple[Child, ...]] | None:
-    """A branch and what stands directly below it; None when it is beyond reach."""
+def below(conn: Connection, person: Staff, code: str, after: str) -> tuple[Branch, tuple[Child, ...]] | None:
+    """A branch and what stands directly below it, one page and one more; None when it is beyond reach."""
     found = branches.by_code(conn, code)
     if found is None or not person.reaches("members", found.path):
         return None
-    return found, branches.children(conn, found.id)
+    return found, branches.children(conn, found.id, after=after, limit=BRANCHES + 1)
 
 
-def _child(conn: Connection, path: str) -> Child | None:
-    found = branches.by_code(conn, path.rstrip("/").rpartition("/")[2])
-    if found is None:
-        return None
-    return next((each for each in branches.children(conn, found.parent_id) if each.branch.id == found.id), None)
+def named(conn: Connection, person: Staff, words: str) -> tuple[Child, ...]:
+    """The first branches within reach whose code begins with, or whose name contains, what somebody typed."""
+    scope = person.scope("members")
+    found = {
+        each.code
+        for path in (("",) if scope is None else scope)
+        for each in branches.find(conn, words, path=path, limit=BRANCHES)
+    }
+    return branches.listed(conn, sorted(found)[:BRANCHES])
 
 
 def of_branch(conn: Connection, branch_id: int, after: str) -> tuple[Line, ...]:
@@ -104,7 +109,7 @@ def search(conn: Connection, person: Staff, words: str, country: str) -> tuple[L
         tail = func.substr(member.c.member_no, func.length(member.c.member_no) - len(words) + 1) == words
         found += _lines(conn, conn.execute(_members().where(tail, *reach).limit(PAGE)))
     if len(words) >= 2 and not words.isdecimal():
-        named = member.c.name.contains(words, autoescape=True)
+        named = member.c.name.icontains(words, autoescape=True)
         found += _lines(conn, conn.execute(_members().where(named, *reach).order_by(member.c.member_no).limit(PAGE)))
     return tuple({line.id: line for line in found}.values())[:PAGE]
 

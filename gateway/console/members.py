@@ -10,7 +10,8 @@ from urllib.parse import urlencode
 
 from sqlalchemy import Connection
 
-from gateway.affairs import phones, roles
+from gateway.affairs import branches, phones, roles
+from gateway.affairs.branches import Child
 from gateway.console import member_query, member_work, reveal
 from gateway.console.member_work import By
 from gateway.console.refusals import refusal
@@ -28,32 +29,53 @@ _LASTS = timedelta(days=365)  # of a role, as the form proposes
 
 
 async def tree(visit: Visit) -> Answer:
-    found = await visit.console.database.read(member_query.roots, visit.who)
-    return Page("branches.html", {"children": found})
+    sought, after = visit.query("q")[:60], visit.query("after")
+    if sought:
+        children = await visit.console.database.read(member_query.named, visit.who, sought)
+    else:
+        children = await visit.console.database.read(member_query.roots, visit.who, after)
+    values = {"sought": sought, "first": not after, **_level(children, "/branches", "after")}
+    return Page("branch_rows.html" if visit.fragment else "branches.html", values)
 
 
 async def below(visit: Visit) -> Answer:
     """What stands below a branch, for the tree that opens in place."""
-    found = await visit.console.database.read(member_query.below, visit.who, visit.path["code"])
+    code = visit.path["code"]
+    found = await visit.console.database.read(member_query.below, visit.who, code, "")
     if found is None:
         raise Refused(HTTPStatus.NOT_FOUND)
-    return Page("branch_rows.html", {"children": found[1]})
+    return Page("branch_rows.html", _level(found[1], f"/branches/{code}", "below"))
 
 
 async def branch(visit: Visit) -> Answer:
-    found = await visit.console.database.read(_branch, visit, visit.path["code"], visit.query("after"))
+    found = await visit.console.database.read(_branch, visit, visit.path["code"])
     if found is None:
         raise Refused(HTTPStatus.NOT_FOUND)
-    return Page("branch.html", found)
+    return Page("branch_rows.html" if visit.fragment else "branch.html", found)
 
 
-def _branch(conn: Connection, visit: Visit, code: str, after: str) -> dict[str, Any] | None:
-    found = member_query.below(conn, visit.who, code)
+def _branch(conn: Connection, visit: Visit, code: str) -> dict[str, Any] | None:
+    after, from_branch = visit.query("after"), visit.query("below")
+    found = member_query.below(conn, visit.who, code, from_branch)
     if found is None:
         return None
     at, children = found
-    lines = member_query.of_branch(conn, at.id, after)
-    return {"branch": at, "children": children, "first": not after, **_paged(lines, f"/branches/{code}")}
+    address = f"/branches/{code}"
+    return {
+        "branch": at,
+        "above": branches.way(conn, at)[:-1],
+        "first": not after,
+        "first_below": not from_branch,
+        **_level(children, address, "below"),
+        **_paged(member_query.of_branch(conn, at.id, after), address),
+    }
+
+
+def _level(children: tuple[Child, ...], address: str, name: str) -> dict[str, Any]:
+    """One page of branches, and where the others of this level are."""
+    shown = children[: member_query.BRANCHES]
+    further = f"{address}?{urlencode({name: shown[-1].branch.code})}" if len(children) > len(shown) else ""
+    return {"children": shown, "further": further}
 
 
 def _paged(lines: tuple[member_query.Line, ...], address: str) -> dict[str, Any]:
@@ -79,7 +101,7 @@ async def search(visit: Visit) -> Answer:
         lines = await visit.console.database.read(member_query.search, visit.who, words, country)
         if len(lines) == 1:
             return Redirect(f"/member/{lines[0].id}")
-    return Page("members.html", {"sought": words, "lines": lines})
+    return Page("members.html", {"sought": words, "lines": lines, "many": len(lines) == member_query.PAGE})
 
 
 async def member(visit: Visit) -> Answer:

@@ -86,3 +86,28 @@ def test_find_by_code_or_name(conn: Connection, ids: Ids, tree: dict[str, int]) 
     assert codes(branches.find(conn, "%_")) == ["54"]
     assert codes(branches.find(conn, "5301")) == ["5301", "530102"]
     assert codes(branches.find(conn, "5", path="/53/5301/")) == ["5301", "530102"]
+
+
+def test_a_name_in_any_case_and_the_branch_that_is_meant(conn: Connection, ids: Ids, tree: dict[str, int]) -> None:
+    branches.rename(conn, "54", "Riverside")
+    assert codes(branches.find(conn, "riverSIDE")) == ["54"]
+    branches.rename(conn, "5301", "第一支部")
+    branches.rename(conn, "530102", "第一支部")
+    found = {words: branches.meant(conn, words) for words in ("53", "river", "第一支部", "支部", "", "nothing")}
+    assert {words: each.code if each else None for words, each in found.items()} == {
+        "53": "53", "river": "54", "第一支部": None, "支部": None, "": None, "nothing": None
+    }  # fmt: skip
+    branches.rename(conn, "530102", "第一支部小组")
+    one = branches.meant(conn, "第一支部")  # a whole name, though it is a part of another
+    assert one is not None
+    assert one.code == "5301"
+
+
+def test_a_level_comes_in_pages(conn: Connection, ids: Ids, tree: dict[str, int]) -> None:
+    for number in range(5):
+        branch(conn, ids, f"54{number}", "54")
+    first = branches.children(conn, tree["54"], limit=3)
+    assert [child.branch.code for child in first] == ["540", "541", "542"]
+    rest = branches.children(conn, tree["54"], after="542", limit=3)
+    assert [child.branch.code for child in rest] == ["543", "544"]
+    assert [child.branch.code for child in branches.listed(conn, ["544", "53", "nothing"])] == ["53", "544"]
