@@ -252,7 +252,8 @@ class Console(Service):
         self.drawing.start()
         if self.importer is not None:
             self.importer.start()
-            self.database.run(self.importer.recover)
+            recovered = self.database.run(self.importer.recover)
+            recovered.addErrback(lambda failure: self.log.failure("imports were not looked at", failure=failure))
         self.events.start()
         self.writing.start()
         for topic in TOPICS:
@@ -290,6 +291,7 @@ class Console(Service):
             entry for entry in self._entries if entry.may is None or (visit.staff and visit.staff.may(entry.may))
         ]
         here = visit.request.path.decode("latin-1")
+        looking = visit.request.method != b"POST"
         groups = [
             (title, inside) for name, title in GROUPS.items() if (inside := [e for e in entries if e.group == name])
         ]
@@ -302,6 +304,7 @@ class Console(Service):
                 "demo": self.demo,
                 "groups": groups,
                 "here": here,
+                "address": visit.request.uri.decode("latin-1") if looking else here,
                 **values,
             },
         )

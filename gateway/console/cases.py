@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from sqlalchemy import Connection
 
 from commands import hotline
-from gateway.affairs.cases import LEASE, REOPEN, Overtaken
+from gateway.affairs.cases import CLOSED, LEASE, REOPEN, Overtaken
 from gateway.affairs.cases import Refused as NotNow
 from gateway.console import case_query, case_work, reveal
 from gateway.console.case_query import NO_TOPIC, PAGE, TABS, Thread
@@ -179,10 +179,11 @@ async def answer(visit: Visit) -> Answer:
         try:
             await console.database.run(case_work.answer, console.ids, visit.who, answering, visit.now)
             return Redirect(f"/case/{number}#end")
-        except Overtaken:
-            problem = "overtaken"
-        except NotNow:
-            problem = "claimed" if found.case.state != "closed" else "gone"
+        except NotNow as refused:
+            # The page is to show what was in the way: read again.
+            found = await console.database.read(case_query.thread, visit.who, number, visit.now) or found
+            closed = found.case.state == CLOSED
+            problem = "overtaken" if isinstance(refused, Overtaken) else "gone" if closed else "claimed"
     return _page(visit, found, problem=problem, draft=words)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
@@ -148,8 +149,9 @@ class Exporting:
 def sweep(folder: Path, known: Collection[str], before: float) -> None:
     """Delete the files that nobody knows of and nobody has written to since `before`."""
     for file in folder.iterdir() if folder.is_dir() else ():
-        if file.name not in known and file.stat().st_mtime < before:
-            file.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):  # another process sweeps here too
+            if file.name not in known and file.stat().st_mtime < before:
+                file.unlink()
 
 
 def _rows(

@@ -27,7 +27,20 @@ from werkzeug.http import parse_options_header
 
 from gateway.console import sessions
 from gateway.console.language import N_
-from gateway.console.web import Answer, Content, Fields, File, Page, Redirect, Refused, Route, Streaming, TooOld, Visit
+from gateway.console.web import (
+    Answer,
+    Content,
+    Fields,
+    File,
+    Page,
+    Redirect,
+    Refused,
+    Route,
+    Streaming,
+    TooOld,
+    Visit,
+    inside,
+)
 
 if TYPE_CHECKING:
     from gateway.console.app import Console
@@ -118,7 +131,7 @@ class Front:
                     rule=route.rule,
                     who=who,
                 )
-            again = _again(visit) if visit is not None and isinstance(refused, TooOld) else {}
+            again = self._again(visit) if visit is not None and isinstance(refused, TooOld) else {}
             return self._send_error(request, visit, refused.status, refused.reason, **again)
         except Exception:
             reference = secrets.token_hex(4)
@@ -256,6 +269,24 @@ class Front:
         values = {"status": int(status), "reason": reason, "reference": "", "written": "", "form": ""} | more
         return self._send(visit, Page(template, values, status))
 
+    def _again(self, visit: Visit) -> dict[str, str]:
+        """The texts of a form, and where it is to be had again."""
+        texts = [visit.form.text(name) for name in visit.form.values if name.startswith("text")]
+        return {"written": "\n\n".join(filter(None, texts)), "form": self._page_of(visit.request)}
+
+    def _page_of(self, request: Request) -> str:
+        """The page that a form was on. One that was the answer to a form had that one's address, which shows nothing
+        by itself: what stands above it is the page."""
+        try:
+            came_from = urlsplit(request.getHeader("referer") or "")
+        except ValueError:
+            return "/"
+        path, pages = came_from.path, self._klein.url_map.bind("")
+        while path and not pages.test(path, "GET"):
+            path = path.rpartition("/")[0]
+        whole = path == came_from.path and came_from.query
+        return inside(f"{path}?{came_from.query}" if whole else path)
+
     def _set_cookies(self, request: Request, cookies: Mapping[str, str | None]) -> None:
         for name, value in cookies.items():
             self._set_cookie(request, name, value)
@@ -365,14 +396,6 @@ def _uploaded(request: LimitedRequest) -> tuple[Fields, File | None]:
     found = files.get("file")
     file = File(name=found.filename or "", content=found.stream) if found is not None else None
     return Fields(values={name: fields.getlist(name) for name in fields}), file
-
-
-def _again(visit: Visit) -> dict[str, str]:
-    """The texts of a form, and the page that it was on."""
-    texts = [visit.form.text(name) for name in visit.form.values if name.startswith("text")]
-    page = urlsplit(visit.request.getHeader("referer") or "")
-    form = f"{page.path}?{page.query}" if page.query else page.path
-    return {"written": "\n\n".join(filter(None, texts)), "form": form if form.startswith("/") else "/"}
 
 
 def _origin(url: str) -> str:

@@ -13,7 +13,7 @@ from twisted.internet.interfaces import IReactorTime
 from gateway.affairs import staff
 from gateway.console import passwords, sessions
 from gateway.console.language import LANGUAGES, N_
-from gateway.console.web import Answer, Page, Redirect, Refused, Route, Visit, identifier
+from gateway.console.web import Answer, Page, Redirect, Refused, Route, Visit, identifier, inside
 
 _TRIES = 20  # of one address within _WINDOW, right ones not counted
 _WINDOW = 600.0
@@ -51,7 +51,7 @@ async def home(visit: Visit) -> Answer:
 
 async def form(visit: Visit) -> Answer:
     if visit.staff is not None:
-        return Redirect(_inside(visit.query("next")))
+        return Redirect(inside(visit.query("next")))
     return _form(visit, wanted=visit.query("next"))
 
 
@@ -83,7 +83,7 @@ async def sign_in(visit: Visit) -> Answer:
         visit.now,
         agent(visit),
     )
-    return Redirect(_inside(visit.form("next")), {console.session_cookie: token})
+    return Redirect(inside(visit.form("next")), {console.session_cookie: token})
 
 
 async def second_step(visit: Visit) -> Answer:
@@ -107,7 +107,7 @@ async def second_step(visit: Visit) -> Answer:
     if not right:
         console.tries.failed(visit.address)
         return _second_step(visit, staff_id, wanted=visit.form("next"), pending=visit.form("pending"))
-    return Redirect(_inside(visit.form("next")), {console.session_cookie: token})
+    return Redirect(inside(visit.form("next")), {console.session_cookie: token})
 
 
 async def by_link(visit: Visit) -> Answer:
@@ -151,7 +151,7 @@ async def choose_language(visit: Visit) -> Answer:
         raise Refused(HTTPStatus.BAD_REQUEST)
     if visit.staff is not None:
         await console.database.run(staff.set_language, visit.staff.id, language)
-    return Redirect(_inside(visit.form("next")), {console.language_cookie: language})
+    return Redirect(inside(visit.form("next")), {console.language_cookie: language})
 
 
 def agent(visit: Visit) -> str:
@@ -194,12 +194,6 @@ def _pending(visit: Visit) -> int | None:
 def _mark(visit: Visit, staff_id: int, until: int) -> str:
     """Bound to this browser's form cookie, so that it is worth nothing elsewhere."""
     return visit.console.keys.mac("console second step", f"{staff_id} {until} {visit.csrf}")
-
-
-def _inside(address: str) -> str:
-    """An address of ours, never another site's."""
-    inside = address.startswith("/") and not address.startswith(("//", "/\\"))
-    return address if inside and address.isascii() and address.isprintable() else "/"
 
 
 ROUTES = (

@@ -41,6 +41,12 @@ class File:
     content: IO[bytes]
 
 
+def inside(address: str) -> str:
+    """An address of ours, never another site's."""
+    ours = address.startswith("/") and not address.startswith(("//", "/\\"))
+    return address if ours and address.isascii() and address.isprintable() else "/"
+
+
 def identifier(written: str) -> int | None:
     """An id as an address or a form carries it; None when it is none."""
     if not (written.isascii() and written.isdecimal() and len(written) <= 19):
