@@ -13,7 +13,10 @@ from gateway.core.engines import engine
 from gateway.core.model import Member
 from gateway.core.tables.everything import METADATA
 from tests.console.served import PASSWORD, Served, people
+from tests.demo.test_demo import CHEN, Visit
 from tests.peers import need
+from tests.reactors import running
+from tests.smpp.test_simulator import until
 
 _ARGUMENTS = (
     "--no-sandbox",
@@ -36,6 +39,16 @@ def chromium() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=program, args=_ARGUMENTS)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="module")
+def visit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visit]:
+    """The demo, with its phones."""
+    with running() as own:
+        it = Visit(own, tmp_path_factory.mktemp("demo"))
+        until(lambda: len(it.phone(CHEN).notes) >= 2, 60)  # the first texts are answered
+        yield it
+        it.stop()
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ from gateway.demo.organisation import STAFF
 from tests.browser.test_desk import Keys
 from tests.demo.test_cash import AUDITOR, TREASURER, Ear
 from tests.demo.test_demo import CHEN, GRACE, LI, Visit
-from tests.reactors import running
 from tests.smpp.test_simulator import until
 
 pytestmark = pytest.mark.browser
@@ -22,20 +21,6 @@ SECRETARY = "+8613800000005"
 BY_PHONE_OR_NOT_YET = {"member", "election", "teller", "department"}  # no page is theirs
 
 SignedIn = Callable[[str], Page]
-
-
-@pytest.fixture(scope="module")
-def visit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visit]:
-    with running() as own:
-        it = Visit(own, tmp_path_factory.mktemp("demo"))
-        until(lambda: len(it.phone(CHEN).notes) >= 2, 60)  # the first texts are answered
-        yield it
-        it.stop()
-
-
-@pytest.fixture
-def complaints() -> list[str]:
-    return []
 
 
 @pytest.fixture(scope="module")

@@ -8,32 +8,17 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.demo.test_demo import LI, STRANGER, Visit
-from tests.reactors import running
 
 pytestmark = pytest.mark.browser
 
 PICTURES = Path(__file__).parents[2] / "docs" / "images"
 TREASURER, GRACE = "+8613800000007", "+254712345678"
-
-
-@pytest.fixture(scope="module")
-def visit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visit]:
-    with running() as own:
-        it = Visit(own, tmp_path_factory.mktemp("demo"))
-        yield it
-        it.stop()
-
-
-@pytest.fixture
-def complaints() -> list[str]:
-    return []
 
 
 @pytest.fixture(scope="module")

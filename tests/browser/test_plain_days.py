@@ -11,21 +11,11 @@ from playwright.sync_api import Browser, Page, expect
 from tests.browser.test_days import entry
 from tests.demo.test_cash import Ear
 from tests.demo.test_demo import CHEN, GRACE, LI, Visit
-from tests.reactors import running
 from tests.smpp.test_simulator import until
 
 pytestmark = pytest.mark.browser
 
 SignedIn = Callable[[str], Page]
-
-
-@pytest.fixture(scope="module")
-def visit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visit]:
-    with running() as own:
-        it = Visit(own, tmp_path_factory.mktemp("demo"))
-        until(lambda: len(it.phone(CHEN).notes) >= 2, 60)  # the first texts are answered
-        yield it
-        it.stop()
 
 
 @pytest.fixture(scope="module")

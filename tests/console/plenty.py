@@ -25,7 +25,7 @@ from tests.console.test_notices import writers
 
 NOW = datetime.now(UTC)
 LONG = "请问低保什么时候到账？我家里三口人，身份证和户口本都已经交到村里了，村里说要等县里批。" * 4
-MEMBERS, BRANCHES, CASES, SAID, NOTICES, STAFF, AUDIT, MANY = 20_000, 400, 2_000, 400, 300, 200, 5_000, 200
+MEMBERS, BRANCHES, CASES, SAID, NOTICES, STAFF, AUDIT, MANY = 20_000, 5_000, 2_000, 400, 300, 200, 5_000, 200
 
 
 def fill(served: Served, who: Member, conn: Connection) -> dict[str, str]:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, select, update
@@ -16,13 +14,7 @@ from gateway.core.tables.organisation import role_grant
 from gateway.core.tables.staff import audit
 from gateway.core.tables.staff import staff as accounts
 from tests.console.served import PASSWORD, Browser, Response, link_for, staff_member
-from tests.console.test_http import World, served_on
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    with served_on(tmp_path) as served:
-        yield World(served)
+from tests.console.world import World
 
 
 def required(world: World) -> None:

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
-import pytest
 from sqlalchemy import Connection
 
 from gateway.affairs import chain, chain_state
+from gateway.console import audit_query
 from gateway.core import audit, guards
+from gateway.core.ids import Ids
 from tests.console.serve import KEYS
 from tests.console.served import staff_member
-from tests.console.test_http import World, served_on
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    with served_on(tmp_path) as served:
-        yield World(served)
+from tests.console.world import World
 
 
 def record(world: World, actor: str, action: str, reason: str) -> None:
@@ -82,6 +75,15 @@ def test_no_phone_is_whole_in_it(world: World) -> None:
         assert body.count("number:+86138****0077") == 2, path
         assert phone not in body, path
     assert "number:+86138****0077" in sun.get(f"/audit?object=number:%2B{phone[1:]}").body  # asked for by who knows it
+
+
+def test_the_actions_are_those_that_there_are(conn: Connection, ids: Ids) -> None:
+    assert audit_query.actions(conn) == ()
+    for action in ("reveal", "answer", "reveal", "export", "answer", "a b"):
+        audit.record(conn, id=ids(), at=datetime.now(UTC), actor="staff:li", action=action, object="case:1")
+    assert audit_query.actions(conn) == ("a b", "answer", "export", "reveal")
+    found = audit_query.page(conn, audit_query.Wanted(action="answer"), None)
+    assert [entry.action for entry in found] == ["answer", "answer"]
 
 
 def test_a_month_is_signed_off_once_when_it_is_over(world: World) -> None:

@@ -6,7 +6,6 @@ import csv
 import io
 import re
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from html import unescape
 from pathlib import Path
@@ -16,20 +15,14 @@ import pytest
 from openpyxl import load_workbook
 from sqlalchemy import Connection, func, select, update
 
-from gateway.affairs import alarming, cases, consent, figures, roles, settings, staff, views
+from gateway.affairs import alarming, branches, cases, consent, figures, roles, settings, staff, views
 from gateway.console import saved_searches
 from gateway.core.tables.desk import export_job, saved_search
 from gateway.core.tables.messages import message
 from gateway.core.tables.organisation import number
 from gateway.core.tables.staff import audit, hotline_case
 from tests.console.served import PHONE, Browser, Response, staff_member
-from tests.console.test_http import World, served_on
-
-
-@pytest.fixture
-def fresh(tmp_path: Path) -> Iterator[World]:
-    with served_on(tmp_path) as served:
-        yield World(served)
+from tests.console.world import World
 
 
 def case_now(world: World, case: cases.Case) -> cases.Case:
@@ -65,6 +58,27 @@ def test_a_case_goes_to_another_unit_and_out_of_reach(fresh: World) -> None:
     assert case.case_no in river.get("/queue").body
     assert "→ 5302 Riverside: 请你们答" in opened(river, case).text
     assert "forward" in fresh.actions()
+
+
+def test_a_case_goes_to_no_unit_that_was_not_clearly_meant(fresh: World) -> None:
+    def township(conn: Connection) -> None:
+        branches.add(conn, fresh.ids, code="5303", name="清水镇", parent_code="53")
+        branches.add(conn, fresh.ids, code="530301", name="第一支部", parent_code="5303")
+        branches.add(conn, fresh.ids, code="530201", name="第一支部", parent_code="5302")
+
+    fresh.run(township)
+    case = fresh.asked("低保几时到账", fresh.member)
+    li = fresh.browser("li")
+    opened(li, case)
+    for unit in ("支部", "第一支部"):
+        refused = li.post(f"/case/{case.case_no}/forward", {"unit": unit}).headers["Location"]
+        assert "请写支部编码" in li.get(refused).text
+    assert case_now(fresh, case).unit_path is None
+    li.post(f"/case/{case.case_no}/forward", {"unit": "清水"})
+    assert case_now(fresh, case).unit_path == "/53/5303/"
+    opened(li, case)
+    li.post(f"/case/{case.case_no}/forward", {"unit": "riverside"})
+    assert case_now(fresh, case).unit_path == "/53/5302/"
 
 
 def test_two_cases_of_a_phone_become_one(fresh: World) -> None:

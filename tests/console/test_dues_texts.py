@@ -16,7 +16,7 @@ from tests.affairs.test_wallet_texts import received
 from tests.console.money import books, neighbour
 from tests.console.test_dues import form_of
 from tests.console.test_dues import world as world
-from tests.console.test_http import World
+from tests.console.world import World
 
 RULES = load()[0]
 DAY = "1/1/26"

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import pytest
 
-from tests.console.test_http import World, served_on
+from tests.console.world import World, served_on
 
 
 @pytest.fixture(scope="module")

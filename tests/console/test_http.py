@@ -1,74 +1,28 @@
-"""The console over real HTTP on loopback: who gets in, what a form needs, who sees what, how an answer goes out."""
+"""The console over real HTTP on loopback: who gets in, what a form needs, what an answer carries, who sees what."""
 
 from __future__ import annotations
 
 import http.client
 import re
 import socket
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
-from typing import Any, TypeVar
 
 import pytest
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import select
 
 from gateway.affairs import cases
-from gateway.console import case_query
 from gateway.console.front import LARGEST_FORM
-from gateway.core.engines import engine
-from gateway.core.model import Member
-from gateway.core.tables.everything import METADATA
-from gateway.core.tables.messages import message
-from gateway.core.tables.staff import audit, case_entry, hotline_case, staff, staff_session
-from tests.console.served import PASSWORD, PHONE, Browser, Served, asked, link_for, logged, people, sent_part
+from gateway.core.tables.staff import audit, staff, staff_session
+from tests.console.served import PASSWORD, PHONE, link_for
 from tests.console.test_show import HOSTILE
-
-T = TypeVar("T")
-
-
-class World:
-    """A running console with people in it."""
-
-    def __init__(self, served: Served) -> None:
-        self.served = served
-        self.ids = served.ids
-        self.member: Member = served.run(lambda conn: people(conn, served.ids))
-
-    def run(self, work: Callable[[Connection], T]) -> T:
-        return self.served.run(work)
-
-    def browser(self, name: str | None = None, source: str = "127.0.0.1") -> Browser:
-        return self.served.browser(name, source)
-
-    def logged(self, text: str | None, **values: object) -> int:
-        return self.run(lambda conn: logged(conn, self.ids, text, **values))
-
-    def asked(self, text: str, who: Member | None = None, **values: Any) -> cases.Case:
-        return self.run(lambda conn: asked(conn, self.ids, who, text, **values))
-
-    def actions(self) -> list[str]:
-        return self.run(lambda conn: list(conn.scalars(select(audit.c.action).order_by(audit.c.id))))
-
-
-def served_on(folder: Path, **options: object) -> Served:
-    url = f"sqlite:///{folder}/muster.db"
-    made = engine(url, create=True)
-    METADATA.create_all(made)
-    made.dispose()
-    return Served(url, **options)  # type: ignore[arg-type]  # passed through
+from tests.console.world import World, served_on
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with served_on(tmp_path_factory.mktemp("console")) as served:
-        yield World(served)
-
-
-@pytest.fixture
-def fresh(tmp_path: Path) -> Iterator[World]:
-    """One of its own, for tests that turn the clock or lock people out."""
-    with served_on(tmp_path) as served:
         yield World(served)
 
 
@@ -216,6 +170,36 @@ def test_what_no_page_of_ours_sends_is_refused_and_no_error(fresh: World) -> Non
     assert li.post("/account/second", {"sealed": "A" * 80, "code": "1"}).status == 303
 
 
+@pytest.mark.parametrize(
+    ("referer", "again"),
+    [
+        ("/log?q=%E6%B0%B4", "/log?q=%E6%B0%B4"),
+        ("/case/700000000", "/case/700000000"),
+        ("/case/700000000/answer?x=1", "/case/700000000"),  # the page that said why an answer could not be sent
+        ("/bulk/101/submit", "/bulk/101"),
+        ("/nowhere/at/all", "/"),
+        ("//evil.example/x", "/"),
+        ("", "/"),
+    ],
+)
+def test_a_form_that_was_too_old_leads_to_the_page_it_was_on(world: World, referer: str, again: str) -> None:
+    browser = world.browser("li")
+    browser.get("/links")
+    old = {"csrf": "x", "text": "每月<b>十日</b>"}
+    answer = browser.post("/sign-out", old, {"Referer": f"http://127.0.0.1:{browser.port}{referer}"})
+    assert answer.status == 403
+    assert f'<a class="button" href="{again}">' in answer.body
+    assert "每月&lt;b&gt;十日&lt;/b&gt;</textarea>" in answer.body
+
+
+def test_a_form_that_came_from_nothing_readable_is_refused_like_any(world: World) -> None:
+    browser = world.browser("li")
+    browser.get("/links")
+    for referer in ("http://[", "about:blank"):
+        answer = browser.post("/sign-out", {"csrf": "x"}, {"Referer": referer})
+        assert (answer.status, '<a class="button" href="/">' in answer.body) == (403, True)
+
+
 def test_signing_in_needs_a_token_too(world: World) -> None:
     browser = world.browser()
     assert browser.post("/sign-in", {"name": "li", "password": PASSWORD, "csrf": "x"}).status == 403
@@ -314,6 +298,9 @@ def test_the_language_is_remembered(fresh: World) -> None:
     assert '<html lang="en">' in answer.body
     browser.post("/sign-in", {"name": "li", "password": PASSWORD})
     browser.get("/links")
+    wanted = re.search(r'name="next" value="([^"]+)"', browser.get("/links?x=1&y=2").body)
+    assert wanted is not None
+    assert unescape(wanted[1]) == "/links?x=1&y=2"  # what was searched for is still there in the other language
     browser.post("/language", {"language": "zh", "next": "/links"})
     elsewhere = fresh.browser("li")  # with the person, not with the browser
     assert '<html lang="zh-Hans">' in elsewhere.get("/links", {"Accept-Language": "en"}).body
@@ -397,290 +384,6 @@ def test_hostile_texts_are_harmless_on_every_page(world: World, text: str) -> No
         assert "<i>" not in body
         assert "q" * 9 not in body
         assert not set(body) & set("\x00\x1b\u202e\u2066\u2028\ufeff"), path
-
-
-# --- the log ------------------------------------------------------------------------------------------------------
-
-
-def test_the_log_searches_by_words_in_the_address(fresh: World) -> None:
-    fresh.logged("请问会费怎么交")
-    fresh.logged("DUES", command="11")
-    fresh.logged(None, log_class="C", command="33")
-    browser = fresh.browser("li")
-    found = browser.get("/log?q=%E6%80%8E%E4%B9%88").body
-    assert "请问会费怎么交" in found
-    assert "DUES" not in found
-    assert "DUES" in browser.get("/log?q=%E4%BC%9A%E8%B4%B9").body  # the word of command 11
-    assert browser.get("/log?command=11").body.count('class="in"') == 1
-    assert browser.get("/log").text.count("33 ***") == 1
-    assert "至少输入两个字" in browser.get("/log?q=%E4%BC%9A").text
-    for odd in ("before=x", "before=-1", "before=99999999999999999999", "from=2026-13-45", "state=%27--", "q=%00%FF"):
-        assert browser.get(f"/log?{odd}").status == 200, odd
-    fragment = browser.get("/log", {"HX-Request": "true"})
-    assert "<html" not in fragment.body
-    assert "<tr" in fragment.body
-
-
-def test_the_text_of_a_case_is_read_in_the_log_by_those_who_may_read_the_case(fresh: World) -> None:
-    case = fresh.asked("水费怎么交", fresh.member)
-    fresh.run(lambda conn: conn.execute(update(message).values(case_id=case.id, text=None)))
-    for name, reads in (("li", True), ("wuli", True), ("sun", False), ("root", False)):
-        browser = fresh.browser(name)
-        for path in ("/log", "/log?q=%E6%B0%B4%E8%B4%B9"):
-            found = browser.get(path)
-            assert ("水费怎么交" in found.body) == reads, (name, path)
-    assert case.case_no in fresh.browser("sun").get("/log").body
-
-
-def test_a_message_shows_its_parts_and_its_neighbours(fresh: World) -> None:
-    before = fresh.logged("会费")
-    id_ = fresh.logged("您欠会费9元。" * 20, direction="out", state="sent", lane=1, answers=before)
-    fresh.run(lambda conn: sent_part(conn, id_, number=1, total=2))
-    fresh.run(lambda conn: sent_part(conn, id_, number=2, total=2, state="failed", error="0x0B", remote_id="zz9"))
-    page = fresh.browser("li").get(f"/message/{id_}")
-    for words in ("1 / 2", "2 / 2", "已送达", "失败", "0x0B", "zz9", "3 条短信", f"/message/{before}"):
-        assert words in page.body, words
-    for odd in ("0", "x", "-1", "9" * 30, "%27"):
-        assert fresh.browser("li").get(f"/message/{odd}").status == 404
-
-
-def test_the_live_stream_says_that_something_came_and_nothing_more(fresh: World) -> None:
-    browser = fresh.browser("li")
-    with socket.create_connection(("127.0.0.1", fresh.served.port), timeout=10) as sock:
-        cookie = f"muster={browser.cookies['muster']}".encode()
-        sock.sendall(b"GET /events?topics=messages,links HTTP/1.1\r\nHost: x\r\nCookie: " + cookie + b"\r\n\r\n")
-        seen = _until(sock, b"retry: 3000")
-        assert b"text/event-stream" in seen
-        assert b"X-Accel-Buffering: no" in seen
-        fresh.logged("a secret text")
-        fresh.served.order("wake messages")
-        seen += _until(sock, b"event: messages")
-        fresh.served.order("wake cases")
-        fresh.served.order("link down")
-        seen += _until(sock, b"event: links")
-        assert b"event: cases" not in seen
-        assert b"secret" not in seen
-
-
-def test_the_stream_of_who_signs_out_is_ended_at_the_next_beat(fresh: World) -> None:
-    browser = fresh.browser("li")
-    with socket.create_connection(("127.0.0.1", fresh.served.port), timeout=30) as sock:
-        cookie = f"muster={browser.cookies['muster']}".encode()
-        sock.sendall(b"GET /events?topics=messages HTTP/1.1\r\nHost: x\r\nCookie: " + cookie + b"\r\n\r\n")
-        _until(sock, b"retry")
-        browser.get("/links")
-        browser.post("/sign-out", {})
-        assert b"event: signed-out" in _until(sock, b"event: signed-out")
-
-
-def _until(sock: socket.socket, wanted: bytes) -> bytes:
-    seen = b""
-    while wanted not in seen:
-        octets = sock.recv(4096)
-        assert octets, seen
-        seen += octets
-    return seen
-
-
-# --- links --------------------------------------------------------------------------------------------------------
-
-
-def test_the_links_page_shows_state_rates_and_what_waits(fresh: World) -> None:
-    fresh.logged("回复", direction="out", state="queued", lane=1)
-    fresh.logged("通知", direction="out", state="queued", lane=4)
-    id_ = fresh.logged("不知道", direction="out", state="unknown", lane=1)
-    fresh.run(lambda conn: sent_part(conn, id_, state="unknown"))
-    text = fresh.browser("li").get("/links").text
-    for words in (
-        "mobile SMPP 正常 5小时",
-        "37",
-        "0 / 10",
-        "回复 1",
-        "群发 1",
-        "1 条结果不明",
-        "village 短信猫 中断",
-        "-87 dBm",
-    ):
-        assert words in text, words
-
-
-# --- cases --------------------------------------------------------------------------------------------------------
-
-
-def form_id(page: str) -> str:
-    found = re.search(r'name="form" value="([0-9a-f.]+)"', page)
-    assert found
-    return found[1]
-
-
-def test_an_answer_goes_out_as_an_sms_in_the_same_transaction(fresh: World) -> None:
-    case = fresh.asked("低保什么时候到账", fresh.member)
-    browser = fresh.browser("li")
-    page = browser.get(f"/case/{case.case_no}")
-    assert "低保什么时候到账" in page.body
-    fields = {"form": form_id(page.body), "text": "每月10日。\r\n祝好"}
-    assert browser.post(f"/case/{case.case_no}/answer", fields).status == 303
-    assert browser.post(f"/case/{case.case_no}/answer", fields).status == 303  # the double click
-    rows = fresh.run(lambda conn: conn.execute(select(message).where(message.c.direction == "out")).all())
-    assert len(rows) == 1
-    row = rows[0]
-    assert row.text == "【安河组织】每月10日。\n祝好"
-    assert (row.number, row.link, row.lane, row.state, row.log_class) == (PHONE, "mobile", 2, "queued", "D")
-    assert (row.case_id, row.actor, row.branch_path) == (case.id, "staff:li", "/53/5301/")
-    assert str(row.id) == fields["form"].partition(".")[0]
-    changed = fresh.run(lambda conn: cases.by_id(conn, case.id))
-    assert changed is not None
-    assert changed.state == "answered"
-    assert fresh.actions()[-1] == "answer"
-    assert "每月10日" in browser.get(f"/case/{case.case_no}").body
-    assert case.case_no in browser.get("/queue?tab=answered").body
-    assert case.case_no not in browser.get("/queue").body
-
-
-def test_the_id_of_an_answer_cannot_be_chosen(fresh: World) -> None:
-    """An id from the far future would be the newest for ever."""
-    case, other = fresh.asked("一", fresh.member), fresh.asked("二", fresh.member)
-    browser = fresh.browser("li")
-    form = form_id(browser.get(f"/case/{case.case_no}").body)
-    id_, _, proof = form.partition(".")
-    elsewhere = form_id(browser.get(f"/case/{other.case_no}").body)
-    for chosen in (
-        "",
-        "77",
-        f"{2**63 - 1}.{proof}",
-        f"{2**63}.{proof}",
-        f"{id_}.",
-        elsewhere,
-        f"{int(id_) + 1}.{proof}",
-    ):
-        answer = browser.post(f"/case/{case.case_no}/answer", {"form": chosen, "text": "x"})
-        assert answer.status == 400, chosen
-    assert fresh.browser("zhao").get("/queue").status == 200
-    zhao = fresh.browser("zhao")
-    zhao.get(f"/case/{case.case_no}")
-    assert zhao.post(f"/case/{case.case_no}/answer", {"form": form, "text": "x"}).status == 400
-    assert browser.post(f"/case/{case.case_no}/answer", {"form": form, "text": "x"}).status == 303
-
-
-def test_two_people_do_not_answer_the_same_question(fresh: World) -> None:
-    case = fresh.asked("低保什么时候到账", fresh.member)
-    li, wuli = fresh.browser("li"), fresh.browser("wuli")
-    page = wuli.get(f"/case/{case.case_no}")
-    li.get(f"/case/{case.case_no}")
-    assert li.post(f"/case/{case.case_no}/claim", {}).headers["Location"] == f"/case/{case.case_no}"
-    assert "li" in wuli.get("/queue").text
-    assert "problem=claimed" in wuli.post(f"/case/{case.case_no}/claim", {}).headers["Location"]
-    late = wuli.post(f"/case/{case.case_no}/answer", {"form": form_id(page.body), "text": "我写了很久的答复"})
-    assert late.status == 409
-    assert "我写了很久的答复" in late.body  # what was typed is not lost
-    assert fresh.run(lambda conn: conn.execute(select(func.count()).select_from(case_entry)).scalar()) == 1
-    fresh.served.order("advance 601")  # the lease is over
-    page = wuli.get(f"/case/{case.case_no}")
-    answer = wuli.post(f"/case/{case.case_no}/answer", {"form": form_id(page.body), "text": "答复"})
-    assert answer.status == 303
-
-
-def test_a_lead_takes_a_case_over(fresh: World) -> None:
-    case = fresh.asked("低保什么时候到账", fresh.member)
-    fresh.run(lambda conn: conn.execute(update(staff).where(staff.c.name == "li").values(language="en")))
-    li, zhao = fresh.browser("li"), fresh.browser("zhao")
-    li.get(f"/case/{case.case_no}")
-    li.post(f"/case/{case.case_no}/claim", {})
-    assert "接管" in zhao.get(f"/case/{case.case_no}").text
-    assert zhao.post(f"/case/{case.case_no}/claim", {}).headers["Location"] == f"/case/{case.case_no}"
-    assert "zhao is at this case" in li.get(f"/case/{case.case_no}").text
-
-
-def test_writing_keeps_the_case_and_counts_in_the_real_coding(fresh: World) -> None:
-    zh = fresh.asked("低保什么时候到账", fresh.member)
-    en = fresh.asked("How do I pay", None, language="en")
-    browser = fresh.browser("li")
-    browser.get("/queue")
-
-    def counted(case: cases.Case, text: str) -> str:
-        return browser.post(f"/case/{case.case_no}/measure", {"text": text}, {"HX-Request": "true"}).text
-
-    assert counted(zh, "好" * 64).startswith("1 条短信 · 70 / 70 · UCS-2")
-    assert counted(zh, "好" * 65).startswith("2 条短信 · 71 / 132 · UCS-2")
-    assert counted(en, "a" * 154).startswith("1 条短信 · 160 / 160 · GSM 03.38")
-    assert counted(en, "a" * 155).startswith("2 条短信 · 161 / 304 · GSM 03.38")
-    assert counted(en, "€" * 77).startswith("1 条短信 · 160 / 160")
-    assert "去掉这些字符" in counted(en, "it’s open")
-    assert "太长" in counted(zh, "好" * 701)
-    assert "签名" in counted(zh, "  ")
-    assert "没有这个页面" in browser.post("/case/123/measure", {"text": "x"}, {"HX-Request": "true"}).text
-    claimed = fresh.run(lambda conn: cases.by_id(conn, zh.id))
-    assert claimed is not None
-    assert claimed.claimed_by is not None
-
-
-def test_notes_stay_inside_and_cases_close_and_open_again(fresh: World) -> None:
-    case = fresh.asked("低保什么时候到账", fresh.member)
-    browser = fresh.browser("li")
-    browser.get(f"/case/{case.case_no}")
-    browser.post(f"/case/{case.case_no}/note", {"text": "问过民政局了"})
-    page = browser.get(f"/case/{case.case_no}")
-    open_form = form_id(page.body)
-    assert "问过民政局了" in page.body
-    assert "problem=empty" in browser.post(f"/case/{case.case_no}/note", {"text": " "}).headers["Location"]
-    browser.post(f"/case/{case.case_no}/close", {"reason": "重复"})
-    page = browser.get(f"/case/{case.case_no}")
-    assert "已办结" in page.text
-    assert 'name="text" rows="4"' not in page.body
-    assert case.case_no in browser.get("/queue?tab=closed").body
-    answer = browser.post(f"/case/{case.case_no}/answer", {"form": open_form, "text": "太迟"})
-    assert answer.status == 409
-    browser.post(f"/case/{case.case_no}/reopen", {})
-    assert case.case_no in browser.get("/queue").body
-    browser.post(f"/case/{case.case_no}/close", {"reason": "重复"})
-    fresh.served.order("advance 21600")
-    browser = fresh.browser("li")
-    browser.get("/queue")
-    fresh.run(lambda conn: conn.execute(update(hotline_case).values(closed=datetime(2026, 1, 1, tzinfo=UTC))))
-    assert "problem=old" in browser.post(f"/case/{case.case_no}/reopen", {}).headers["Location"]
-    sent = fresh.run(lambda conn: conn.execute(select(func.count()).where(message.c.direction == "out")).scalar())
-    assert sent == 0
-
-
-def test_no_link_for_a_number_says_so_and_keeps_the_text(fresh: World) -> None:
-    case = fresh.asked("Habari", None, language="en")
-    fresh.run(lambda conn: conn.execute(update(hotline_case).values(number="+254712345678")))
-    fresh.run(lambda conn: conn.execute(update(message).values(link="gone")))
-    browser = fresh.browser("li")
-    page = browser.get(f"/case/{case.case_no}")
-    answer = browser.post(f"/case/{case.case_no}/answer", {"form": form_id(page.body), "text": "Jibu letu"})
-    assert answer.status == 409
-    assert "Jibu letu" in answer.body
-    assert "目前没有线路" in answer.text
-
-
-def test_the_queue_is_the_oldest_first_in_pages(fresh: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    for number in range(case_query.PAGE + 3):
-        fresh.asked(f"第{number}个问题", fresh.member, ago=1000 - number)
-    browser = fresh.browser("li")
-    first = browser.get("/queue")
-    numbers = re.findall(r"第(\d+)个问题", first.body)
-    assert numbers == [str(number) for number in range(case_query.PAGE)]
-    following = re.search(r'href="(/queue\?after=\d+)"', first.body)
-    assert following
-    second = browser.get(following[1])
-    assert re.findall(r"第(\d+)个问题", second.body) == ["50", "51", "52"]
-    assert ">53<" in browser.get("/links").body.replace("\n", "").replace(" ", "")
-    assert browser.get("/queue?tab=nonsense").status == 404
-    assert browser.get("/queue?after=x").status == 200
-
-
-def test_cases_are_found_by_words_and_by_number(fresh: World) -> None:
-    case = fresh.asked("水渠什么时候修", fresh.member)
-    fresh.asked("别的", fresh.member)
-    browser = fresh.browser("wuli")
-    found = browser.get("/queue?q=%E6%B0%B4%E6%B8%A0")
-    assert "水渠什么时候修" in found.body
-    assert "别的" not in found.body
-    assert "待答复" in found.text
-    assert browser.get(f"/queue?q={case.case_no}").headers["Location"] == f"/case/{case.case_no}"
-    assert "水渠" not in fresh.browser("river").get(f"/queue?q={case.case_no}").text
-    assert "没有符合的内容" in browser.get("/queue?q=%25").text
 
 
 def test_what_was_logged_by_the_console_has_no_secrets(fresh: World, capfd: pytest.CaptureFixture[str]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import re
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,15 +17,9 @@ from gateway.console import importer, imports
 from gateway.console.front import LARGEST_UPLOAD
 from gateway.core.tables.organisation import branch, member
 from tests.console.served import Browser, Response, staff_member
-from tests.console.test_http import World, served_on
+from tests.console.world import World
 
 TITLES = "编号,手机,支部编号,姓名,语言,类别,月会费\n"
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    with served_on(tmp_path) as served:
-        yield World(served)
 
 
 def send(

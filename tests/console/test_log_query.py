@@ -105,7 +105,7 @@ def test_what_fits_is_counted_by_facet_and_within_reach(conn: Connection, ids: I
 
 def test_counting_ends_after_so_many_rows_or_so_long(conn: Connection) -> None:
     fill(conn, log_counts.MOST + 60)
-    counts = log_counts.count(conn, Filter(), None, cases=())
+    counts = log_counts.count(conn, Filter(), None, cases=(), seconds=lambda: 0.0)
     assert (counts.rows, counts.more, counts.by["state"]) == (500, True, [("received", 500)])
     clock = itertools.count(0.0, log_counts.PATIENCE * 0.6)
     assert log_counts.count(conn, Filter(), None, cases=(), seconds=lambda: next(clock)).rows == 100

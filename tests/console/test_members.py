@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
+from itertools import chain
 from urllib.parse import quote
 
 import pytest
@@ -15,13 +14,7 @@ from gateway.affairs import branches, consent, members, roles, staff
 from gateway.core import audit
 from gateway.core.tables.organisation import branch, member, number
 from tests.console.served import PHONE, Browser, logged, staff_member
-from tests.console.test_http import World, served_on
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    with served_on(tmp_path) as served:
-        yield World(served)
+from tests.console.world import World
 
 
 def other_member(world: World, code: str = "5302", member_no: str = "B2002", name: str = "Ann Lee") -> int:
@@ -71,6 +64,37 @@ def test_the_tree_opens_level_by_level(world: World) -> None:
     assert "…1004" in page.text
 
 
+def test_a_long_level_comes_in_pages_with_and_without_scripts(world: World) -> None:
+    def grow(conn: Connection) -> None:
+        for each in range(250):
+            branches.add(conn, world.ids, code=f"54{each:03}", name=f"第{each}组", parent_code="53")
+
+    world.run(grow)
+    root = world.browser("root")
+    plain: dict[str, str] = {}
+    for headers in (plain, {"HX-Request": "true"}):
+        path, shown = "/branches/53", []
+        while path:
+            page = root.get(path, headers)
+            shown.append(re.findall(r'<li><a href="/branches/(\d+)"', page.body))
+            assert ("<html" in page.body) == (not headers)
+            more = re.search(r'href="(/branches/53\?below=\d+)" rel="next"', page.body)
+            path = more[1] if more else ""
+        assert [len(each) for each in shown] == [100, 100, 52]
+        assert list(chain(*shown)) == ["5301", "5302", *(f"54{each:03}" for each in range(250))]
+    assert "回到开头" in root.get("/branches/53?below=54000").text
+
+
+def test_a_branch_is_found_by_code_or_name_within_reach(world: World) -> None:
+    root, he = world.browser("root"), world.browser("he")
+    for words in ("riverside", "5302", "River"):
+        found = root.get(f"/branches?q={words}").body
+        assert re.findall(r'<li><a href="/branches/(\d+)"', found) == ["5302"], words
+        assert "没有符合的支部" in he.get(f"/branches?q={words}").text
+    assert "五里桥镇第一支部" in he.get(f"/branches?q={quote('五里桥')}").text
+    assert "没有符合的支部" in root.get(f"/branches?q={quote('%')}").text
+
+
 def test_a_secretary_sees_their_own_branch_only(world: World) -> None:
     stranger = other_member(world)
     he = world.browser("he")
@@ -95,6 +119,12 @@ def test_a_member_is_found(world: World, words: str) -> None:
     assert answer.headers["Location"] == f"/member/{world.member.id}"
 
 
+def test_a_name_is_found_in_any_case(world: World) -> None:
+    ann = other_member(world)
+    for words in ("ann lee", "LEE", "Ann"):
+        assert world.browser("root").get(f"/members?q={quote(words)}").headers["Location"] == f"/member/{ann}"
+
+
 @pytest.mark.parametrize("words", ["0007", "13800000", "100", "%", "_", "x'; DROP TABLE member;--"])
 def test_part_of_a_number_finds_nobody(world: World, words: str) -> None:
     assert "王玉兰" not in world.browser("root").get(f"/members?q={quote(words)}").text
@@ -110,6 +140,8 @@ def test_pages_go_on(world: World) -> None:
     more = re.search(r'href="(/branches/5302\?after=[^"]+)"', first.body)
     assert more is not None
     assert "Name 0050" in root.get(more[1]).text
+    assert "只列出前50名" in root.get("/members?q=name").text
+    assert "只列出" not in root.get("/members?q=name%20004").text
 
 
 # --- one member ---------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ import pytest
 from tests.browser.test_look import LARGEST, PAGES
 from tests.console import plenty
 from tests.console.served import Browser, Served, people
-from tests.console.test_http import served_on
+from tests.console.world import served_on
 
 _LOADED = re.compile(r'(?:href|src)="(/static/[^"]+)"')
 _MORE = (  # what is long only when there is much
@@ -24,6 +24,7 @@ _MORE = (  # what is long only when there is much
     ("zhao", "/case/{case}?about=第3类"),
     ("root", "/branches/53"),
     ("root", "/branches/53/below"),
+    ("root", "/branches?q=联合"),
     ("root", "/members?q=欧阳"),
     ("root", "/settings?group=canned"),
     ("root", "/staff/zhao"),
@@ -109,6 +110,7 @@ def test_canned_answers_of_the_other_topics_are_a_link_away(county: County) -> N
     [
         ("root", "/staff", r'class="over" href="/staff/', plenty.STAFF),
         ("wen", "/groups", r'<td class="code">G\d', plenty.MANY),
+        ("root", "/branches/53", r'<li><a href="/branches/', plenty.BRANCHES),
         ("wu", "/dues", r'<th scope="row">.*<span class="muted code">53', plenty.BRANCHES),
         ("sun", "/audit", r'<td class="time"', plenty.AUDIT),
         ("wen", "/bulk?tab=over", r"<tr data-row", plenty.NOTICES // 3),

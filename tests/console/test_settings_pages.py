@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,13 +12,7 @@ from gateway.affairs import settings
 from gateway.affairs.declarations import DECLARED
 from gateway.console import settings_query
 from tests.console.served import Response, staff_member
-from tests.console.test_http import World, served_on
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    with served_on(tmp_path) as served:
-        yield World(served)
+from tests.console.world import World
 
 
 def value(world: World, name: str, *, ahead: timedelta = timedelta(seconds=1)) -> Any:

@@ -52,13 +52,22 @@ def test_two_who_answer_at_once_at_two_consoles_are_one_answer(both: tuple[Serve
         case = here.run(partial(asked, ids=here.ids, who=member, text=f"低保什么时候到账 {number}"))
         page = f"/case/{case.case_no}"
         forms = [re.search(r'name="form" value="([^"]+)"', browser.get(page).body) for browser in (li, zhao)]
-        said = [{"form": found[1] if found else "", "seen": "0", "text": "十日"} for found in forms]
+        said = [
+            {"form": found[1] if found else "", "seen": "0", "text": text}
+            for found, text in zip(forms, ("每月十日", "带身份证"), strict=True)
+        ]
         with ThreadPoolExecutor(2) as at_once:
             found = [
                 at_once.submit(each.post, f"{page}/answer", values)
                 for each, values in zip((li, zhao), said, strict=True)
             ]
-        assert sorted(answer.result().status for answer in found) == [303, 409]
+        sent, refused = sorted((answer.result() for answer in found), key=lambda answer: answer.status)
+        assert (sent.status, refused.status) == (303, 409)
+        assert "每月十日" in refused.body  # whichever came first is seen by the other
+        assert "带身份证" in refused.body
+        seen = re.search(r'name="seen" value="(\d+)"', refused.body)
+        assert seen is not None
+        assert seen[1] != "0", "sent again as it stands, it would be refused again"
 
 
 def _until(stream: socket.socket, wanted: bytes) -> None:

@@ -26,8 +26,8 @@ from gateway.core.tables.staff import staff
 from tests.console.money import MONTHS, doubted, owed, paid
 from tests.console.serve import KEYS
 from tests.console.served import Browser, logged, staff_member
-from tests.console.test_http import World, served_on
 from tests.console.test_notices import write
+from tests.console.world import World, served_on
 
 ANYBODY, STAFF = "anybody", "staff"
 # What ends the session or turns its token is asked last of all.
