@@ -17,7 +17,7 @@ from gateway.console.log_rows import within
 from gateway.console.permissions import Staff
 from gateway.core import audit, phone
 from gateway.core.tables.messages import message
-from gateway.core.tables.organisation import branch, member, number
+from gateway.core.tables.organisation import branch, member, member_end, number
 
 PAGE = 50
 BRANCHES = 100  # of one level on a page
@@ -98,20 +98,20 @@ def of_branch(conn: Connection, branch_id: int, after: str) -> tuple[Line, ...]:
 
 def search(conn: Connection, person: Staff, words: str, country: str) -> tuple[Line, ...]:
     """By phone in any form, by member number or its last four or more characters, or by name. What is typed whole is
-    looked for alone: the others go through all members."""
+    looked for alone; for a part of a name all members are gone through, until there are as many as a page holds."""
     reach = _reach(person)
     whose = select(number.c.member_id).where(number.c.number == phone.e164(words, country))
     for whole in (member.c.id.in_(whose), member.c.member_no == words):
         if known := _lines(conn, conn.execute(_members().where(whole, *reach))):
             return known
-    found: list[Line] = []
+    found: list[int] = []
     if len(words) >= 4:
-        tail = func.substr(member.c.member_no, func.length(member.c.member_no) - len(words) + 1) == words
-        found += _lines(conn, conn.execute(_members().where(tail, *reach).limit(PAGE)))
+        end = func.substr(member.c.member_no, func.length(member.c.member_no) - len(words) + 1) == words
+        found += conn.scalars(select(member.c.id).where(member_end == words[-4:], end, *reach).limit(PAGE))
     if len(words) >= 2 and not words.isdecimal():
         named = member.c.name.icontains(words, autoescape=True)
-        found += _lines(conn, conn.execute(_members().where(named, *reach).order_by(member.c.member_no).limit(PAGE)))
-    return tuple({line.id: line for line in found}.values())[:PAGE]
+        found += conn.scalars(select(member.c.id).where(named, *reach).limit(PAGE))
+    return _lines(conn, conn.execute(_members().where(member.c.id.in_(found)).order_by(member.c.member_no).limit(PAGE)))
 
 
 def stopped(conn: Connection, person: Staff, after: str) -> tuple[Line, ...]:
@@ -164,7 +164,7 @@ def _members() -> Select[Any]:
 
 def _reach(person: Staff) -> list[ColumnElement[bool]]:
     scope = person.scope("members")
-    return [] if scope is None else [within(scope, branch.c.path)]
+    return [] if scope is None else [member.c.branch_id.in_(select(branch.c.id).where(within(scope, branch.c.path)))]
 
 
 def _lines(conn: Connection, rows: Iterable[Any]) -> tuple[Line, ...]:

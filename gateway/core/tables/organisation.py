@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Date, ForeignKey, Index, Integer, Table, Text, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ColumnElement,
+    Date,
+    ForeignKey,
+    Index,
+    Integer,
+    Table,
+    Text,
+    literal_column,
+    text,
+)
 
 from gateway.core.tables.metadata import METADATA, Id, Time
 
@@ -15,6 +28,9 @@ branch = Table(
     Column("parent_id", ForeignKey("branch.id"), index=True),
     Column("path", Text, nullable=False, unique=True),  # "/530102/530102017/": codes from the root, for subtrees
 )
+
+# The last four characters of a member number, by which members call themselves; as the index has it, in so many words.
+member_end: ColumnElement[str] = literal_column("substr(member_no, length(member_no) - 3)")
 
 member = Table(
     "member",
@@ -30,6 +46,7 @@ member = Table(
     Column("created", Time, nullable=False),
     Column("dues_from", Integer),  # the first month that is owed, 202609; NULL is the next one assessed
     Column("paid_to", Integer),  # what was paid before this register began
+    Index("ix_member_end", member_end),
 )
 
 number = Table(
