@@ -236,6 +236,13 @@ def test_a_row_is_opened_wherever_it_is_touched(opened: Opened, filled: dict[str
         page.wait_for_url(f"**/bulk/{filled['notice']}")
 
 
+def test_a_cell_without_a_value_takes_no_line_on_a_phone(opened: Opened, filled: dict[str, str]) -> None:
+    page = opened("sun", width=NARROW)
+    page.goto("/audit")
+    assert page.locator("td[data-label]:empty").count() > 0
+    assert page.locator("td[data-label]:empty:visible").count() == 0
+
+
 def test_the_keyboard_skips_to_the_content_and_sees_where_it_is(opened: Opened, filled: dict[str, str]) -> None:
     page = opened("zhao")
     page.goto("/queue")
