@@ -67,6 +67,7 @@ def lost(home: Home, mobile: Operator) -> tuple[str, list[str]]:
             one.line.answer(one)
         until(lambda: gone(home) > 200, 60)
         kill(gateway)
+    until(lambda: all(line.closed is not None for line in mobile.lines))  # all that it had written is read
     return at, bulk(mobile)
 
 
