@@ -11,15 +11,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, func, select
 
-from bench.harness import free_port
 from gateway.core.engines import engine
-from gateway.core.ids import Ids
 from gateway.core.tables.notices import notice, notice_list
 from tests.conftest import EmptyDatabase
-from tests.console.served import Browser, staff_member
+from tests.console.served import Browser
 from tests.live.house import Home
 from tests.live.operator import operator, until
-from tests.live.test_notices import form_of, kill, prepared
+from tests.live.test_notices import console, form_of, kill, prepared
 
 LINES = 100_000  # seconds of work: it is under way when it is seen
 
@@ -35,14 +33,7 @@ def home(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Home]:
 
 def test_killed_in_the_middle_of_a_list_it_is_said_and_the_same_form_brings_it_whole(home: Home) -> None:
     home.members(20)
-    home.decide("staff.second_factor", [])
-    port = free_port()
-    listens = f'[console]\nlisten = "tcp:{port}:interface=127.0.0.1"\npublic_url = "http://127.0.0.1:{port}"\n'
-    home.config.write_text(f"{home.config.read_text('utf-8')}\n{listens}", "utf-8")
-    opened = engine(home.url)
-    with opened.begin() as conn:
-        staff_member(conn, Ids(slot=8), "wen", "publisher")
-    opened.dispose()
+    port = console(home)
     content = "".join(f"1590{n:07}\n" for n in range(LINES)).encode()
     browser = Browser(port)
     looking = engine(home.url, read_only=True)

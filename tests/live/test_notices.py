@@ -206,10 +206,8 @@ def test_a_pause_and_a_cancellation_hold_at_the_link(home: Home) -> None:
     assert counted["distinct"] <= at_end < COUNT
 
 
-def test_only_what_passes_is_written_to_again(home: Home) -> None:
-    """A phone that was away gets it a second time, one that is not or that has it does not; the branches see who."""
-    home.members(60)
-    appoint(home, {2: "approver"})
+def console(home: Home) -> int:
+    """The port of a console at which wen writes notices, signing in with a password alone."""
     home.decide("staff.second_factor", [])
     port = free_port()
     listens = f'[console]\nlisten = "tcp:{port}:interface=127.0.0.1"\npublic_url = "http://127.0.0.1:{port}"\n'
@@ -218,6 +216,14 @@ def test_only_what_passes_is_written_to_again(home: Home) -> None:
     with opened.begin() as conn:
         staff_member(conn, Ids(slot=8), "wen", "publisher")
     opened.dispose()
+    return port
+
+
+def test_only_what_passes_is_written_to_again(home: Home) -> None:
+    """A phone that was away gets it a second time, one that is not or that has it does not; the branches see who."""
+    home.members(60)
+    appoint(home, {2: "approver"})
+    port = console(home)
     away, gone_for_good, refused = (str(FIRST_NUMBER + 10 + i) for i in range(3))
     fates = {away: ("UNDELIV", "006"), gone_for_good: ("UNDELIV", "005")}
     with operator(home.port) as mobile, home.gateway("links,console"):
