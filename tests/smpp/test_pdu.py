@@ -15,15 +15,8 @@ from smpplib.smpp import make_pdu, parse_pdu
 
 from smpp import pdu
 from smpp.pdu import Framer, Pdu, PduError
+from tests.smpp.rig import DUES
 
-DUES = pdu.DeliverSm(
-    source_addr_ton=1,
-    source_addr_npi=1,
-    source_addr="8613800000001",
-    dest_addr_ton=3,
-    destination_addr="10690",
-    short_message=b"DUES",
-)
 RECEIPT = DUES._replace(
     esm_class=4,
     short_message=b"id:77 sub:001 dlvrd:001 submit date:2401010101 done date:2401010102 stat:DELIVRD err:000 text:",
