@@ -14,9 +14,9 @@ from gateway.core.tables.messages import message
 from gateway.core.tables.notices import notice
 from tests.live.house import Home
 from tests.live.operator import Operator, Submitted, operator, until
-from tests.live.test_notices import ask, begin, gone, kill, prepared
+from tests.live.test_notices import ask, begin, kill, prepared
 
-COUNT, WINDOW = 400, 10
+COUNT, WINDOW = 3000, 10
 SHARE = 8  # of a window that bulk may have
 TEXT = "【安河组织】明晚八点在村部开会"
 ASKING = str(FIRST_NUMBER)
@@ -57,7 +57,7 @@ def lost(home: Home, mobile: Operator) -> tuple[str, list[str]]:
     """The address of the notice, and who had got it by then."""
     with home.gateway("links,api") as gateway:
         at = begin(home)
-        until(lambda: gone(home) > 50, 60)
+        until(lambda: len(bulk(mobile)) > 50, 60)
         held: list[Submitted] = []
         mobile.on_submit = held.append  # so that the backup has some of which nobody knows
         until(lambda: len(held) >= SHARE)
@@ -65,7 +65,7 @@ def lost(home: Home, mobile: Operator) -> tuple[str, list[str]]:
         mobile.on_submit = lambda one: one.line.answer(one)
         for one in held:
             one.line.answer(one)
-        until(lambda: gone(home) > 200, 60)
+        until(lambda: len(bulk(mobile)) > 200, 60)
         kill(gateway)
     until(lambda: all(line.closed is not None for line in mobile.lines))  # all that it had written is read
     return at, bulk(mobile)
